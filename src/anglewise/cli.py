@@ -1,0 +1,256 @@
+"""The command line: verbs only.  Heavy imports wait inside the verb, so that ``--help`` is immediate."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import dataclasses
+import json
+import os
+import shlex
+import signal
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from anglewise.errors import AnglewiseError, SpecError, unknown
+
+EXAMPLES = """\
+examples:
+  anglewise run quickstart                       train, compare, write a report
+  anglewise run quickstart --seeds 2 --budget 100 --dry-run
+  anglewise run my-experiment.toml --task.p 97 --arms.adamw-tuned.adamw.wd 1.0
+  anglewise report runs/quickstart               draw the report again
+  anglewise query "SELECT arm, median(t95) FROM runs GROUP BY arm" runs/quickstart
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one verb; whatever the user can mend is one line on stderr and exit status 2.
+
+    Args:
+        argv: Words after the program's name; None takes the process's own.
+
+    Returns:
+        The exit status: 0 done, 1 interrupted with everything saved, 2 an error.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    parser = _parser()
+    arguments, extra = parser.parse_known_args(words)
+    debug = getattr(arguments, "debug", False)  # before the verb or after it
+    if getattr(arguments, "verb", None) is None:
+        parser.print_help()
+        return 0
+    try:
+        if extra and arguments.verb is not _run:
+            raise SpecError(f"unknown flag {extra[0]!r} for this verb: see anglewise {words[0]} --help")
+        return int(arguments.verb(arguments, extra) or 0)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except AnglewiseError as error:
+        if debug:
+            raise
+        print(f"anglewise: {error}", file=sys.stderr)
+        return 1 if type(error).__name__ == "Interrupted" else 2
+    except ModuleNotFoundError as error:
+        if debug or (error.name or "").startswith("anglewise"):
+            raise
+        print(f"anglewise: {error.name} is not installed: pip install 'anglewise[lab]'", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("anglewise: interrupted", file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument(
+        "--debug", action="store_true", default=argparse.SUPPRESS, help="show a traceback on an error"
+    )
+    parser = argparse.ArgumentParser(
+        prog="anglewise", description="Networks that learn by angle, not by radius: a laboratory.",
+        epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False, parents=[common],
+    )  # fmt: skip
+    parser.add_argument("--version", action="store_const", dest="verb", const=_version, help="print the version")
+    verbs = parser.add_subparsers(metavar="VERB")
+
+    def verb(name: str, function: Any, text: str, **kwargs: Any) -> argparse.ArgumentParser:
+        made = verbs.add_parser(
+            name, help=text, description=text, parents=[common], allow_abbrev=False, **kwargs
+        )
+        made.set_defaults(verb=function)
+        return made
+
+    run = verb(
+        "run", _run, "train what is missing of an experiment, then write its report",
+        epilog="Any field of the experiment is a flag too: --task.p 97, --training.every 5, "
+        "--arms.adamw-tuned.adamw.lr 0.01.  The same command again does only what is missing.",
+    )  # fmt: skip
+    run.add_argument("experiment", help="a named experiment (see: anglewise list experiments) or a .toml file")
+    run.add_argument("--seeds", help="number of paired seeds")
+    run.add_argument("--budget", metavar="STEPS", help="optimiser steps at most, the same for all arms")
+    run.add_argument("--arms", metavar="A,B", help="only these arms")
+    run.add_argument("--out", metavar="DIR", type=Path, help="the store (default: runs/NAME)")
+    run.add_argument("--dry-run", action="store_true", help="show the plan and its cost, train nothing")
+    run.add_argument("--quiet", action="store_true", help="no progress, only the summary")
+
+    report = verb("report", _report, "draw the report of a store again")
+    report.add_argument("dir", type=Path, metavar="DIR")
+    report.add_argument("--experiment", metavar="ID", help="which of the store's experiments (default: the latest)")
+    report.add_argument("--to", type=Path, metavar="FILE", help=".html, or .svg/.pdf/.png for the picture alone")
+
+    listing = verb("list", _list, "list what has a name")
+    listing.add_argument("what", choices=["tasks", "models", "methods", "experiments"])
+
+    show = verb("show", _show, "one run: its specification, provenance, outcome and curves")
+    show.add_argument("run", metavar="RUN", help="a run's id (or a unique beginning), or the folder of a run")
+    show.add_argument("dir", nargs="?", type=Path, metavar="DIR", help="the store (default: found below runs/)")
+
+    query = verb("query", _query, "SQL over a store, with the views runs, curves and readings")
+    query.add_argument("sql", metavar="SQL")
+    query.add_argument("dir", type=Path, metavar="DIR")
+    query.add_argument("--format", choices=["table", "csv", "json"], default="table")
+
+    doctor = verb("doctor", _doctor, "what is installed, which devices there are, and how fast they multiply")
+    doctor.add_argument("--json", action="store_true", help="machine-readable")
+    return parser
+
+
+def _version(arguments: argparse.Namespace, extra: list[str]) -> None:
+    from anglewise import __version__
+
+    print(__version__)
+
+
+def _experiment(arguments: argparse.Namespace, extra: list[str]) -> Any:
+    """The experiment that the words mean."""
+    from anglewise.lab.config import flag_table, load, merged, overlay
+    from anglewise.lab.experiments import EXPERIMENTS
+
+    experiment = load(arguments.experiment, EXPERIMENTS)
+    flags = [("seeds", arguments.seeds), ("training.budget", arguments.budget)]
+    words = iter(extra)
+    for word in words:
+        if not word.startswith("--") or len(word) < 3:
+            raise SpecError(f"got {word!r}, expected a flag such as --task.p 97")
+        path, equals, text = word[2:].partition("=")
+        if not equals:
+            text = next(words, None)
+            if text is None:
+                raise SpecError(f"flag {word} lacks a value: write {word} VALUE")
+        flags.append((path, text))
+    changes: dict[str, Any] = {}
+    for path, text in flags:
+        if text is not None:
+            changes = merged(changes, flag_table(path, text))
+    experiment = overlay(experiment, changes, "")
+    if arguments.arms is not None:
+        names = {arm.name: arm for arm in experiment.arms}
+        wanted = [name for name in arguments.arms.split(",") if name]
+        for name in wanted:
+            if name not in names:
+                raise SpecError(unknown("arm", name, names))
+        kept = tuple(arm for arm in experiment.arms if arm.name in wanted)
+        baseline = experiment.reference if experiment.reference in wanted else ""
+        experiment = dataclasses.replace(experiment, arms=kept, baseline=baseline)
+    return experiment
+
+
+@contextlib.contextmanager
+def _stoppable() -> Iterator[threading.Event]:
+    """First Ctrl-C (or SIGTERM): finish the segment and save.  Second: at once."""
+    stop = threading.Event()
+
+    def ask(number: int, frame: Any) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+        print("\nanglewise: stopping after this segment; again to stop at once", file=sys.stderr)
+
+    old = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in old.items():
+            signal.signal(number, handler)
+
+
+def _run(arguments: argparse.Namespace, extra: list[str]) -> int:
+    experiment = _experiment(arguments, extra)
+    out = arguments.out or Path("runs") / experiment.experiment_id.rsplit("-", 1)[0]
+    if arguments.dry_run:
+        from anglewise.lab.dry_run import describe
+
+        print(describe(experiment, out))
+        return 0
+    import jax
+
+    from anglewise.lab.report.live import progress_for
+    from anglewise.lab.runner import train
+    from anglewise.lab.store import Reader, Store, collect
+
+    command = "anglewise " + shlex.join(sys.argv[1:])
+    provenance = collect(
+        command=sys.argv, device=str(jax.devices()[0].device_kind), precision=experiment.training.precision
+    )
+    with Store.open(out) as store, _stoppable() as stop:
+        progress = progress_for(experiment, quiet=arguments.quiet)
+        done = train(experiment, store, progress, provenance=provenance, command=command, stop=stop.is_set)
+    if done.done:
+        print(f"{len(done.done)} of {len(done.done) + len(done.missing)} runs were there already")
+    return _finish(Reader(out), experiment.experiment_id, out / "report.html")
+
+
+def _finish(reader: Any, experiment_id: str | None, page: Path) -> int:
+    from anglewise.lab.report.page import write_report
+    from anglewise.lab.report.tables import print_summary
+
+    print_summary(reader, experiment_id)
+    print(f"report: {write_report(reader, experiment_id, page).resolve()}")
+    return 0
+
+
+def _report(arguments: argparse.Namespace, extra: list[str]) -> int:
+    from anglewise.lab.store import Reader
+
+    reader, to = Reader(arguments.dir), arguments.to or arguments.dir / "report.html"
+    if to.suffix not in (".html", ".svg", ".pdf", ".png"):
+        raise SpecError(f"--to {to}: expected a name ending in .html, .svg, .pdf or .png")
+    if to.suffix == ".html":
+        return _finish(reader, arguments.experiment, to)
+    from anglewise.lab.report.picture import save_picture
+
+    print(f"picture: {save_picture(reader, arguments.experiment, to).resolve()}")
+    return 0
+
+
+def _list(arguments: argparse.Namespace, extra: list[str]) -> None:
+    from anglewise.lab.listing import listing
+
+    print(listing(arguments.what))
+
+
+def _show(arguments: argparse.Namespace, extra: list[str]) -> None:
+    from anglewise.lab.listing import show
+
+    print(show(arguments.run, arguments.dir))
+
+
+def _query(arguments: argparse.Namespace, extra: list[str]) -> None:
+    from anglewise.lab.store import Reader, to_text
+
+    print(to_text(Reader(arguments.dir).query(arguments.sql), arguments.format))
+
+
+def _doctor(arguments: argparse.Namespace, extra: list[str]) -> None:
+    from anglewise.lab.doctor import examine, lines
+
+    found = examine()
+    print(json.dumps(found, indent=2) if arguments.json else "\n".join(lines(found)))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,218 @@
+"""Experiments from TOML files and flags: one typed overlay serves both.
+
+A change is a nested table laid over frozen data.  Every key must name a field, every value must have the field's
+type, and whatever is wrong is one line that says what was got, what was expected and the nearest right name.
+
+.. code-block:: toml
+
+    base = "quickstart"            # optional: a named experiment to start from
+    seeds = 4
+    [task]
+    p = 97
+    [arms.adamw-tuned.adamw]       # arm, method, field
+    wd = 1.0
+    [arms.mine]                    # a new arm
+    methods = [{ is = "adamw", lr = 0.01 }, { is = "radial", strength = 0.1 }]
+
+A float field of a method also takes a schedule: ``lr = { is = "warmup", value = 0.05, steps = 3 }``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+import typing
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from anglewise.errors import SpecError, unknown
+from anglewise.lab import catalogue
+from anglewise.lab.schedules import Schedule
+from anglewise.lab.spec import Arm, Experiment, field_types
+
+KINDS: dict[str, Mapping[str, Any]] = {"task": catalogue.TASKS, "model": catalogue.MODELS}
+
+
+def load(source: str, named: Mapping[str, Experiment]) -> Experiment:
+    """An experiment by name, or from a TOML file.
+
+    Args:
+        source: A name in `named`, or the path of a file ending in ``.toml``.
+        named: Experiments that have a name.
+
+    Raises:
+        SpecError: If there is no such experiment or file, or the file cannot be meant.
+    """
+    if not source.endswith(".toml"):
+        if source not in named:
+            raise SpecError(unknown("experiment", source, named) + " (or the path of a .toml file)")
+        return named[source]
+    try:
+        table = tomllib.loads(Path(source).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SpecError(f"cannot read {source}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SpecError(f"{source} is no TOML file: {error}") from error
+    base = table.pop("base", None)
+    if base is not None and str(base) not in named:
+        raise SpecError(unknown("experiment", str(base), named) + f" (base in {source})")
+    if base is not None:
+        return overlay(named[str(base)], table, "")
+    for key in ("task", "model", "arms"):
+        if key not in table:
+            raise SpecError(f"{source} lacks [{key}]: give it, or a base to start from")
+    parts = {key: _made(KINDS[key], table.pop(key), key) for key in ("task", "model")}
+    arms = _arms((), table.pop("arms"), "arms")
+    plain = Experiment(str(table.pop("name", Path(source).stem)), parts["task"], parts["model"], arms)
+    return overlay(plain, table, "")
+
+
+def flag_table(path: str, text: str) -> dict[str, Any]:
+    """The change that one flag means: ``task.p`` and ``97`` give ``{"task": {"p": 97}}``."""
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text
+    for key in reversed(path.split(".")):
+        value = {key: value}
+    return typing.cast(dict[str, Any], value)
+
+
+def merged(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
+    """One change that makes both, so that only the outcome must make sense; `second` wins where both set a field.
+
+    Example:
+        >>> merged({"task": {"p": 97}, "seeds": 2}, {"task": {"train": 0.3}})
+        {'task': {'p': 97, 'train': 0.3}, 'seeds': 2}
+    """
+    both = dict(first)
+    for key, value in second.items():
+        old = both.get(key)
+        both[key] = merged(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
+    return both
+
+
+def overlay(value: Any, changes: Mapping[str, Any], path: str) -> Any:
+    """Lay a table of changes over a frozen dataclass.
+
+    Args:
+        value: What to change; it is not changed, a new one is returned.
+        changes: Fields and their new values, or nested tables.
+        path: Where we are, for messages.
+
+    Raises:
+        SpecError: For an unknown field or a value of the wrong type.
+    """
+    types, new = field_types(type(value)), {}
+    for key, change in changes.items():
+        here = f"{path}.{key}" if path else key
+        if key not in types:
+            where = f"field of {path or 'the experiment'}"
+            raise SpecError(unknown(where, key, types))
+        old = getattr(value, key)
+        if key == "arms" and isinstance(value, Experiment):
+            new[key] = _arms(old, change, here)
+        elif isinstance(change, Mapping):
+            kinds = KINDS.get(key) if isinstance(value, Experiment) else catalogue.SCHEDULES
+            if "is" not in change and dataclasses.is_dataclass(old):
+                new[key] = overlay(old, change, here)
+            elif kinds and (key in KINDS or _takes_schedule(types[key])):
+                new[key] = _made(kinds, change, here)
+            else:
+                raise SpecError(f"{here}: expected {_named(types[key])}, got a table")
+        else:
+            new[key] = coerce(change, types[key], here)
+    return dataclasses.replace(value, **new)
+
+
+def coerce(value: Any, hint: Any, path: str) -> Any:
+    """`value` as the type of a field: whole numbers serve as floats, comma-separated text as a tuple.
+
+    Raises:
+        SpecError: If it is of another type.
+    """
+    options = typing.get_args(hint)
+    if typing.get_origin(hint) is Literal:
+        if value in options and isinstance(value, type(options[0])):
+            return value
+        raise SpecError(f"{path}: {unknown('value', str(value), [str(o) for o in options])}")
+    if typing.get_origin(hint) is tuple:
+        items = value.split(",") if isinstance(value, str) else value
+        if not isinstance(items, Sequence):
+            items = [items]
+        if options[0] is int and isinstance(value, str):
+            items = [int(x) if x.strip().lstrip("-").isdigit() else x for x in items]
+        return tuple(coerce(x, options[0], path) for x in items)
+    if (hint is float or float in options) and isinstance(value, (int, float)) and not isinstance(value, bool):
+        return float(value)
+    if hint in (int, bool, str) and type(value) is hint:
+        return value
+    raise SpecError(f"{path}: expected {_named(hint)}, got {value!r}")
+
+
+def _made(kinds: Mapping[str, Any], table: Any, path: str) -> Any:
+    """A new object of the kind named by "is"."""
+    if not isinstance(table, Mapping) or "is" not in table:
+        raise SpecError(f'{path}: expected a table with "is" = one of {", ".join(sorted(kinds))}, got {table!r}')
+    name = table["is"]
+    if str(name) not in kinds:
+        raise SpecError(f"{path}: {unknown('kind', str(name), kinds)}")
+    rest = {key: value for key, value in table.items() if key != "is"}
+    made = kinds[str(name)]
+    required = [f.name for f in dataclasses.fields(made) if f.default is dataclasses.MISSING]
+    if lacking := [field for field in required if field not in rest]:
+        raise SpecError(f"{path}: {name} needs {', '.join(lacking)}")
+    types = field_types(made)
+    for key in rest:
+        if key not in types:
+            raise SpecError(unknown(f"field of {path}", key, types))
+    nested = {k: v for k, v in rest.items() if isinstance(v, Mapping) and k not in required}
+    start = {k: coerce(v, types[k], f"{path}.{k}") for k, v in rest.items() if k not in nested}
+    return overlay(made(**start), nested, path)
+
+
+def _arms(old: tuple[Arm, ...], table: Any, path: str) -> tuple[Arm, ...]:
+    """Change arms by name, method and field; ``methods`` makes an arm anew."""
+    if not isinstance(table, Mapping):
+        raise SpecError(f"{path}: expected tables such as [arms.NAME], got {table!r}")
+    arms = {arm.name: arm for arm in old}
+    for name, change in table.items():
+        here = f"{path}.{name}"
+        if isinstance(change, Mapping) and "methods" in change:
+            methods = change["methods"]
+            if not isinstance(methods, list) or len(change) > 1:
+                raise SpecError(f'{here}: expected methods = [{{ is = "adamw", ... }}, ...], got {change!r}')
+            made = (_made(catalogue.METHODS, m, f"{here}.methods[{i}]") for i, m in enumerate(methods))
+            arms[name] = Arm(name, tuple(made))
+        elif name not in arms:
+            raise SpecError(unknown("arm", name, arms) + "; a new one needs methods = [...]")
+        elif not isinstance(change, Mapping):
+            raise SpecError(f"{here}: expected a method and a field, such as {here}.adamw.lr, got {change!r}")
+        else:
+            arms[name] = _changed(arms[name], change, here)
+    return tuple(arms.values())
+
+
+def _changed(arm: Arm, table: Mapping[str, Any], path: str) -> Arm:
+    names = {made: name for name, made in catalogue.METHODS.items()}
+    own = [names[type(method)] for method in arm.methods]
+    methods = list(arm.methods)
+    for name, change in table.items():
+        if name not in own:
+            raise SpecError(unknown(f"method of arm {arm.name!r}", name, own))
+        if not isinstance(change, Mapping):
+            raise SpecError(f"{path}.{name}: expected a field, such as {path}.{name}.lr, got {change!r}")
+        at = own.index(name)
+        methods[at] = overlay(methods[at], change, f"{path}.{name}")
+    return Arm(arm.name, tuple(methods))
+
+
+def _takes_schedule(hint: Any) -> bool:
+    return Schedule in typing.get_args(hint)
+
+
+def _named(hint: Any) -> str:
+    if hint is float or float in typing.get_args(hint):
+        return "a number"
+    return {int: "a whole number", bool: "true or false", str: "a text"}.get(hint, str(hint))

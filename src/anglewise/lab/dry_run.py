@@ -1,0 +1,63 @@
+"""What a command would do and cost, found out on a few steps of throw-away weights."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import jax
+
+from anglewise.lab.engine.population import Population
+from anglewise.lab.runner import compiled_for, plan
+from anglewise.lab.spec import Experiment
+from anglewise.lab.store import Reader, is_store
+
+
+def describe(experiment: Experiment, out: Path) -> str:
+    """The plan and its cost, as text.
+
+    Args:
+        experiment: What would be trained.
+        out: The store that it would go to; it is read if it exists, and not made.
+    """
+    runs = list(experiment.runs())
+    finished = Reader(out).finished() if is_store(out) else set()
+    todo, rule = plan(experiment, finished), experiment.training
+    n, m = experiment.task.sizes
+    lines = [
+        f"{experiment.name}: {experiment.title}".rstrip(": "),
+        f"  task    {experiment.task}: {n:,} training and {m:,} test examples",
+        f"  model   {experiment.model}",
+        f"  train   {rule}",
+        f"  store   {out}: {len(todo.done)} of {len(runs)} runs are there, {len(todo.missing)} to train",
+        "  arm                              runs to train   ms/step   parameters   at most",
+    ]
+    programs: dict = {}
+    total, device = 0.0, jax.devices()[0]
+    for arm in experiment.arms:
+        missing = [run for run in todo.missing if run.arm == arm]
+        if not missing:
+            lines.append(f"  {arm.name:32} {0:13}")
+            continue
+        compiled = compiled_for(missing[0], programs, device.platform)
+        trial = Population(missing[:1], compiled)
+        trial.begin()
+        weights = sum(x.size for x in jax.tree.leaves(trial.state.params))
+        trial.advance()
+        begun, before, seconds = time.perf_counter(), trial.step, 0.0
+        while trial.live.any() and time.perf_counter() - begun < 2.0:
+            trial.advance()
+        seconds = time.perf_counter() - begun
+        each = seconds / max(1, trial.step - before)
+        total += each * rule.budget * len(missing)
+        lines.append(
+            f"  {arm.name:32} {len(missing):13} {1e3 * each:9.2f} {weights:12,} "
+            f"{each * rule.budget * len(missing):7.0f} s"
+        )
+    batched = any(c.layout.batched for c in programs.values())
+    lines.append(
+        f"  at most {total:.0f} s on {device.device_kind} at the rate of one run alone, evaluation included"
+        + (" (batched: less)" if batched else "")
+        + ("; runs that finish early stop early" if rule.further >= 0 else "")
+    )
+    return "\n".join(lines)

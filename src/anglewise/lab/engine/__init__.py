@@ -1,0 +1,1 @@
+"""How many runs train at once."""

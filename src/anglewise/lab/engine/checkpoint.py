@@ -1,0 +1,86 @@
+"""Training states on disk: safetensors, written beside and renamed, so that one is either whole or absent."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from anglewise.errors import StoreError
+
+
+def named(tree: Any) -> dict[str, np.ndarray]:
+    """Leaves of a pytree by path, as NumPy arrays."""
+    return {
+        jax.tree_util.keystr(path): np.asarray(leaf) for path, leaf in jax.tree_util.tree_leaves_with_path(tree)
+    }
+
+
+def write(path: Path, state: Any, note: Mapping[str, Any]) -> None:
+    """Write a state and a JSON note so that a crash at any moment leaves the old file or the new one.
+
+    Raises:
+        StoreError: If the disk does not take it.
+    """
+    arrays = {name: np.array(x, order="C") for name, x in named(state).items()}
+    beside = path.with_suffix(".tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with beside.open("wb") as file:
+            file.write(save(arrays, metadata={"note": json.dumps(note)}))
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise StoreError(
+            f"cannot write the checkpoint {path}: {error.strerror}. Free space and run the same command again: "
+            "it goes on from the last checkpoint"
+        ) from error
+
+
+def note_of(path: Path) -> dict[str, Any] | None:
+    """The note of a checkpoint, or None if the file is absent or damaged."""
+    try:
+        with safe_open(path, framework="numpy") as file:
+            return json.loads((file.metadata() or {})["note"])
+    except (OSError, SafetensorError, KeyError, ValueError):
+        return None
+
+
+def read(path: Path, like: Any) -> Any:
+    """A state shaped like `like` (arrays or shapes), from a checkpoint whose note was readable.
+
+    Raises:
+        StoreError: If the file holds other arrays than expected.
+    """
+    try:
+        with safe_open(path, framework="numpy") as file:
+            found = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        raise StoreError(f"cannot read the checkpoint {path}: {error}. Delete it and run again") from error
+
+    def take(key_path: Any, leaf: Any) -> Any:
+        name = jax.tree_util.keystr(key_path)
+        value = found.get(name)
+        if value is None or value.shape != leaf.shape or value.dtype != leaf.dtype:
+            got = "nothing" if value is None else f"{value.dtype}{list(value.shape)}"
+            raise StoreError(
+                f"the checkpoint {path} holds {got} for {name}, expected {leaf.dtype}{list(leaf.shape)}: "
+                "delete it and run again"
+            )
+        return value
+
+    return jax.tree_util.tree_map_with_path(take, like)

@@ -1,0 +1,261 @@
+"""Members that train as one program: started, advanced by segments, retired one by one, saved and restored.
+
+A segment is one compiled call: for each of its evaluations, train up to that step, then evaluate.  The inner loop's
+length is a run-time value, so the training code is a program of its own inside it, and how often one looks, or
+what one reads, changes not a bit of the training.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from anglewise.lab.engine import checkpoint
+from anglewise.lab.engine.layout import Layout, tree_bytes
+from anglewise.lab.engine.rng import stream
+from anglewise.lab.engine.step import Member, Program, State, build
+from anglewise.lab.outcome import stop_step
+from anglewise.lab.protocols import Reading
+from anglewise.lab.spec import Run, Training
+
+CURVES = ("train_accuracy", "test_accuracy", "train_loss", "test_loss")
+
+
+class Structure(NamedTuple):
+    """What runs must have in common to train as one program."""
+
+    task: Any
+    model: Any
+    methods: Any
+    training: Training
+
+
+class Rows(NamedTuple):
+    """What one member showed in one segment, and (as `history`) since its start."""
+
+    run: Run
+    curves: list[dict[str, Any]]
+    readings: list[dict[str, Any]]
+    ended: bool
+    history: dict[str, np.ndarray]
+    seconds: float
+
+
+def structure_of(run: Run) -> Structure:
+    """The part of a run's specification that is compiled in: everything but numbers that may be arrays."""
+    return Structure(run.task, run.model, jax.tree.structure(run.arm.methods), run.training)
+
+
+@contextlib.contextmanager
+def arithmetic(training: Training) -> Iterator[None]:
+    """Full precision: float64 where asked for, and no silent TF32 on accelerators."""
+    with jax.enable_x64(training.precision == "float64"), jax.default_matmul_precision("highest"):
+        yield
+
+
+class Compiled:
+    """The compiled functions of one structure on one layout; compiled once per number of members."""
+
+    def __init__(self, run: Run, layout: Layout, readings: tuple[Reading, ...], instruments: tuple[Any, ...]):
+        """Assemble, without compiling."""
+        self.training, self.layout = run.training, layout
+        self.program: Program = build(
+            run.task, run.model, run.arm.methods, run.training,
+            readings=readings, instruments=instruments, block=layout.block,
+        )  # fmt: skip
+        self.length = max(1, layout.segment // run.training.every)
+        members, states = Member(0, 0, 0, 0), State(None, 0, 0, 0)  # type: ignore[arg-type]
+        start, segment, measure = self.program.start, self._segment, self.program.measure
+        if layout.batched:
+            start = jax.vmap(start, in_axes=(members, 0), out_axes=states)
+            segment = jax.vmap(segment, in_axes=(members, states, None, None), out_axes=(states, 0))
+            measure = jax.vmap(measure, in_axes=(members, 0))
+        self.start = jax.jit(start)
+        self.measure = jax.jit(measure)
+        self._advance = jax.jit(segment, donate_argnums=1)
+        self._ready: dict[Any, Any] = {}
+
+    def _segment(self, member: Member, state: State, targets: Any, count: Any) -> tuple[State, Any]:
+        evaluate, step = self.program.evaluate, self.program.step
+        shapes = jax.eval_shape(evaluate, member, state.params)
+        rows = jax.tree.map(lambda x: jnp.zeros((self.length, *x.shape), x.dtype), shapes)
+
+        def look(i: Any, carry: Any) -> Any:
+            state, rows = carry
+            state = jax.lax.fori_loop(state.step, targets[i], lambda _, s: step(member, s), state)
+            row = evaluate(member, state.params)
+            return state, jax.tree.map(lambda r, x: r.at[i].set(x), rows, row)
+
+        return jax.lax.fori_loop(0, count, look, (state, rows))
+
+    def advance(self, member: Member, state: State, targets: Sequence[int]) -> tuple[State, Any, float]:
+        """Train through `targets` and evaluate at each; returns the new state, the rows, and seconds taken."""
+        padded = np.zeros(self.length, np.int32)
+        padded[: len(targets)] = targets
+        args = (member, state, jnp.asarray(padded), jnp.asarray(len(targets), jnp.int32))
+        size = jax.tree.leaves(state.params)[0].shape
+        if size not in self._ready:
+            self._ready[size] = self._advance.lower(*args).compile()
+        begun = time.perf_counter()
+        state, rows = jax.block_until_ready(self._ready[size](*args))
+        return state, jax.tree.map(np.asarray, rows), time.perf_counter() - begun
+
+    def bytes_each(self, run: Run) -> int:
+        """Device memory that one more member takes, as the compiler plans it."""
+        one = Population([run], self)
+        one.begin()
+        with arithmetic(self.training):
+            zero = jnp.zeros((), jnp.int32)
+            targets = jnp.zeros(self.length, jnp.int32)
+            plan = self._advance.lower(one.member, one.state, targets, zero).compile().memory_analysis()
+        return tree_bytes((one.member, one.state)) + int(plan.temp_size_in_bytes + plan.output_size_in_bytes)
+
+
+class Population:
+    """Runs of one structure that train together (on a CPU: a single one).
+
+    A member whose run has ended is idle; a batched program drops its idle members once they are half of it, since
+    each new size is compiled anew.
+    """
+
+    def __init__(self, runs: Sequence[Run], compiled: Compiled):
+        """Place members; :meth:`begin` or :meth:`restore` gives them weights."""
+        self.compiled, self.training = compiled, runs[0].training
+        self.runs = list(runs)
+        self.live = np.ones(len(runs), bool)
+        self.seconds = np.zeros(len(runs))
+        self.steps = np.zeros(0, np.int64)
+        self.curves = {name: np.zeros((len(runs), 0)) for name in CURVES}
+
+    @property
+    def step(self) -> int:
+        """Step of the last evaluation; -1 before the first."""
+        return int(self.steps[-1]) if self.steps.size else -1
+
+    def begin(self) -> None:
+        """Draw splits and first weights."""
+        dtype = jnp.float64 if self.training.precision == "float64" else jnp.float32
+        with arithmetic(self.training):
+            members, keys = [], []
+            for run in self.runs:
+                fixed = self.training.split_seed
+                data = run.task.split(stream(run.seed if fixed < 0 else fixed, "split"))
+                methods = jax.tree.map(lambda x: jnp.asarray(x, dtype), run.arm.methods)
+                members.append(Member(methods, data, stream(run.seed, "batch"), stream(run.seed, "noise")))
+                keys.append(stream(run.seed, "init"))
+            batched = self.compiled.layout.batched
+            self.member = jax.tree.map(lambda *xs: jnp.stack(xs), *members) if batched else members[0]
+            self.state: State = self.compiled.start(self.member, jnp.stack(keys) if batched else keys[0])
+
+    def targets(self) -> list[int]:
+        """Steps of the next evaluations: a segment's worth, and no further than the next measurement."""
+        every, budget, due = self.training.every, self.training.budget, self.training.measure_every
+        first = [0] if self.step < 0 else []
+        grid = range(max(self.step, 0) // every * every + every, budget + every, every)
+        steps = (first + [min(step, budget) for step in grid])[: self.compiled.length]
+        stops = [i for i, step in enumerate(steps) if due and step % due == 0]
+        return steps[: stops[0] + 1] if stops else steps
+
+    def advance(self) -> list[Rows]:
+        """Train one segment; returns every live member's rows and retires those that have ended."""
+        targets, due = self.targets(), self.training.measure_every
+        measured: Any = {}
+        with arithmetic(self.training):
+            self.state, rows, seconds = self.compiled.advance(self.member, self.state, targets)
+            if due and targets[-1] % due == 0:
+                measured = jax.device_get(self.compiled.measure(self.member, self.state.params))
+        if not self.compiled.layout.batched:
+            rows, measured = (jax.tree.map(lambda x: np.asarray(x)[None], x) for x in (rows, measured))
+        self.seconds[self.live] += seconds / self.live.sum()
+        self.steps = np.concatenate([self.steps, np.asarray(targets, np.int64)])
+        for name in CURVES:
+            new = np.asarray(rows[name][:, : len(targets)], np.float64)
+            self.curves[name] = np.concatenate([self.curves[name], new], axis=1)
+        shown = [self._show(i, targets, rows["readings"], measured) for i in np.flatnonzero(self.live)]
+        self.live[[i for i in np.flatnonzero(self.live) if self._end(i) is not None]] = False
+        if self.compiled.layout.batched and 0 < 2 * self.live.sum() <= len(self.runs):
+            self._keep(np.flatnonzero(self.live))
+        return shown
+
+    def _show(self, index: int, targets: list[int], readings: Any, measured: Any) -> Rows:
+        """One member's rows of this segment, cut at the step where its run ended."""
+        end = self._end(index)
+        keep = [i for i, step in enumerate(targets) if end is None or step <= end]
+        offset = len(self.steps) - len(targets)
+        curves = [
+            {"step": targets[i], **{name: float(self.curves[name][index, offset + i]) for name in CURVES}}
+            for i in keep
+        ]
+        found = [
+            {"step": targets[i], "site": site, "name": name, "value": float(values[index][i])}
+            for i in keep
+            for (site, name), values in readings.items()
+        ]
+        if len(keep) == len(targets):
+            found += [
+                {"step": targets[-1], "site": site, "name": name, "value": float(values[index])}
+                for (site, name), values in measured.items()
+            ]
+        whole = offset + len(keep)
+        history = {"step": self.steps[:whole], **{name: self.curves[name][index, :whole] for name in CURVES}}
+        return Rows(self.runs[index], curves, found, end is not None, history, float(self.seconds[index]))
+
+    def _end(self, index: int) -> int | None:
+        """The step at which a run ends: diverged, shown enough, or budget spent; None while it goes on."""
+        rule = self.training
+        broken = self.steps[~np.isfinite(self.curves["train_loss"][index])][:1]
+        enough = stop_step(
+            self.steps, self.curves["test_accuracy"][index], threshold=rule.threshold, sustain=rule.sustain,
+            further=None if rule.further < 0 else rule.further,
+        )  # fmt: skip
+        spent = [rule.budget] if self.step >= rule.budget else []
+        ends = [*(int(step) for step in broken), *([] if enough is None else [enough]), *spent]
+        return min(ends, default=None)
+
+    def _keep(self, rows: np.ndarray) -> None:
+        """Go on with the members at `rows` alone (of a batched program)."""
+        self.runs, self.live = [self.runs[i] for i in rows], self.live[rows]
+        self.seconds = self.seconds[rows]
+        self.curves = {name: x[rows] for name, x in self.curves.items()}
+        self.member = jax.tree.map(lambda x: x[rows], self.member)
+        moved = jax.tree.map(lambda x: x[rows], self.state._replace(step=None))
+        self.state = moved._replace(step=self.state.step)
+
+    def save(self, path: Path) -> None:
+        """Write everything that going on needs."""
+        looks = len(self.steps)
+        note = {"runs": [run.run_id for run in self.runs], "looks": looks}
+        checkpoint.write(path, self._saved(self.state, self.steps, self.curves, self.seconds), note)
+
+    def restore(self, path: Path, looks: int, *, live: set[str]) -> None:
+        """Go on from a checkpoint.
+
+        Args:
+            path: The checkpoint, made by a population of the same runs in the same order.
+            looks: Evaluations it holds, from its note.
+            live: Identities of the runs that have not ended since.
+
+        Raises:
+            StoreError: If the file does not fit.
+        """
+        self.begin()
+        n, shape = len(self.runs), jax.ShapeDtypeStruct
+        curves = {name: shape((n, looks), np.float64) for name in CURVES}
+        with arithmetic(self.training):
+            like = jax.eval_shape(lambda s: s, self.state)
+            saved = self._saved(like, shape((looks,), np.int64), curves, shape((n,), np.float64))
+            found = checkpoint.read(path, saved)
+            self.state = jax.tree.map(jnp.asarray, found["state"])
+        self.steps, self.curves, self.seconds = found["steps"], found["curves"], found["seconds"]
+        self.live = np.array([run.run_id in live for run in self.runs])
+
+    @staticmethod
+    def _saved(state: Any, steps: Any, curves: Any, seconds: Any) -> dict[str, Any]:
+        return {"state": state, "steps": steps, "curves": curves, "seconds": seconds}

@@ -1,0 +1,10 @@
+"""Named experiments: frozen data, one file per idea.  To add one, write its file and add it to the list below."""
+
+from __future__ import annotations
+
+from anglewise.lab.experiments import quickstart, tracks
+from anglewise.lab.spec import Experiment
+
+EXPERIMENTS: dict[str, Experiment] = {
+    experiment.name: experiment for experiment in (quickstart.EXPERIMENT, *tracks.EXPERIMENTS)
+}

@@ -1,0 +1,42 @@
+"""The quickstart: does the radial penalty help AdamW, and how much of that is left once AdamW is tuned?
+
+Track C2 at full size: a + b mod 113, 40 % of the table, full batch, a two-layer ReLU MLP without biases on two
+learned embeddings.  The common setting is a published one (learning rate 0.05, weight decay 2); the tuned one also
+has a smaller initialisation and a short warm-up.
+"""
+
+from __future__ import annotations
+
+from anglewise.lab.methods.controls import ScaleInit
+from anglewise.lab.methods.man2025 import MAN
+from anglewise.lab.methods.optimizers import AdamW
+from anglewise.lab.methods.tiwari2026_radial import RadialPenalty
+from anglewise.lab.models.mlp import MLP
+from anglewise.lab.schedules import Warmup
+from anglewise.lab.spec import Arm, Experiment, Training
+from anglewise.lab.tasks.modular import Modular
+
+COMMON = (AdamW(lr=0.05, wd=2.0, beta1=0.9, beta2=0.99, eps=1e-25),)
+TUNED = (
+    ScaleInit(embedding=0.5, head=0.92),
+    AdamW(lr=Warmup(0.0547, 3.0), wd=2.0, beta1=0.9, beta2=0.99, eps=1e-25),
+)
+TASK = Modular(p=113, operation="+", train=0.4)
+MODEL = MLP(hidden=(200, 200), embedding=113)
+
+EXPERIMENT = Experiment(
+    name="quickstart",
+    title="Does the radial penalty speed up AdamW on modular addition, and does tuning AdamW do as much?",
+    task=TASK,
+    model=MODEL,
+    arms=(
+        Arm("adamw-common", COMMON),
+        Arm("adamw-common+radial", (*COMMON, RadialPenalty(strength=0.05, target=1.0))),
+        Arm("adamw-tuned", TUNED),
+        Arm("adamw-tuned+radial", (*TUNED, RadialPenalty(strength=0.1, target=0.5))),
+        Arm("adamw-tuned+man", (*TUNED, MAN(zeta=0.15))),
+    ),
+    baseline="adamw-common",
+    seeds=8,
+    training=Training(budget=200, every=2, threshold=0.95, sustain=5, further=10, measure_every=40),
+)

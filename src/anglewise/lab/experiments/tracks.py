@@ -1,0 +1,72 @@
+"""Benchmark tracks as experiments, each with its published or plain baseline and the penalty beside it.
+
+Track A (Grokfast's task and block), track B (Nanda's one-layer network without norms), track C1 (2-hot MLP) and
+track D (the radial paper's MLP).  Budgets are for looking around; claims bring their own.
+"""
+
+from __future__ import annotations
+
+from anglewise.lab.methods.optimizers import Adam, AdamW
+from anglewise.lab.methods.tiwari2026_radial import RadialPenalty
+from anglewise.lab.models.mlp import MLP
+from anglewise.lab.models.transformer import Transformer
+from anglewise.lab.schedules import Warmup
+from anglewise.lab.spec import Arm, Experiment, Training
+from anglewise.lab.tasks.modular import Modular
+
+TUNED_A = AdamW(lr=Warmup(2e-3, 10.0), wd=2.0, beta1=0.9, beta2=0.98)
+TRACK_A = Experiment(
+    name="track-a",
+    title="Track A: x * y mod 97, Grokfast's own Transformer, batch 512",
+    task=Modular(p=97, operation="*", train=0.5, form="a op b =", b_from=1),
+    model=Transformer(norm="grokfast", positions_table=5),
+    arms=(
+        Arm("adam-released", (Adam(lr=Warmup(1e-3, 10.0, offset=0.0), beta1=0.9, beta2=0.98),)),
+        Arm("adamw-tuned", (TUNED_A,)),
+        Arm("adamw-tuned+radial", (TUNED_A, RadialPenalty(strength=0.02, target=0.5))),
+    ),
+    baseline="adamw-tuned",
+    seeds=4,
+    training=Training(budget=1000, every=10, batch=512, further=0),
+)
+
+NANDA = AdamW(lr=Warmup(1e-3, 10.0, offset=0.0), wd=1.0, beta1=0.9, beta2=0.98)
+TRACK_B = Experiment(
+    name="track-b",
+    title="Track B: a + b mod 113, one layer, no norms, full batch",
+    task=Modular(p=113, operation="+", train=0.3, form="a b ="),
+    model=Transformer(
+        layers=1, norm="none", activation="relu", attention_bias=False, init_law="normal"
+    ),
+    arms=(Arm("adamw-nanda", (NANDA,)), Arm("adamw-nanda+radial", (NANDA, RadialPenalty(strength=0.01)))),
+    seeds=4,
+    training=Training(budget=10000, every=10, further=0),
+)
+
+CHOU = AdamW(lr=0.05, wd=4.0, beta1=0.9, beta2=0.99, eps=1e-25)
+TRACK_C1 = Experiment(
+    name="track-c1",
+    title="Track C1: a + b mod 113, 2-hot MLP, full batch",
+    task=Modular(p=113, operation="+", train=0.4),
+    model=MLP(hidden=(200, 200)),
+    arms=(Arm("adamw-chou", (CHOU,)), Arm("adamw-chou+radial", (CHOU, RadialPenalty(strength=0.05)))),
+    seeds=8,
+    training=Training(budget=500, every=2, further=10),
+)
+
+WEAK, STRONG = AdamW(lr=1e-3, wd=1e-3), AdamW(lr=1e-3, wd=0.1)
+TRACK_D = Experiment(
+    name="track-d",
+    title="Track D: a + b mod 97, 2-hot MLP of width 512, the radial paper's arms",
+    task=Modular(p=97, operation="+", train=0.5),
+    model=MLP(hidden=(512, 512), bias=True),
+    arms=(
+        Arm("adamw-strong", (STRONG,)),
+        Arm("adamw-weak", (WEAK,)),
+        Arm("adamw-weak+radial", (WEAK, RadialPenalty(strength=0.05, target=1.0))),
+    ),
+    seeds=4,
+    training=Training(budget=20000, every=10, threshold=0.9, further=0),
+)
+
+EXPERIMENTS = (TRACK_A, TRACK_B, TRACK_C1, TRACK_D)

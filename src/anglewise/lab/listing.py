@@ -1,0 +1,92 @@
+"""What has a name, with the first line of its documentation and its fields; and one run, whole."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+from anglewise.errors import StoreError
+
+
+def listing(what: str) -> str:
+    """Names with their meaning and their fields' defaults.
+
+    Args:
+        what: ``"tasks"``, ``"models"``, ``"methods"`` or ``"experiments"``.
+    """
+    from anglewise.lab import catalogue
+    from anglewise.lab.experiments import EXPERIMENTS
+
+    if what == "experiments":
+        return "\n".join(
+            f"{name:12} {e.title}\n{'':12} arms: {', '.join(arm.name for arm in e.arms)}; "
+            f"{e.seeds} seeds, {e.training.budget:,} steps"
+            for name, e in EXPERIMENTS.items()
+        )
+    found = {"tasks": catalogue.TASKS, "models": catalogue.MODELS, "methods": catalogue.METHODS}[what]
+    return "\n".join(f"{name:12} {_first_line(cls)}\n{'':12} {_fields(cls)}" for name, cls in found.items())
+
+
+def _first_line(cls: Any) -> str:
+    return (cls.__doc__ or "").strip().splitlines()[0]
+
+
+def _fields(cls: Any) -> str:
+    return ", ".join(
+        f.name if f.default is dataclasses.MISSING else f"{f.name}={json.dumps(f.default)}"
+        for f in dataclasses.fields(cls)
+    )
+
+
+def show(run: str, store: Path | None) -> str:
+    """One run's specification, provenance, outcome and last readings, as text.
+
+    Args:
+        run: A run's identity or a unique beginning of it, or the path of a run's folder.
+        store: The store; None looks through the stores below ``runs/``.
+
+    Raises:
+        StoreError: If there is no such run, or several.
+    """
+    from anglewise.lab.store import Reader, to_text
+
+    where, run_id = Path(run), run
+    if where.is_dir() and where.parent.name == "runs":
+        store, run_id = where.resolve().parent.parent, where.resolve().name
+    stores = [store] if store else sorted(m.parent for m in Path("runs").glob("*/anglewise-store.json"))
+    found = []
+    for path in stores:
+        ids = Reader(path).query("SELECT run_id FROM runs ORDER BY run_id").column("run_id").to_pylist()
+        found += [(path, one) for one in ids if one.startswith(run_id)]
+    if len(found) != 1:
+        looked = ", ".join(map(str, stores)) or "no store below runs/"
+        some = f"; {len(found)} match: {', '.join(one for _, one in found[:5])}" if found else ""
+        raise StoreError(f"expected one run that begins with {run_id!r} in {looked}{some}: give DIR or more digits")
+    path, run_id = found[0]
+    reader = Reader(path)
+    parts = [
+        f"run {run_id} in {path}",
+        "\nspecification\n" + json.dumps(reader.spec(run_id), indent=2),
+        "\nprovenance\n" + json.dumps(reader.provenance(run_id), indent=2),
+        "\noutcome\n" + json.dumps(reader.outcome(run_id), indent=2),
+        "\ncurves (at most 20, evenly spaced)\n"
+        + to_text(
+            reader.query(
+                "SELECT step, train_accuracy, test_accuracy, train_loss, test_loss FROM "
+                f"(SELECT *, row_number() OVER (ORDER BY step) AS i, count(*) OVER () AS n FROM curves "
+                f"WHERE run_id = '{run_id}') WHERE (i - 1) % greatest(1, n // 19) = 0 OR i = n ORDER BY step"
+            ),
+            "table",
+        ),
+        "\nlast readings\n"
+        + to_text(
+            reader.query(
+                "SELECT site, name, arg_max(value, step) AS value, max(step) AS step FROM readings "
+                f"WHERE run_id = '{run_id}' GROUP BY site, name ORDER BY site, name"
+            ),
+            "table",
+        ),
+    ]
+    return "\n".join(parts)

@@ -1,0 +1,100 @@
+r"""The plain optimisers: AdamW, Adam with coupled L2, SGD.
+
+.. math:: m \leftarrow \beta_1 m + (1-\beta_1) g, \quad v \leftarrow \beta_2 v + (1-\beta_2) g^2, \quad
+   w \leftarrow (1 - \eta \lambda) w - \eta \, \hat m / (\sqrt{\hat v} + \epsilon)
+
+is AdamW; Adam adds :math:`\lambda w` to g instead.  Identical optimisers are not two pieces of evidence: AdamW
+with decay 0 is Adam.  Sources: arXiv 1711.05101, 1412.6980; PyTorch's defaults where nothing else is said.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import jax
+import optax
+
+from anglewise.lab.methods.dataclass import method
+from anglewise.lab.protocols import Method, Params
+from anglewise.lab.schedules import Schedule
+
+
+def _matrices(params: Params) -> Params:
+    return jax.tree.map(lambda w: w.ndim > 1, params)
+
+
+@method
+class AdamW(Method):
+    """Adam with decoupled weight decay.
+
+    Args:
+        lr: Learning rate.
+        wd: Decoupled weight decay; each step multiplies weights by 1 - lr * wd.
+        beta1: Decay of the first moment.
+        beta2: Decay of the second moment.
+        eps: Added to the root of the second moment.
+        decay: Which parameters decay: ``"all"``, or ``"matrices"`` (two axes or more).
+    """
+
+    lr: float | Schedule = 1e-3
+    wd: float | Schedule = 0.0
+    beta1: float = 0.9
+    beta2: float = 0.999
+    eps: float = 1e-8
+    decay: Literal["all", "matrices"] = "all"
+
+    def transform(self) -> optax.GradientTransformation:
+        """Scale by Adam's moments, add the decay, step downhill."""
+        return optax.chain(
+            optax.scale_by_adam(self.beta1, self.beta2, self.eps),
+            optax.add_decayed_weights(self.wd, None if self.decay == "all" else _matrices),
+            optax.scale(-self.lr),
+        )
+
+
+@method
+class Adam(Method):
+    """Adam; `wd` is coupled L2, added to the gradient before the moments.
+
+    Args:
+        lr: Learning rate.
+        wd: Coefficient of the coupled L2.
+        beta1: Decay of the first moment.
+        beta2: Decay of the second moment.
+        eps: Added to the root of the second moment.
+    """
+
+    lr: float | Schedule = 1e-3
+    wd: float | Schedule = 0.0
+    beta1: float = 0.9
+    beta2: float = 0.999
+    eps: float = 1e-8
+
+    def transform(self) -> optax.GradientTransformation:
+        """Add the decay, scale by Adam's moments, step downhill."""
+        return optax.chain(
+            optax.add_decayed_weights(self.wd),
+            optax.scale_by_adam(self.beta1, self.beta2, self.eps),
+            optax.scale(-self.lr),
+        )
+
+
+@method
+class SGD(Method):
+    r"""Stochastic gradient descent: :math:`b \leftarrow \mu b + g + \lambda w`, :math:`w \leftarrow w - \eta b`.
+
+    Args:
+        lr: Learning rate.
+        wd: Coefficient of the coupled L2.
+        momentum: mu.
+    """
+
+    lr: float | Schedule = 1e-2
+    wd: float | Schedule = 0.0
+    momentum: float = 0.0
+
+    def transform(self) -> optax.GradientTransformation:
+        """Add the decay, accumulate, step downhill."""
+        return optax.chain(
+            optax.add_decayed_weights(self.wd), optax.trace(self.momentum), optax.scale(-self.lr)
+        )

@@ -1,0 +1,42 @@
+r"""Radial suppression: a penalty that softly holds activations on a sphere.
+
+.. math:: \lambda \sum_{\text{sites}} \operatorname{mean} \frac{1}{d} \bigl(|h| - \tau \sqrt d\bigr)^2
+
+Source: arXiv 2606.32000 ("Radial Suppression Accelerates Algorithmic Generalization"); whether sites are summed
+is unstated there, and summed in a later repository of the same group.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from anglewise.lab.methods.dataclass import method
+from anglewise.lab.methods.sites import pick
+from anglewise.lab.protocols import Activations, Method, Params
+from anglewise.lab.schedules import Schedule
+from anglewise.penalty import Side, radial_penalty
+
+
+@method
+class RadialPenalty(Method):
+    """The radial penalty, as a term of the loss.
+
+    Args:
+        strength: lambda.
+        target: Wanted radius in units of sqrt(d).
+        sites: Where; empty means the model's own sites.
+        over: Whether sites are summed or averaged.
+        side: ``"both"``, or only radii above (``"outer"``) or below (``"inner"``) the target.
+    """
+
+    strength: float | Schedule = 0.05
+    target: float | Schedule = 1.0
+    sites: tuple[str, ...] = ()
+    over: Literal["sum", "mean"] = "sum"
+    side: Side = "both"
+
+    def penalty(self, activations: Activations, params: Params) -> Any:
+        """Strength times the sum (or mean) over sites."""
+        at = pick(activations, self.sites)
+        total = sum(radial_penalty(h, self.target, side=self.side) for h in at.values())
+        return self.strength * (total if self.over == "sum" else total / len(at))

@@ -1,0 +1,1 @@
+"""What learns: Equinox modules that return logits and activations by site."""

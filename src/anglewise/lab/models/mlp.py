@@ -1,0 +1,113 @@
+r"""Multi-layer perceptron on a short tuple of tokens, as in the grokking literature.
+
+.. math:: h_1 = W_1 [e_a; e_b] + b_1, \qquad h_{k+1} = W_{k+1} \phi(h_k) + b_{k+1}, \qquad z = W \phi(h_L) + b
+
+e is one-hot ("2-hot" input) or a learned embedding.  Sites: ``hidden.k.pre`` is h_{k+1}, ``hidden.k.post`` its
+activation; the default sites are the pre-activations.
+
+The first layer is a look-up: with a one-hot input, W_1 e_a is a row of W_1; with embeddings it is a row of the
+product of table and weights, which is formed once per step wherever the batch is larger than the vocabulary.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int, PRNGKeyArray
+
+from anglewise.errors import SpecError
+from anglewise.lab.models.layers import Activation, Linear, activate
+from anglewise.lab.protocols import Activations, Tap, Task
+
+
+@dataclasses.dataclass(frozen=True)
+class MLP:
+    """A multi-layer perceptron.
+
+    Args:
+        hidden: Widths of the hidden layers.
+        embedding: Width of each token's learned embedding; 0 is a one-hot input.
+        shared: Whether all positions use one embedding table.
+        bias: Whether layers have biases.
+        activation: ``"relu"`` or ``"gelu"``.
+    """
+
+    hidden: tuple[int, ...] = (200, 200)
+    embedding: int = 0
+    shared: bool = True
+    bias: bool = False
+    activation: Activation = "relu"
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be meant."""
+        if not self.hidden or min(self.hidden) < 1:
+            raise SpecError(f"hidden must list at least one width, each at least 1, got {self.hidden}")
+        if self.embedding < 0:
+            raise SpecError(f"embedding must be a width, or 0 for a one-hot input, got {self.embedding}")
+
+    @property
+    def sites(self) -> tuple[str, ...]:
+        """The pre-activations of all hidden layers."""
+        return tuple(f"hidden.{k}.pre" for k in range(len(self.hidden)))
+
+    def init(self, task: Task, key: PRNGKeyArray) -> MLPNetwork:
+        """A network with PyTorch's default initialisation: linear layers uniform, embeddings standard normal."""
+        return MLPNetwork(self, task, key=key)
+
+
+class MLPNetwork(eqx.Module):
+    """An MLP with weights."""
+
+    embedding: Float[Array, "tables tokens e"] | None
+    layers: tuple[Linear, ...]
+    head: Linear
+    activation: Activation = eqx.field(static=True)
+    tokens: int = eqx.field(static=True)
+
+    def __init__(self, model: MLP, task: Task, *, key: PRNGKeyArray):
+        """Draw weights; each layer has a key of its own."""
+        keys = jax.random.split(key, len(model.hidden) + 2)
+        tables = 1 if model.shared else task.length
+        self.embedding = (
+            jax.random.normal(keys[0], (tables, task.tokens, model.embedding)) if model.embedding else None
+        )
+        widths = (task.length * (model.embedding or task.tokens), *model.hidden)
+        self.layers = tuple(
+            Linear(i, o, bias=model.bias, key=k)
+            for i, o, k in zip(widths[:-1], widths[1:], keys[1:-1], strict=True)
+        )
+        self.head = Linear(widths[-1], task.classes, bias=model.bias, key=keys[-1])
+        self.activation = model.activation
+        self.tokens = task.tokens
+
+    def __call__(
+        self, inputs: Int[Array, "n length"], *, tap: Tap | None = None, key: PRNGKeyArray | None = None
+    ) -> tuple[Float[Array, "n classes"], Activations]:
+        """Logits and activations by site."""
+        activations: dict[str, Array] = {}
+        h = self._first(inputs)
+        for k, following in enumerate((*self.layers[1:], self.head)):
+            pre, post = f"hidden.{k}.pre", f"hidden.{k}.post"
+            activations[pre] = tap(pre, h) if tap else h
+            a = activate(self.activation, activations[pre])
+            activations[post] = tap(post, a) if tap else a
+            h = following(activations[post])
+        return h, activations
+
+    def _first(self, inputs: Int[Array, "n length"]) -> Float[Array, "n d"]:
+        """First pre-activation, by look-up."""
+        first, (n, length) = self.layers[0], inputs.shape
+        blocks = first.weight.reshape(length, -1, first.weight.shape[-1])
+        if self.embedding is None:
+            tables = [blocks[i] for i in range(length)]
+        else:
+            table = [self.embedding[i % self.embedding.shape[0]] for i in range(length)]
+            if n < self.tokens:
+                parts = [table[i][inputs[:, i]] for i in range(length)]
+                return first(jnp.concatenate(parts, axis=-1))
+            tables = [table[i] @ blocks[i] for i in range(length)]
+        h = sum(tables[i][inputs[:, i]] for i in range(length))
+        return h if first.bias is None else h + first.bias

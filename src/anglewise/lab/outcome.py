@@ -1,0 +1,108 @@
+r"""Times to generalise and outcomes, from accuracy curves.
+
+T is the first evaluation at or above the threshold, T_sustained the first of `sustain` such in a row; both are
+None where a run never got there within its budget, which is a result and not an error.
+
+A run ends as
+
+- ``grokked``: it generalised (T_sustained exists), and had not yet done so when it had memorised: at the first
+  evaluation with train accuracy at or above 0.99 its test accuracy was below half the threshold;
+- ``generalised-at-once``: it generalised without that delay;
+- ``memorised``: budget spent, train accuracy reached 0.99, test accuracy not sustained;
+- ``underfit``: budget spent, train accuracy never reached 0.99;
+- ``diverged``: its loss was not finite at some evaluation.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple, TypeAlias
+
+import numpy as np
+
+Verdict: TypeAlias = Literal["grokked", "generalised-at-once", "memorised", "underfit", "diverged"]
+MEMORISED = 0.99
+
+
+class Times(NamedTuple):
+    """First and sustained crossing, in optimiser steps; None where there was none."""
+
+    first: int | None
+    sustained: int | None
+
+
+def times(steps: np.ndarray, accuracy: np.ndarray, threshold: float = 0.95, sustain: int = 5) -> Times:
+    """First crossing and first sustained crossing of a threshold.
+
+    Args:
+        steps: Steps of the evaluations, shape ``[n]``, increasing.
+        accuracy: Accuracy at each, shape ``[n]``, in [0, 1]; NaN counts as below.
+        threshold: At or above counts as reached.
+        sustain: Evaluations in a row that make a crossing sustained; its time is the first of them.
+
+    Returns:
+        The two times, in the unit of `steps`.
+
+    Example:
+        >>> times(np.array([0, 10, 20, 30]), np.array([0.1, 0.96, 0.5, 0.97]), sustain=2)
+        Times(first=10, sustained=None)
+    """
+    above = np.asarray(accuracy) >= threshold
+    hits = np.flatnonzero(above)
+    first = int(steps[hits[0]]) if hits.size else None
+    in_a_row = np.convolve(above, np.ones(sustain, int))[sustain - 1 : len(above)] == sustain
+    runs = np.flatnonzero(in_a_row)
+    return Times(first, int(steps[runs[0]]) if runs.size else None)
+
+
+def stop_step(
+    steps: np.ndarray, accuracy: np.ndarray, *, threshold: float, sustain: int, further: int | None
+) -> int | None:
+    """The step at which a run has shown enough: sustained, confirmed, and `further` steps trained on.
+
+    Args:
+        steps: Steps of the evaluations so far, shape ``[n]``.
+        accuracy: Test accuracy at each, shape ``[n]``.
+        threshold: See :func:`times`.
+        sustain: See :func:`times`.
+        further: Steps to train on after the last of the sustained evaluations; None means to the budget.
+
+    Returns:
+        The first evaluated step at which the rule holds, or None if it does not hold yet.
+    """
+    reached = times(steps, accuracy, threshold, sustain).sustained
+    if further is None or reached is None:
+        return None
+    confirmed = int(np.searchsorted(steps, reached)) + sustain - 1
+    later = np.flatnonzero(np.asarray(steps) >= steps[confirmed] + further)
+    return int(steps[later[0]]) if later.size else None
+
+
+def judge(
+    steps: np.ndarray,
+    train_accuracy: np.ndarray,
+    test_accuracy: np.ndarray,
+    train_loss: np.ndarray,
+    *,
+    threshold: float = 0.95,
+    sustain: int = 5,
+) -> Verdict:
+    """How a run ended, from its curves alone; see the module's docstring for the rules.
+
+    Args:
+        steps: Steps of the evaluations, shape ``[n]``, increasing.
+        train_accuracy: Shape ``[n]``.
+        test_accuracy: Shape ``[n]``.
+        train_loss: Shape ``[n]``; a value that is not finite means diverged.
+        threshold: See :func:`times`.
+        sustain: See :func:`times`.
+
+    Returns:
+        One of the five outcomes.
+    """
+    if not np.all(np.isfinite(train_loss)):
+        return "diverged"
+    fitted = np.flatnonzero(np.asarray(train_accuracy) >= MEMORISED)
+    if times(steps, test_accuracy, threshold, sustain).sustained is not None:
+        delayed = fitted.size > 0 and test_accuracy[fitted[0]] < threshold / 2
+        return "grokked" if delayed else "generalised-at-once"
+    return "memorised" if fitted.size else "underfit"

@@ -1,0 +1,1 @@
+"""What the networks do while they learn: instruments that read and never touch."""

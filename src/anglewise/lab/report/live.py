@@ -1,0 +1,184 @@
+"""Progress while it trains: a live table in a terminal, plain lines elsewhere, or nothing.
+
+All three are told the same by the runner.  Drawing is throttled, so that it costs training nothing.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from anglewise.lab.report.board import Board, Line, Seed
+from anglewise.lab.report.text import DASH, number, plain
+
+REDRAW = 0.25
+LINE = 5.0
+"""Seconds between redraws of the table, and between two lines of one arm."""
+MOST_SITES = 4
+
+
+class Progress:
+    """Listens to the runner and says nothing; the other two say what it has counted."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic):
+        self.clock = clock
+        self.board = Board({}, {}, 1, clock)
+
+    def start(self, plan: Mapping[str, Any]) -> None:
+        """Before training: ``plan["plan"]`` has the experiment and the runs that are missing."""
+        todo = plan["plan"]
+        experiment = todo.experiment
+        waiting = Counter(run.arm.name for run in todo.missing)
+        totals = {arm.name: experiment.seeds for arm in experiment.arms}
+        done = {arm: total - waiting[arm] for arm, total in totals.items()}
+        self.board = Board(totals, done, experiment.training.budget, self.clock)
+
+    def update(self, rows: Any, steps: int) -> None:
+        """A run has trained `steps` more; `rows` has its newest curves and readings."""
+        last = rows.curves[-1] if rows.curves else None
+        if last is None:
+            return
+        radius = {r["site"]: r["value"] for r in rows.readings if r["name"] == "radius"}
+        seed = Seed(last["step"], last["train_accuracy"], last["test_accuracy"], radius)
+        self.board.update(rows.run.arm.name, rows.run.seed, seed, steps)
+        self.show(rows.run.arm.name)
+
+    def finish(self, run: Any, outcome: Mapping[str, Any]) -> None:
+        """A run has ended."""
+        self.board.finish(run.arm.name, run.seed, outcome["outcome"])
+        self.show(run.arm.name, ended=True)
+
+    def close(self) -> None:
+        """After the last run, or when interrupted."""
+
+    def show(self, arm: str, *, ended: bool = False) -> None:
+        """Called after every change of an arm."""
+
+
+class Lines(Progress):
+    """Plain lines: at most one per arm in five seconds, and one for each finished arm."""
+
+    def __init__(self, console: Console | None = None, clock: Callable[[], float] = time.monotonic):
+        super().__init__(clock)
+        self.console = console or Console(stderr=True)
+        self.said: dict[str, float] = {}
+
+    def show(self, arm: str, *, ended: bool = False) -> None:
+        """Say how an arm stands, if it has been silent long enough or is done."""
+        line, now = self.board.line(arm), self.clock()
+        if line.done == line.total and ended:
+            how = ", ".join(f"{n} {kind}" for kind, n in sorted(line.outcomes.items()))
+            self._print(f"{plain(arm)}: {line.done} of {line.total} seeds done ({how})")
+        elif not ended and now - self.said.get(arm, float("-inf")) >= LINE:
+            self.said[arm] = now
+            radii = f", radius {_radii(line)} sqrt(d)" if line.radius else ""
+            self._print(
+                f"{plain(arm)}: {line.done} of {line.total} seeds done, step {number(line.step)} of "
+                f"{self.board.budget:,}, train {_share(line.train_accuracy)}, "
+                f"test {_share(line.test_accuracy)}{radii}, {number(self.board.pace)} steps/s, "
+                f"{_duration(self.board.left())} left"
+            )
+
+    def _print(self, text: str) -> None:
+        self.console.print(Text(text), soft_wrap=True)
+
+
+class LiveTable(Progress):
+    """A table that is redrawn at most four times a second."""
+
+    def __init__(self, console: Console | None = None, clock: Callable[[], float] = time.monotonic):
+        super().__init__(clock)
+        self.console = console or Console(stderr=True)
+        self.live: Live | None = None
+        self.drawn = float("-inf")
+
+    def start(self, plan: Mapping[str, Any]) -> None:
+        """Open the table."""
+        super().start(plan)
+        self.live = Live(self.table(), console=self.console, auto_refresh=False)
+        self.live.start(refresh=True)
+
+    def show(self, arm: str, *, ended: bool = False) -> None:
+        """Redraw, if the last time is long enough ago."""
+        if self.live is not None and self.clock() - self.drawn >= REDRAW:
+            self.drawn = self.clock()
+            self.live.update(self.table(), refresh=True)
+
+    def close(self) -> None:
+        """Draw the last state and leave it standing."""
+        if self.live is not None:
+            self.live.update(self.table(), refresh=True)
+            self.live.stop()
+            self.live = None
+
+    def table(self) -> Table:
+        """The board as a rich table; where there are too many arms, those that train come first."""
+        lines = [self.board.line(arm) for arm in self.board.totals]
+        room = max(self.console.height - 7, 3)
+        hidden = max(len(lines) - room, 0)
+        if hidden:
+            lines = sorted(lines, key=lambda line: (not line.running, line.done == line.total))[:room]
+        more = f", {hidden} more arms" if hidden else ""
+        pace = f"{number(self.board.pace)} steps/s, {_duration(self.board.left())} left{more}"
+        sites = next((tuple(line.radius) for line in lines if line.radius), ())
+        named = f" ({', '.join(map(plain, sites))})" if 0 < len(sites) <= MOST_SITES else ""
+        table = Table(caption=Text(pace), caption_justify="left")
+        for name in ("arm", "seeds", "step", "train", "test"):
+            table.add_column(name, justify="left" if name == "arm" else "right", overflow="ellipsis")
+        table.add_column(Text(f"radius / sqrt(d){named}"), justify="right")
+        for line in lines:
+            style = "bold" if line.running else "dim" if line.done == line.total else ""
+            step = f"{number(line.step)} / {self.board.budget:,}" if line.running else DASH
+            shares = (_share(line.train_accuracy), _share(line.test_accuracy))
+            texts = (plain(line.arm), f"{line.done} / {line.total}", step, *shares, _radii(line))
+            table.add_row(*[Text(text) for text in texts], style=style)
+        return table
+
+
+def progress_for(experiment: Any = None, *, quiet: bool = False, console: Console | None = None) -> Progress:
+    """The progress display that suits: none if `quiet`, a table in a terminal, lines elsewhere.
+
+    Args:
+        experiment: Not needed; what is planned is told at the start.
+        quiet: Say nothing.
+        console: Where to; standard error if None, so that standard output stays free for results.
+    """
+    if quiet:
+        return Progress()
+    console = console or Console(stderr=True)
+    return LiveTable(console) if console.is_terminal else Lines(console)
+
+
+def _radii(line: Line) -> str:
+    values = list(line.radius.values())
+    if len(values) > MOST_SITES:
+        return f"{number(min(values), 2)} to {number(max(values), 2)}"
+    return " / ".join(number(value, 2) for value in values) or DASH
+
+
+def _share(value: float | None) -> str:
+    return DASH if value is None else f"{100 * value:.1f} %"
+
+
+def _duration(seconds: float | None) -> str:
+    """Seconds in the largest two units.
+
+    Example:
+        >>> _duration(42.0), _duration(150.0), _duration(7300.0)
+        ('42 s', '2 min 30 s', '2 h 1 min')
+    """
+    if seconds is None:
+        return DASH
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"

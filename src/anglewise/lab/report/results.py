@@ -1,0 +1,214 @@
+"""Results of one experiment as plain data: what was planned, what has finished, how it went.
+
+Everything that reports reads this and nothing else; :func:`load` fills it from a store.  A run counts as
+finished once it has an outcome.  A planned run without one is *missing*, and stays in every count.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import shlex
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+
+from anglewise.errors import StoreError, unknown
+
+Key: TypeAlias = tuple[str, int]
+"""A run within an experiment: (arm, seed)."""
+
+
+class Ended(NamedTuple):
+    """How a finished run ended: steps trained, seconds they took, steps to the two crossings or None."""
+
+    outcome: str
+    steps: int
+    seconds: float
+    first: int | None
+    sustained: int | None
+
+
+class Series(NamedTuple):
+    """Values of one run over its steps; both of shape ``[n]``, steps increasing."""
+
+    steps: np.ndarray
+    values: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True)
+class Results:
+    """One experiment.
+
+    Args:
+        experiment_id: Its id in the store.
+        name: As the user called it.
+        title: One line, possibly empty.
+        arms: Names in the order planned.
+        baseline: The arm that speed-ups refer to.
+        planned: All runs of the plan.
+        ended: Those that have finished.
+        curves: By ``train_accuracy`` and ``test_accuracy``, then by run; finished or not.
+        readings: By (name, site), then by run.
+        budget: Steps at most, the same for all arms.
+        threshold: Test accuracy at which a run counts as generalised.
+        sustain: Evaluations in a row that make a crossing sustained.
+        spec: The experiment's specification as JSON.
+        command: What reproduces it.
+        provenance: By key, each value with the number of runs that have it.
+        created: When the experiment was planned.
+    """
+
+    experiment_id: str
+    name: str
+    title: str
+    arms: tuple[str, ...]
+    baseline: str
+    planned: tuple[Key, ...]
+    ended: Mapping[Key, Ended]
+    curves: Mapping[str, Mapping[Key, Series]]
+    readings: Mapping[tuple[str, str], Mapping[Key, Series]]
+    budget: int
+    threshold: float = 0.95
+    sustain: int = 5
+    spec: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    command: str = ""
+    provenance: Mapping[str, Counter[str]] = dataclasses.field(default_factory=dict)
+    created: str = ""
+
+    def seeds(self, arm: str) -> list[int]:
+        """Planned seeds of an arm, in order."""
+        return sorted(seed for name, seed in self.planned if name == arm)
+
+    def finished(self, arm: str) -> dict[int, Ended]:
+        """Finished runs of an arm, by seed."""
+        return {seed: self.ended[arm, seed] for seed in self.seeds(arm) if (arm, seed) in self.ended}
+
+
+def load(reader: Any, experiment_id: str | None = None) -> Results:
+    """Results of one experiment of a store.
+
+    Args:
+        reader: Anything with the store reader's ``experiments()``, ``query(sql)``, ``provenance(run_id)`` and
+            ``outcome(run_id)``.
+        experiment_id: Which; None where the store holds only one.
+
+    Returns:
+        Plain data, independent of the store.
+
+    Raises:
+        StoreError: If the store holds no such experiment, or several and none was chosen.
+    """
+    manifests = {m["experiment_id"]: m for m in reader.experiments()}
+    if not manifests:
+        raise StoreError("the store holds no experiment: run one first")
+    if experiment_id is None and len(manifests) > 1:
+        names = ", ".join(sorted(manifests))
+        raise StoreError(f"the store holds {len(manifests)} experiments: choose one of {names}")
+    manifest = manifests.get(experiment_id if experiment_id is not None else next(iter(manifests)))
+    if manifest is None:
+        raise StoreError(unknown("experiment", str(experiment_id), manifests))
+
+    keys: dict[str, Key] = {run["run_id"]: (run["arm"], int(run["seed"])) for run in manifest["runs"]}
+    chosen = f"run_id IN ({', '.join(_quoted(run_id) for run_id in keys) or 'NULL'})"
+    started = reader.query(
+        f"SELECT run_id, outcome, steps, seconds, t95, t95_sustained FROM runs WHERE {chosen}"
+    ).to_pylist()
+    training = manifest["spec"].get("training", {})
+    threshold = float(training.get("threshold", 0.95))
+    ended = {
+        keys[row["run_id"]]: _ended(row if threshold == 0.95 else row | _own(reader, row["run_id"]))
+        for row in started
+        if row["outcome"] is not None
+    }
+    accuracies = ("train_accuracy", "test_accuracy")
+    curves = reader.query(
+        f"SELECT run_id, step, {', '.join(accuracies)} FROM curves WHERE {chosen} ORDER BY run_id, step"
+    )
+    readings = reader.query(
+        f"SELECT run_id, name, site, step, value FROM readings WHERE {chosen} "
+        "ORDER BY name, site, run_id, step"
+    )
+    by_run = _groups(curves, ["run_id"])
+    by_panel: dict[tuple[str, str], dict[Key, Series]] = {}
+    for (name, site, run_id), rows in _groups(readings, ["name", "site", "run_id"]).items():
+        by_panel.setdefault((name, site), {})[keys[run_id]] = _series(readings, rows, "value")
+    command = manifest.get("command") or ""
+    return Results(
+        experiment_id=manifest["experiment_id"],
+        name=manifest["name"],
+        title=manifest.get("title") or "",
+        arms=tuple(arm if isinstance(arm, str) else arm["name"] for arm in manifest["arms"]),
+        baseline=manifest["baseline"],
+        planned=tuple(keys.values()),
+        ended=ended,
+        curves={
+            name: {keys[run_id]: _series(curves, rows, name) for (run_id,), rows in by_run.items()}
+            for name in accuracies
+        },
+        readings=by_panel,
+        budget=int(training.get("budget") or max((run.steps for run in ended.values()), default=1)),
+        threshold=threshold,
+        sustain=int(training.get("sustain", 5)),
+        spec=manifest["spec"],
+        command=command if isinstance(command, str) else shlex.join(command),
+        provenance=_tally([reader.provenance(row["run_id"]) for row in started]),
+        created=str(manifest.get("created") or ""),
+    )
+
+
+def _ended(row: Mapping[str, Any]) -> Ended:
+    steps = int(row["steps"] or 0)
+    return Ended(row["outcome"], steps, _number(row["seconds"]), row["t95"], row["t95_sustained"])
+
+
+def _own(reader: Any, run_id: str) -> dict[str, Any]:
+    """Times by the experiment's own threshold, where that is not the 95 % of the store's view."""
+    outcome = reader.outcome(run_id)
+    return {"t95": outcome["first"], "t95_sustained": outcome["sustained"]}
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _number(value: Any) -> float:
+    return float("nan") if value is None else float(value)
+
+
+def _groups(table: Any, by: Sequence[str]) -> dict[tuple[str, ...], slice]:
+    """Consecutive rows with equal keys, of a table sorted by them."""
+    columns = [table.column(name).to_pylist() for name in by]
+    found: dict[tuple[str, ...], slice] = {}
+    for i, key in enumerate(zip(*columns, strict=True)):
+        found[key] = slice(found[key].start if key in found else i, i + 1)
+    return found
+
+
+def _series(table: Any, rows: slice, column: str) -> Series:
+    part = table.slice(rows.start, rows.stop - rows.start)
+    return Series(
+        part.column("step").to_numpy().astype(int),
+        np.array([_number(value) for value in part.column(column).to_pylist()], float),
+    )
+
+
+def _tally(records: Sequence[Mapping[str, Any]]) -> dict[str, Counter[str]]:
+    """How many runs have which value, for every key; nested keys are joined by dots."""
+    found: dict[str, Counter[str]] = {}
+    for record in records:
+        for key, value in _flat(record):
+            found.setdefault(key, Counter())[value] += 1
+    return found
+
+
+def _flat(record: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+    pairs: list[tuple[str, str]] = []
+    for key, value in record.items():
+        if isinstance(value, Mapping):
+            pairs += _flat(value, f"{prefix}{key}.")
+        else:
+            text = shlex.join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+            pairs.append((prefix + str(key), text))
+    return pairs

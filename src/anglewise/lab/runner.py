@@ -1,0 +1,257 @@
+"""From an experiment to a store: expands it to runs, trains those that are missing, loses nothing.
+
+Each population is begun from its checkpoint where it has one, trained segment by segment, and its rows are stored
+before they are forgotten.  At a checkpoint the rows are sealed first and the state is written after, so whatever
+comes after a checkpoint can be thrown away and will be made again, bit for bit.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import jax
+
+from anglewise.errors import AnglewiseError
+from anglewise.lab.engine import checkpoint, layout
+from anglewise.lab.engine.layout import Layout
+from anglewise.lab.engine.population import Compiled, Population, Rows, Structure, structure_of
+from anglewise.lab.outcome import judge, times
+from anglewise.lab.readings.energy import RadialEnergy
+from anglewise.lab.readings.radii import Radii, RadiusQuantiles
+from anglewise.lab.readings.spectrum import Spectrum
+from anglewise.lab.spec import Experiment, Run, content_hash, to_json
+from anglewise.lab.store import Store
+
+READINGS = (RadiusQuantiles(), RadialEnergy(), Spectrum())
+INSTRUMENTS = (Radii(),)
+CHECKPOINT_SECONDS = 20.0
+APPEND_SECONDS = 1.0
+
+
+class Interrupted(AnglewiseError):
+    """Training was asked to stop, and everything is saved."""
+
+
+class Progress(Protocol):
+    """Who is told how it goes."""
+
+    def start(self, plan: Mapping[str, Any]) -> None:
+        """Before training."""
+
+    def update(self, rows: Rows, steps: int) -> None:
+        """After each segment, for each of its members; `steps` were trained in it."""
+
+    def finish(self, run: Run, outcome: Mapping[str, Any]) -> None:
+        """When a run has ended."""
+
+    def close(self) -> None:
+        """After the last, or when interrupted."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """What is there and what is missing.
+
+    Args:
+        experiment: The whole.
+        done: Identities of runs that the store holds already.
+        missing: Runs to train, seeds first, so that an interrupted experiment is still paired.
+    """
+
+    experiment: Experiment
+    done: frozenset[str]
+    missing: tuple[Run, ...]
+
+
+def plan(experiment: Experiment, finished: set[str]) -> Plan:
+    """Expand an experiment and drop what is finished."""
+    runs = list(experiment.runs())
+    done = frozenset(run.run_id for run in runs) & finished
+    missing = sorted((run for run in runs if run.run_id not in done), key=lambda run: run.seed)
+    return Plan(experiment, done, tuple(missing))
+
+
+def manifest(experiment: Experiment, command: str) -> dict[str, Any]:
+    """What the store keeps about an experiment, beside its runs."""
+    return {
+        "experiment_id": experiment.experiment_id,
+        "name": experiment.name,
+        "title": experiment.title,
+        "spec": to_json(experiment),
+        "baseline": experiment.reference,
+        "runs": [{"run_id": r.run_id, "arm": r.arm.name, "seed": r.seed} for r in experiment.runs()],
+        "arms": [arm.name for arm in experiment.arms],
+        "command": command,
+    }
+
+
+def train(
+    experiment: Experiment,
+    store: Store,
+    progress: Progress,
+    *,
+    provenance: Mapping[str, Any],
+    command: str = "",
+    stop: Callable[[], bool] = lambda: False,
+    checkpoint_seconds: float = CHECKPOINT_SECONDS,
+) -> Plan:
+    """Train what is missing of an experiment.
+
+    Args:
+        experiment: What to train.
+        store: Open for writing.
+        progress: Who is told.
+        provenance: Written beside every run before it trains.
+        command: The line that reproduces it.
+        stop: Asked after every segment; True saves and ends.
+        checkpoint_seconds: Seconds of training between checkpoints.
+
+    Returns:
+        The plan as it was before training.
+
+    Raises:
+        StoreError: If the store does not take what it is given.
+        Interrupted: After a checkpoint, when `stop` said so.
+    """
+    device = jax.devices()[0]
+    store.manifest(experiment.experiment_id, manifest(experiment, command))
+    todo = plan(experiment, store.finished())
+    programs: dict[Structure, Compiled] = {}
+    try:
+        progress.start({"plan": todo, "device": device})
+        for population, folder in _populations(todo.missing, store, programs, device):
+            _go_on(population, folder, store, progress, provenance, stop, checkpoint_seconds)
+    finally:
+        progress.close()
+    return todo
+
+
+def compiled_for(run: Run, programs: dict[Structure, Compiled], platform: str) -> Compiled:
+    """The program that a run trains with, made once per structure."""
+    structure = structure_of(run)
+    if structure not in programs:
+        programs[structure] = Compiled(run, layout.choose(run.task, run.training, platform), READINGS, INSTRUMENTS)
+    return programs[structure]
+
+
+def _populations(
+    missing: Sequence[Run], store: Store, programs: dict[Structure, Compiled], device: Any
+) -> Any:
+    """Populations with their folders: those that have a checkpoint first, then the rest, grouped anew."""
+    wanted = {run.run_id: run for run in missing}
+    for folder in store.populations():
+        note = checkpoint.note_of(folder / "state.safetensors")
+        if note is None or not set(note["runs"]) & set(wanted):
+            continue
+        runs = [wanted.get(run_id) for run_id in note["runs"]]
+        if any(run is None and run_id not in store.finished() for run, run_id in zip(runs, note["runs"])):
+            continue  # shared with runs that are not asked for now: leave it to them
+        live = {run.run_id for run in runs if run is not None}
+        stand_in = next(run for run in runs if run is not None)
+        population = Population([run or stand_in for run in runs], compiled_for(stand_in, programs, device.platform))
+        population.restore(folder / "state.safetensors", int(note["looks"]), live=live)
+        if any(store.rewind(run_id, population.step) < population.step for run_id in live):
+            continue  # rows before the checkpoint were lost: these runs begin anew
+        for run_id in live:
+            del wanted[run_id]
+        yield population, folder
+    for group in _groups(list(wanted.values()), programs, device):
+        population = Population(group, compiled_for(group[0], programs, device.platform))
+        population.begin()
+        for run in group:
+            store.reset(run.run_id)
+        yield population, store.population_dir(content_hash([run.run_id for run in group]))
+
+
+def _groups(runs: Sequence[Run], programs: dict[Structure, Compiled], device: Any) -> list[list[Run]]:
+    """Runs that train together: each alone on a CPU; on an accelerator, equal structures, as many as fit."""
+    by_structure: dict[Structure, list[Run]] = {}
+    for run in runs:
+        by_structure.setdefault(structure_of(run), []).append(run)
+    groups: list[list[Run]] = []
+    for members in by_structure.values():
+        compiled = compiled_for(members[0], programs, device.platform)
+        if compiled.layout.batched:
+            groups += layout.chunks(members, compiled.bytes_each(members[0]), layout.free_bytes(device))
+        else:
+            groups += [[run] for run in members]
+    return sorted(groups, key=lambda group: min(run.seed for run in group))
+
+
+def _go_on(
+    population: Population,
+    folder: Path,
+    store: Store,
+    progress: Progress,
+    provenance: Mapping[str, Any],
+    stop: Callable[[], bool],
+    every: float,
+) -> None:
+    """Train one population to its end, storing rows and checkpoints on the way."""
+    for run, live in zip(population.runs, population.live, strict=True):
+        if live:
+            store.begin(run.run_id, to_json(run), dict(provenance))
+    waiting: dict[str, tuple[list[Any], list[Any]]] = {}
+    saved = stored = time.monotonic()
+
+    def flush() -> None:
+        for run_id, (curves, readings) in waiting.items():
+            store.append(run_id, curves, readings)
+        waiting.clear()
+
+    def save() -> None:
+        flush()
+        for run, live in zip(population.runs, population.live, strict=True):
+            if live:
+                store.seal(run.run_id)
+        population.save(folder / "state.safetensors")
+
+    while population.live.any():
+        before = population.step
+        for rows in population.advance():
+            kept = waiting.setdefault(rows.run.run_id, ([], []))
+            kept[0].extend(rows.curves)
+            kept[1].extend(rows.readings)
+            progress.update(rows, population.step - max(before, 0))
+            if rows.ended:
+                store.append(rows.run.run_id, *waiting.pop(rows.run.run_id))
+                outcome = outcome_of(rows)
+                store.finish(rows.run.run_id, outcome)
+                progress.finish(rows.run, outcome)
+        now, stopping = time.monotonic(), stop()
+        if now - stored >= APPEND_SECONDS:
+            flush()
+            stored = now
+        if population.live.any() and (stopping or now - saved >= every):
+            save()
+            saved = now
+        if stopping:
+            raise Interrupted("interrupted: run the same command again to go on from here")
+    store.drop_population(folder.name)
+
+
+def outcome_of(rows: Rows) -> dict[str, Any]:
+    """How a run ended, for the store: outcome, steps, seconds, times to generalise."""
+    rule, history = rows.run.training, rows.history
+    steps, test = history["step"], history["test_accuracy"]
+    at95 = times(steps, test, 0.95, rule.sustain)
+    own = times(steps, test, rule.threshold, rule.sustain)
+    verdict = judge(
+        steps, history["train_accuracy"], test, history["train_loss"],
+        threshold=rule.threshold, sustain=rule.sustain,
+    )  # fmt: skip
+    return {
+        "outcome": verdict,
+        "steps": int(steps[-1]),
+        "seconds": rows.seconds,
+        "t95": at95.first,
+        "t95_sustained": at95.sustained,
+        "threshold": rule.threshold,
+        "first": own.first,
+        "sustained": own.sustained,
+        "budget": rule.budget,
+    }

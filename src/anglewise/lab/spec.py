@@ -1,0 +1,204 @@
+"""What is run, as data: Run, Arm, Experiment; canonical JSON and content hash.
+
+A run is a pure function of its specification, so the hash of the specification is its identity: the same
+command finds what is already there, and a changed field is another run.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import math
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal, get_type_hints
+
+from anglewise.errors import SpecError, unknown
+
+PROTOCOL = 1
+"""Version of the numerics; part of every run's identity.  A change that moves a golden curve raises it."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Training:
+    """How every arm of an experiment trains and is evaluated.
+
+    Args:
+        budget: Optimiser steps at most, the same for all arms.
+        every: Evaluate after every so many steps (and before the first).
+        batch: Examples per step; 0 is the whole training set.
+        order: ``"epochs"``: a new permutation for each pass, the last batch of a pass may be smaller;
+            ``"replacement"``: each batch is drawn anew.
+        threshold: Test accuracy at or above which a run counts as generalised.
+        sustain: Evaluations in a row at or above it that make a crossing sustained.
+        further: Steps to train on once sustained; -1 trains every run to the budget.
+        split_seed: Seed of the train/test split; -1 gives each seed a split of its own.
+        precision: Of parameters and arithmetic.
+        block: Rows whose gradient is taken at once; 0 is the whole batch, -1 what is faster on the device.
+            It changes rounding, hence it stands here.
+        measure_every: Steps between the costlier readings (quantiles, radial energy, ranks); 0 is never.
+    """
+
+    budget: int = 1000
+    every: int = 10
+    batch: int = 0
+    order: Literal["epochs", "replacement"] = "epochs"
+    threshold: float = 0.95
+    sustain: int = 5
+    further: int = -1
+    split_seed: int = -1
+    precision: Literal["float32", "float64"] = "float32"
+    block: int = -1
+    measure_every: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be meant."""
+        lows = {"budget": 1, "every": 1, "batch": 0, "sustain": 1, "further": -1, "split_seed": -1, "block": -1}
+        for name, low in lows.items():
+            if getattr(self, name) < low:
+                raise SpecError(f"training.{name} must be at least {low}, got {getattr(self, name)}")
+        if not 0 < self.threshold <= 1:
+            raise SpecError(f"training.threshold must lie in (0, 1], got {self.threshold}")
+        if self.every > self.budget:
+            raise SpecError(
+                f"training.every must not exceed the budget of {self.budget} steps, got {self.every}: "
+                "nothing would be evaluated"
+            )
+        if self.measure_every < 0 or self.measure_every % self.every:
+            raise SpecError(
+                f"training.measure_every must be 0 or a multiple of training.every ({self.every}), "
+                f"got {self.measure_every}"
+            )
+
+
+@dataclasses.dataclass(frozen=True)
+class Arm:
+    """A chain of methods with their hyper-parameters, under a name of its own.
+
+    Args:
+        name: Shown everywhere; letters, digits and most punctuation, at most 80 characters.
+        methods: In the order in which their transforms act; frozen dataclasses.
+    """
+
+    name: str
+    methods: tuple[Any, ...]
+
+    def __post_init__(self) -> None:
+        """Refuse an arm that nothing can be made of."""
+        if not re.fullmatch(r"[^\x00-\x1f\x7f]{1,80}", self.name):
+            raise SpecError(f"an arm's name needs 1 to 80 printable characters, got {self.name!r}")
+        if not self.methods:
+            raise SpecError(f"arm {self.name!r} has no methods: give at least an optimiser")
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """One arm on one task, model and seed: everything that its numbers depend on."""
+
+    experiment: str
+    task: Any
+    model: Any
+    arm: Arm
+    training: Training
+    seed: int
+
+    @property
+    def run_id(self) -> str:
+        """Content hash of the specification: 20 hexadecimal digits."""
+        return content_hash({"protocol": PROTOCOL, **to_json(self)})
+
+
+@dataclasses.dataclass(frozen=True)
+class Experiment:
+    """Arms x seeds on a task and model, with a budget.
+
+    Args:
+        name: What it is called; names a folder once made harmless.
+        task: What is learned.
+        model: What learns.
+        arms: What is compared; names are unique.
+        training: How, the same for all arms.
+        baseline: Name of the arm that ratios refer to; empty for the first.
+        seeds: Number of paired seeds.
+        first_seed: The first of them; the others follow.
+        title: One line for the report.
+    """
+
+    name: str
+    task: Any
+    model: Any
+    arms: tuple[Arm, ...]
+    training: Training = Training()
+    baseline: str = ""
+    seeds: int = 8
+    first_seed: int = 0
+    title: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be meant."""
+        names = [arm.name for arm in self.arms]
+        if not names:
+            raise SpecError(f"experiment {self.name!r} has no arms: give at least one")
+        if len(set(names)) < len(names):
+            twice = next(name for name in names if names.count(name) > 1)
+            raise SpecError(f"experiment {self.name!r} has two arms named {twice!r}: arm names are unique")
+        if self.baseline and self.baseline not in names:
+            raise SpecError(unknown("arm", self.baseline, names) + " (baseline)")
+        if self.seeds < 1:
+            raise SpecError(f"seeds must be at least 1, got {self.seeds}")
+        if self.first_seed < 0:
+            raise SpecError(f"first_seed must be at least 0, got {self.first_seed}")
+        if not re.fullmatch(r"[^\x00-\x1f\x7f]{1,80}", self.name):
+            raise SpecError(f"an experiment's name needs 1 to 80 printable characters, got {self.name!r}")
+
+    @property
+    def reference(self) -> str:
+        """Name of the arm that ratios refer to."""
+        return self.baseline or self.arms[0].name
+
+    @property
+    def experiment_id(self) -> str:
+        """Readable and unique: the name, made harmless for a file system, and a content hash."""
+        slug = re.sub(r"[^A-Za-z0-9]+", "-", self.name).strip("-").lower()[:40] or "experiment"
+        return f"{slug}-{content_hash(to_json(self))[:8]}"
+
+    def runs(self) -> Iterator[Run]:
+        """All runs, arm by arm, seeds in order."""
+        for arm in self.arms:
+            for seed in range(self.first_seed, self.first_seed + self.seeds):
+                yield Run(self.name, self.task, self.model, arm, self.training, seed)
+
+
+def to_json(value: Any) -> Any:
+    """A specification as plain JSON values; a dataclass becomes an object with its class under ``"is"``.
+
+    Raises:
+        SpecError: For a value that JSON cannot hold exactly.
+    """
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = {f.name: to_json(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        return {"is": type(value).__name__, **fields}
+    if isinstance(value, Mapping):
+        return {str(key): to_json(item) for key, item in value.items()}
+    if isinstance(value, (tuple, list)):
+        return [to_json(item) for item in value]
+    if value is None or isinstance(value, (bool, int, str)):
+        return value
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise SpecError(f"a specification holds finite numbers only, got {value}")
+        return value
+    raise SpecError(f"a specification holds numbers, texts and dataclasses only, got {type(value).__name__}")
+
+
+def content_hash(value: Any) -> str:
+    """First 20 hexadecimal digits of the SHA-256 of the canonical JSON (sorted keys, no spaces)."""
+    text = json.dumps(to_json(value), sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:20]
+
+
+def field_types(cls: type) -> dict[str, Any]:
+    """Resolved type of every field of a dataclass."""
+    hints = get_type_hints(cls)
+    return {f.name: hints[f.name] for f in dataclasses.fields(cls)}

@@ -1,0 +1,85 @@
+"""What a run was trained with: code, libraries, machine, command line and time.
+
+Environment variables are left out on purpose: they hold secrets, and a store is made to be passed on.
+"""
+
+from __future__ import annotations
+
+import datetime
+import os
+import platform
+import shlex
+import socket
+import subprocess
+from collections.abc import Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+LIBRARIES = ("jax", "jaxlib", "equinox", "optax", "numpy", "pyarrow", "duckdb", "scipy")
+
+
+def collect(command: Sequence[str] | None, device: str, precision: str) -> dict[str, Any]:
+    """Everything beside its spec that a run's numbers may depend on.
+
+    Args:
+        command: The command line, word by word; None where there was none.
+        device: What it trains on, as its framework calls it.
+        precision: Of parameters and arithmetic.
+
+    Returns:
+        JSON values.  ``"git_commit"`` and ``"git_dirty"`` are None where the code is no part of a git
+        checkout.
+    """
+    import anglewise
+
+    commit, dirty = _git(Path(anglewise.__file__).parent)
+    return {
+        "anglewise": anglewise.__version__,
+        "git_commit": commit,
+        "git_dirty": dirty,
+        "libraries": {name: _version(name) for name in LIBRARIES},
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "cpu": _cpu(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "device": device,
+        "precision": precision,
+        "command": None if command is None else shlex.join(command),
+        "started": datetime.datetime.now(datetime.UTC).isoformat(),
+        "host": socket.gethostname(),
+    }
+
+
+def _version(library: str) -> str | None:
+    try:
+        return metadata.version(library)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _git(folder: Path) -> tuple[str | None, bool | None]:
+    """Commit of the checkout that tracks this folder's files, and whether any of them differs from it."""
+
+    def ask(*words: str) -> str | None:
+        try:
+            done = subprocess.run(
+                ["git", "-C", str(folder), *words], capture_output=True, text=True, timeout=10
+            )
+        except (OSError, subprocess.TimeoutExpired):
+            return None
+        return done.stdout.strip() if done.returncode == 0 else None
+
+    if ask("ls-files", "--error-unmatch", "__init__.py") is None:
+        return None, None
+    commit, changed = ask("rev-parse", "HEAD"), ask("status", "--porcelain", "--", ".")
+    return commit, None if changed is None else bool(changed)
+
+
+def _cpu() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()

@@ -1,0 +1,140 @@
+"""Rows of curves and readings as bytes, and back, bit for bit.
+
+A *curve row* is what one evaluation of one run found: (step, train accuracy, test accuracy, train loss,
+test loss), each a number or None.  A *reading row* is one instrument's value: (step, site, name, value).
+NaN and infinity are values like any other.  Rows lie in Parquet segments or, before that, in lines of the
+tail: a checksum in eight hexadecimal digits, a space, one append's rows as JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import struct
+import zlib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from anglewise.errors import StoreError
+from anglewise.lab.store.layout import KINDS, Segment, segments
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+COLUMNS: dict[str, dict[str, type]] = {
+    "curves": {
+        "step": int,
+        "train_accuracy": float,
+        "test_accuracy": float,
+        "train_loss": float,
+        "test_loss": float,
+    },
+    "readings": {"step": int, "site": str, "name": str, "value": float},
+}
+
+Rows: TypeAlias = dict[str, list[tuple[Any, ...]]]
+"""Rows by kind; a row begins with its step."""
+
+
+def pack(kind: str, rows: Iterable[Mapping[str, Any]]) -> list[tuple[Any, ...]]:
+    """Rows given as mappings, in the order and types of the kind's columns."""
+    columns = COLUMNS[kind].items()
+    return [
+        tuple(None if row[name] is None else convert(row[name]) for name, convert in columns) for row in rows
+    ]
+
+
+def to_line(rows: Rows) -> bytes:
+    """One line of the tail.  A number that JSON lacks is written as the 16 digits of its bits."""
+    plain = {
+        kind: [
+            [struct.pack(">d", x).hex() if isinstance(x, float) and not math.isfinite(x) else x for x in row]
+            for row in rows[kind]
+        ]
+        for kind in KINDS
+    }
+    text = json.dumps(plain, separators=(",", ":"), allow_nan=False).encode()
+    return b"%08x %s\n" % (zlib.crc32(text), text)
+
+
+def from_tail(data: bytes) -> tuple[Rows, int]:
+    """Rows of a tail, up to the first line that is torn or altered, and the number of bytes up to there."""
+    rows: Rows = {kind: [] for kind in KINDS}
+    good = 0
+    for line in data.splitlines(keepends=True):
+        text = line[9:-1]  # of a blank one the checksum is zero, which says nothing
+        if not text or not line.endswith(b"\n") or line[:9] != b"%08x " % zlib.crc32(text):
+            break
+        good += len(line)
+        for kind, found in json.loads(text).items():
+            types = COLUMNS[kind].values()
+            rows[kind] += [tuple(map(_restore, types, row)) for row in found]
+    return rows, good
+
+
+def _restore(kind: type, value: Any) -> Any:
+    if kind is float and isinstance(value, str):
+        return struct.unpack(">d", bytes.fromhex(value))[0]
+    return value
+
+
+def to_table(kind: str, rows: list[tuple[Any, ...]]) -> pa.Table:
+    """Rows as an Arrow table of the kind's fixed schema."""
+    import pyarrow as pa
+
+    types = {int: pa.int64(), float: pa.float64(), str: pa.string()}
+    schema = pa.schema([(name, types[of]) for name, of in COLUMNS[kind].items()])
+    columns = list(zip(*rows, strict=True)) or [()] * len(schema)
+    return pa.table(
+        [pa.array(column, of) for column, of in zip(columns, schema.types, strict=True)], schema=schema
+    )
+
+
+def to_parquet(kind: str, rows: list[tuple[Any, ...]]) -> bytes:
+    """A segment's bytes."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    sink = pa.BufferOutputStream()
+    texts = [
+        name for name, of in COLUMNS[kind].items() if of is str
+    ]  # a dictionary of doubles merges all NaNs
+    parquet.write_table(to_table(kind, rows), sink, use_dictionary=texts, compression="zstd")
+    return bytes(sink.getvalue())
+
+
+def read(segment: Segment) -> pa.Table:
+    """A segment's rows.
+
+    Raises:
+        StoreError: If its bytes are not those that were written.
+    """
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    data = segment.data()
+    if data is None:
+        raise StoreError(damaged(segment.path))
+    return parquet.ParquetFile(pa.BufferReader(data)).read(use_threads=False)
+
+
+def damaged(path: Path) -> str:
+    """Message for a segment that is not what was written."""
+    return f"{path} is damaged or missing: run the experiment again, which trains that run anew"
+
+
+def contents(run: Path) -> tuple[dict[str, list[Segment]], Rows]:
+    """Segments of a run, and the rows of its tail that are in none of them.
+
+    The tail is read first: rows that move into a segment meanwhile are then seen twice, and counted once.
+    """
+    try:
+        tail, _ = from_tail((run / "tail.jsonl").read_bytes())
+    except FileNotFoundError:
+        tail = {kind: [] for kind in KINDS}
+    found = segments(run)
+    for kind in KINDS:
+        sealed = found[kind][-1].last if found[kind] else -1
+        tail[kind] = [row for row in tail[kind] if row[0] > sealed]
+    return found, tail

@@ -1,0 +1,70 @@
+r"""The radial penalty: a soft spring that holds every activation near a sphere and leaves its angle free.
+
+.. math::
+
+    L(h) = \frac{1}{d} \bigl(|h| - \tau \sqrt d\bigr)^2, \qquad
+    \nabla_h L = \frac{2}{d} \bigl(|h| - \tau \sqrt d\bigr) \frac{h}{|h|}
+
+The gradient is purely radial.  :math:`\tau` is the *target*, the wanted radius in units of :math:`\sqrt d`:
+1 is the paper's sphere; 0 on post-activations is MAN (arXiv 2512.08314).  Inside the sphere the pull is
+outward, so with common initialisations, whose radii are far below :math:`\sqrt d`, the penalty inflates
+before it suppresses; the one-sided forms keep one of the two halves.  At h = 0 there is no direction, and
+the gradient is 0.
+
+Source: arXiv 2606.32000, section 3.1.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Literal, TypeAlias
+
+from anglewise.geometry import Array, namespace, radius
+
+Side: TypeAlias = Literal["both", "outer", "inner"]
+
+
+def radial_penalty(
+    h: Array, target: Array | float = 1.0, mask: Array | None = None, *, side: Side = "both"
+) -> Array:
+    r"""Mean over all vectors of :math:`(|h| - \tau \sqrt d)^2 / d`.
+
+    Args:
+        h: Activations, shape ``[*batch, d]``.
+        target: Wanted radius in units of sqrt(d); a number, or an array that broadcasts over ``[*batch]``.
+        mask: Weights that broadcast over ``[*batch]``, usually 0 or 1: vectors of weight 0 (padding) count
+            neither in the sum nor in the number divided by.  If no weight is left the penalty is 0.
+        side: ``"both"``; ``"outer"`` charges only radii above the target; ``"inner"`` only those below.
+
+    Returns:
+        A scalar, float32 or wider, in units of the squared target radius over d.
+
+    Raises:
+        TypeError: If `h` is not a floating-point array.
+        ValueError: If `side` is none of the three.
+
+    Example:
+        >>> import numpy as np
+        >>> float(radial_penalty(np.array([[3.0, 4.0]]), target=0.0))
+        12.5
+    """
+    xp = namespace(h)
+    d = h.shape[-1]
+    if mask is not None:
+        # where, not a product: a masked vector may hold anything, NaN included, and its gradient is 0
+        kept_rows = xp.broadcast_to(mask, h.shape[:-1]) != 0
+        h = xp.where(kept_rows[..., None], h, xp.zeros_like(h))
+    excess = radius(h) - target * math.sqrt(d)
+    if side == "outer":
+        excess = xp.where(excess < 0, xp.zeros_like(excess), excess)
+    elif side == "inner":
+        excess = xp.where(excess > 0, xp.zeros_like(excess), excess)
+    elif side != "both":
+        raise ValueError(f"side must be 'both', 'outer' or 'inner', got {side!r}")
+    square = excess * excess / d
+    if mask is None:
+        return xp.mean(square)
+    weight = xp.broadcast_to(xp.astype(mask, square.dtype), square.shape)
+    kept = xp.sum(xp.where(weight != 0, weight * square, xp.zeros_like(square)))
+    total = xp.sum(weight)
+    return kept / xp.where(total > 0, total, xp.ones_like(total))

@@ -1,0 +1,241 @@
+r"""Radial suppression: the radial penalty, attached to anybody's PyTorch model.
+
+.. math::
+
+    \sum_{\text{sites}} \lambda_s \operatorname{mean} (\rho_s - \tau_s)^2,
+    \qquad \rho = |h| / \sqrt d
+
+It is a term of the loss and nothing else: no wrapped module, no parameter, no key in the state dict, no
+gradient injected behind the loss.  So it is exact under loss scaling, gradient accumulation and
+checkpointing.  Each call of a site counts: a module used twice in one forward is penalised like two modules
+with the same weights.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from anglewise.errors import AttachError
+from anglewise.penalty import Side
+from anglewise.torch.guards import check, forget_compiled, nothing_found
+from anglewise.torch.radii import radius_readings, spring
+from anglewise.torch.sites import Setting, Sites, number, per_site, resolve, unwrapped
+from anglewise.torch.taps import Gate, Log, Select, Tap
+
+
+class RadialSuppression:
+    r"""Attach the radial penalty to a model: ``loss = task_loss + suppression.penalty()``.
+
+    Attach before compiling (attaching drops the code that `torch.compile` has made so far, since that would
+    ignore it), and call `penalty` once after every training forward.  In
+    eval mode, and where gradients are off, it is exactly zero.  A NaN in an activation gives a NaN penalty,
+    as it gives a NaN task loss.  `deepcopy` and `pickle` of the model give a model without suppression; those
+    of the suppression bring their own copy of the model along, attached.
+
+    Args:
+        model: Any module; under DistributedDataParallel either the inner or the outer one.
+        sites: ``"auto"``, a glob or several, a class, modules; see `anglewise.torch.sites`.
+        strength: :math:`\lambda`, at least 0; exactly 0 leaves the site out of the loss, so that training
+            keeps its bits.  A number, a function of the step, a sequence in the order of the sites, or globs
+            with values.
+        target: :math:`\tau`, the wanted radius in units of sqrt(d); the same forms.
+        side: ``"both"``; ``"outer"`` charges only radii above the target; ``"inner"`` only those below.
+        over: ``"sum"`` over the calls of all sites, or their ``"mean"``.
+        where: The sites' ``"output"`` or ``"input"``.
+        axis: Axis of the width d in the activation.
+        select: Takes the activation from the module's output, or from the pair of its arguments and keyword
+            arguments; by default the first tensor in it.
+        partial: Allow a forward that leaves some sites out (layer drop, experts without tokens) or has
+            nothing trained before them (frozen lower layers).
+
+    Raises:
+        AttachError: If the sites cannot be found.
+        ValueError: If a setting is out of range or does not fit the sites.
+
+    Example:
+        >>> model = nn.Sequential(nn.Linear(2, 16), nn.ReLU(), nn.Linear(16, 2))
+        >>> suppression = RadialSuppression(model, sites="0", strength=0.05, target=1.0)
+        >>> loss = model(torch.ones(4, 2)).square().mean() + suppression.penalty()
+        >>> loss.backward()
+        >>> list(suppression.readings(loss))[:3]
+        ['penalty', 'penalty_share', '0/radius']
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        sites: Sites = "auto",
+        strength: Any = 0.05,
+        target: Any = 1.0,
+        *,
+        side: Side = "both",
+        over: Literal["sum", "mean"] = "sum",
+        where: Literal["output", "input"] = "output",
+        axis: int = -1,
+        select: Select | None = None,
+        partial: bool = False,
+    ) -> None:
+        for what, got, known in (
+            ("side", side, ("both", "outer", "inner")),
+            ("over", over, ("sum", "mean")),
+            ("where", where, ("output", "input")),
+        ):
+            if got not in known:
+                raise ValueError(f"{what} must be one of {', '.join(map(repr, known))}, got {got!r}")
+        self._model = unwrapped(model)
+        chosen = resolve(self._model, sites)
+        self.sites = tuple(chosen)
+        self.strength = per_site("strength", strength, self.sites)
+        self.target = per_site("target", target, self.sites)
+        self.side, self.over, self.partial = side, over, partial
+        # in-place modules would overwrite what autograd keeps of the activation
+        clone = any(getattr(m, "inplace", False) is True for m in self._model.modules())
+        self._reads: dict[str, Any] = {
+            "output": where == "output",
+            "axis": axis,
+            "select": select,
+            "clone": clone,
+        }
+        forget_compiled()
+        self._log = Log()
+        self._log.start(**self._reads)
+        self._seen = False
+        self._last: list[tuple[str, Tensor, Tensor | None]] = []
+        self._value: Tensor | None = None
+        self._handles = [self._model.register_forward_pre_hook(Gate(self._log))]
+        for name, module in chosen.items():
+            tap = Tap(self._log, name)
+            self._handles.append(
+                module.register_forward_hook(tap)
+                if where == "output"
+                else module.register_forward_pre_hook(tap, with_kwargs=True)
+            )
+
+    def penalty(self, *, mask: Tensor | None = None, step: int | None = None) -> Tensor:
+        r"""The penalty of the training forward that just ran; forget its activations.
+
+        Args:
+            mask: Weights, usually 0 and 1, that broadcast over the shape ``[*batch]`` of the radii (for
+                instance ``[batch, tokens]``); what has weight 0 counts neither in the sum nor in the number
+                divided by.
+            step: Number of updates made so far; needed where strength or target is a function of the step.
+
+        Returns:
+            A scalar, float32 or wider, on the device of the last activation: :math:`\lambda` times the mean
+            over vectors of :math:`(\rho - \tau)^2`, summed (or averaged) over the calls of all sites.
+
+        Raises:
+            AttachError: If no activation was captured, or one that cannot be penalised.
+            ValueError: If the mask does not broadcast or a schedule has no step.
+        """
+        found, faults, ran = self._log.take()
+        if not (self._log.live and self._model.training and torch.is_grad_enabled()):
+            return self._zero()
+        if faults:
+            raise AttachError(faults[0])
+        if not (found or ran):
+            raise AttachError(nothing_found(before=self._seen))
+        check(self.sites, found, partial=self.partial)
+        self._seen = True
+        total = self._zero().to(found[-1][1].device if found else None)
+        for site, rho in found:
+            strength = _at(step, "strength", self.strength[site])
+            if strength:
+                charge = spring(
+                    rho, _at(step, "target", self.target[site]), _fitting(mask, rho, site), side=self.side
+                )
+                total = total + strength * charge.to(total.device)
+        if self.over == "mean" and found:
+            total = total / len(found)
+        self._last = [(site, rho.detach(), mask) for site, rho in found]
+        self._value = total.detach()
+        return total
+
+    def readings(self, loss: Tensor | float | None = None) -> dict[str, float]:
+        """Radii at the last penalty, in units of sqrt(d), ready for a tracker.
+
+        Args:
+            loss: The whole loss, penalty included, at the same step.
+
+        Returns:
+            ``penalty``; ``penalty_share`` of the loss if that is given; and for each site ``site/radius``
+            (the mean), ``site/radius_std`` and the quantiles ``site/radius_q05``, ``_q50`` and ``_q95``, over
+            all vectors that the mask left.
+
+        Raises:
+            AttachError: If no penalty was taken yet.
+        """
+        if self._value is None:
+            raise AttachError("no readings yet: call penalty() after a training forward first")
+        value = float(self._value)
+        result = {"penalty": value}
+        if loss is not None:
+            result["penalty_share"] = value / float(torch.as_tensor(loss).detach())
+        for site in dict.fromkeys(site for site, _, _ in self._last):
+            parts = [
+                r.flatten() if m is None else r[m.to(r.device).broadcast_to(r.shape) != 0]
+                for s, r, m in self._last
+                if s == site
+            ]
+            result |= radius_readings(site, torch.cat(parts))
+        return result
+
+    def clear(self) -> None:
+        """Forget the activations of a forward whose penalty is not wanted."""
+        self._log.take()
+
+    def detach(self) -> None:
+        """Remove every hook; from then on the penalty is zero."""
+        for handle in self._handles:
+            handle.remove()
+        self._handles = []
+        self._log.live = False
+        self._log.take()
+
+    def _zero(self) -> Tensor:
+        device = next((p.device for p in self._model.parameters()), None)
+        return torch.zeros((), dtype=torch.float32, device=device)
+
+    def __enter__(self) -> RadialSuppression:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.detach()
+
+    def __del__(self) -> None:
+        if "_handles" in self.__dict__:
+            self.detach()
+
+    def __repr__(self) -> str:
+        return f"RadialSuppression(sites={self.sites}, strength={self.strength}, target={self.target})"
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_last": [], "_value": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        if self._handles:
+            self._log.start(**self._reads)
+
+
+def _at(step: int | None, what: str, setting: Setting) -> float:
+    if not callable(setting):
+        return setting
+    if step is None:
+        raise ValueError(f"{what} is a function of the step, but penalty() got none: call penalty(step=...)")
+    return number(what, setting(step))
+
+
+def _fitting(mask: Tensor | None, rho: Tensor, site: str) -> Tensor | None:
+    if mask is None:
+        return None
+    try:
+        return mask.to(rho.device).broadcast_to(rho.shape)
+    except RuntimeError:
+        raise ValueError(
+            f"got a mask of shape {tuple(mask.shape)} for site {site!r}, whose radii have shape "
+            f"{tuple(rho.shape)}: expected one that broadcasts to it"
+        ) from None

@@ -1,0 +1,126 @@
+r"""Taps: forward hooks that note the radii of activations, while the forward pass runs.
+
+A *tap* sits at one site and notes :math:`\rho = |h| / \sqrt d` of what passes; a *gate* sits at the model and
+notes that a training forward began; both write into one *log*, which the penalty empties.  The radius is
+taken inside the forward pass, so that a compiler fuses it, a checkpointed region recomputes it instead of
+keeping the activation.
+
+A tap refers to its log and to nothing else, and a copied or unpickled log is not live: copies of a model
+carry taps that do nothing, and never write into the original's log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
+
+import torch
+from torch import Tensor, nn
+
+from anglewise.errors import AttachError
+from anglewise.torch.guards import in_backward_or_transform, listening, never_taken, note, unusable
+from anglewise.torch.radii import scaled_radius
+
+Select: TypeAlias = Callable[[Any], Tensor]
+
+
+class Log:
+    """What the taps of one suppression noted since it was last emptied.
+
+    Attributes:
+        live: Whether taps write at all.  Copies and unpickled logs are not live.
+        open: A training forward of the whole model began and its notes were not taken yet.
+        graded: The last forward of the whole model ran with gradients enabled.
+        found: Site and radii in units of sqrt(d), one entry per call of the site, in order.
+        faults: Why an activation could not be used.
+    """
+
+    def __init__(self) -> None:
+        self.live = self.open = self.graded = self.clone = False
+        self.output = True
+        self.axis = -1
+        self.select: Select | None = None
+        self.found: list[tuple[str, Tensor]] = []
+        self.faults: list[str] = []
+
+    def start(self, *, output: bool, axis: int, select: Select | None, clone: bool) -> None:
+        """Go live: what the taps read, and whether they copy it first."""
+        self.live, self.output, self.axis, self.select, self.clone = True, output, axis, select, clone
+
+    def take(self) -> tuple[list[tuple[str, Tensor]], list[str], bool]:
+        """Empty the log; what was found, the faults, and whether the whole model ran."""
+        taken = list(self.found), list(self.faults), self.open
+        self.found.clear()
+        self.faults.clear()
+        self.open = False
+        return taken
+
+    def __reduce__(self) -> tuple[type[Log], tuple[()]]:
+        return Log, ()
+
+
+class Gate:
+    """Forward pre-hook of the whole model: a training forward begins."""
+
+    def __init__(self, log: Log) -> None:
+        self.log = log
+
+    def __call__(self, module: nn.Module, args: Any) -> None:
+        """Open the log, unless the notes of an earlier forward are still in it."""
+        log = self.log
+        if not (log.live and module.training) or in_backward_or_transform():
+            return
+        log.graded = torch.is_grad_enabled()
+        if not log.graded:
+            return
+        if log.open:
+            raise AttachError(never_taken())
+        log.found.clear()  # left by compiled code that eager checkpointing ran again in backward
+        log.faults.clear()
+        log.open = True
+
+
+class Tap:
+    """Forward hook (or pre-hook) of one site: notes the radii of the activation that passes."""
+
+    def __init__(self, log: Log, site: str) -> None:
+        self.log = log
+        self.site = site
+
+    def __call__(self, module: nn.Module, args: Any, last: Any) -> None:
+        """Note the radii; `last` is a hook's output, or a pre-hook's keyword arguments."""
+        log = self.log
+        if not (log.live and module.training):
+            return
+        value = last if log.output else (args, last)
+        h = first_tensor(value) if log.select is None else log.select(value)
+        fault = unusable(module, h, axis=log.axis, whole=log.output and log.select is None, graded=log.graded)
+        if fault is not None:
+            if not in_backward_or_transform():
+                note(log.faults, f"site {self.site!r}: {fault}")
+            return
+        if not torch.is_grad_enabled():
+            return
+        # noted or not, the same operations run: checkpointing compares what they save
+        rho = scaled_radius(h.clone() if log.clone else h, log.axis)
+        if listening():
+            note(log.found, (self.site, rho))
+
+
+def first_tensor(value: Any) -> Any:
+    """The first tensor in nested tuples, lists and mappings; None if there is none.
+
+    Example:
+        >>> first_tensor((None, {"hidden": torch.ones(2)}))
+        tensor([1., 1.])
+    """
+    if isinstance(value, Tensor):
+        return value
+    if isinstance(value, Mapping):
+        value = tuple(value.values())
+    if isinstance(value, (tuple, list)):
+        for item in value:
+            found = first_tensor(item)
+            if found is not None:
+                return found
+    return None

@@ -1,0 +1,269 @@
+import dataclasses
+import functools
+import math
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import torch
+
+from anglewise.errors import SpecError
+from anglewise.lab.experiments.tracks import TRACK_A, TRACK_B
+from anglewise.lab.models.transformer import Transformer
+from anglewise.lab.tasks.modular import Modular
+
+torch.set_num_threads(1)
+TASK = Modular(p=5, operation="*", train=0.5, form="a op b =")  # 25 rows of 4 tokens out of 7
+INPUTS, LABELS = TASK.table()
+SMALL = Transformer(layers=2, width=12, heads=3, mlp=20)
+MODELS = {
+    "grokfast": dataclasses.replace(SMALL, norm="grokfast", positions_table=5),
+    "pre": SMALL,
+    "pre-plain": dataclasses.replace(SMALL, affine=False, attention_bias=False, mlp_bias=False),
+    "none-relu": dataclasses.replace(SMALL, layers=1, norm="none", activation="relu", attention_bias=False),
+    "not-causal": dataclasses.replace(SMALL, causal=False),
+    "tied": dataclasses.replace(SMALL, layers=1, tied=True, mlp=0),
+}
+every_model = pytest.mark.parametrize("name", MODELS)
+
+
+@functools.cache
+def network_of(name):
+    """Float64 weights of a model, all of them moved off their first values, gains and biases too."""
+    with jax.enable_x64(True):
+        shapes = eqx.filter_eval_shape(MODELS[name].init, TASK, jax.random.key(0))
+        is_weight = lambda x: isinstance(x, jax.ShapeDtypeStruct)  # noqa: E731
+        rng = np.random.default_rng(1)
+        draw = lambda x: jnp.asarray(rng.normal(size=x.shape) * 0.4 + (0.2 if len(x.shape) == 1 else 0))  # noqa: E731
+        return jax.tree.map(lambda x: draw(x) if is_weight(x) else x, shapes)
+
+
+def everywhere(name):
+    """The same weights in the model that computes the last block at all positions."""
+    other = dataclasses.replace(MODELS[name], positions="all")
+    with jax.enable_x64(True):
+        shapes = eqx.filter_eval_shape(other.init, TASK, jax.random.key(0))
+    weights = jax.tree.leaves(eqx.filter(network_of(name), eqx.is_inexact_array))
+    return jax.tree.unflatten(jax.tree.structure(shapes), weights)
+
+
+def tensor(x):
+    return torch.tensor(np.asarray(x))
+
+
+def filled(module, weight, bias):
+    with torch.no_grad():
+        module.weight.copy_(tensor(weight))
+        if bias is not None:
+            module.bias.copy_(tensor(bias))
+    return module
+
+
+def linear(layer):
+    made = torch.nn.Linear(*layer.weight.shape, bias=layer.bias is not None, dtype=torch.float64)
+    return filled(made, layer.weight.T, layer.bias)
+
+
+def norm(layer, d):
+    made = torch.nn.LayerNorm(d, elementwise_affine=layer.gain is not None, dtype=torch.float64)
+    return made if layer.gain is None else filled(made, layer.gain, layer.bias)
+
+
+@torch.no_grad()
+def reference(model, network, inputs):
+    """Logits and sites at every position, by PyTorch's own modules with the same weights."""
+    d, t = model.width, inputs.shape[1]
+    mask = torch.triu(torch.ones(t, t, dtype=torch.bool), 1) if model.causal else None
+    act = torch.nn.GELU() if model.activation == "gelu" else torch.nn.ReLU()
+    x = tensor(network.embedding)[tensor(inputs).long()] + tensor(network.position)[:t]
+    sites = {}
+    for k, block in enumerate(network.blocks):
+        attention = torch.nn.MultiheadAttention(
+            d, model.heads, bias=model.attention_bias, batch_first=True, dtype=torch.float64
+        )
+        attention.in_proj_weight.copy_(tensor(block.qkv.weight.T))
+        attention.out_proj.weight.copy_(tensor(block.out.weight.T))
+        if model.attention_bias:
+            attention.in_proj_bias.copy_(tensor(block.qkv.bias))
+            attention.out_proj.bias.copy_(tensor(block.out.bias))
+        first = x if model.norm == "none" else norm(block.norm1, d)(x)
+        if model.norm == "grokfast":
+            x = first
+        a, _ = attention(first, first, first, attn_mask=mask, need_weights=False)
+        x = x + a
+        pre = linear(block.up)(x if model.norm == "none" else norm(block.norm2, d)(x))
+        m = linear(block.down)(act(pre))
+        x = x + m
+        parts = {"attention.out": a, "mlp.pre": pre, "mlp.out": m, "out": x}
+        sites |= {f"block.{k}.{part}": h.transpose(0, 1) for part, h in parts.items()}
+    x = x if model.norm == "none" else norm(network.norm, d)(x)
+    head = tensor(network.embedding.T) if model.tied else tensor(network.head.weight)
+    return (x[:, -1] @ head).numpy(), {site: h.numpy() for site, h in sites.items()}
+
+
+@jax.jit
+def called(network, inputs):
+    return network(inputs)
+
+
+@every_model
+def test_it_equals_pytorchs_modules_with_the_same_weights(name):
+    model, network = MODELS[name], network_of(name)
+    last = f"block.{model.layers - 1}."
+    with jax.enable_x64(True):
+        for inputs in (INPUTS, INPUTS[3:7]):  # with rows shared among examples, and too few for that
+            wanted, sites = reference(model, network, inputs)
+            logits, activations = called(network, inputs)
+            np.testing.assert_allclose(logits, wanted, atol=1e-11)
+            assert set(activations) == set(sites) and set(model.sites) <= set(sites)
+            for site, h in activations.items():
+                np.testing.assert_allclose(h, sites[site][-1:] if site.startswith(last) else sites[site], atol=1e-11)
+
+
+@pytest.mark.parametrize("name", ["grokfast", "pre", "not-causal"])
+def test_the_last_position_alone_equals_all_positions(name):
+    with jax.enable_x64(True):
+        logits, activations = called(network_of(name), INPUTS)
+        whole_logits, whole = called(everywhere(name), INPUTS)
+        _, sites = reference(MODELS[name], network_of(name), INPUTS)
+    np.testing.assert_allclose(whole_logits, logits, atol=1e-12)
+    for site, h in whole.items():
+        assert h.shape[:2] == (4, 25)
+        np.testing.assert_allclose(h, sites[site], atol=1e-11)
+        np.testing.assert_allclose(h[-1], activations[site][-1], atol=1e-12)
+    assert activations["block.1.mlp.out"].shape == (1, 25, 12)
+
+
+@pytest.mark.parametrize("name", ["grokfast", "pre", "none-relu", "not-causal", "tied"])
+def test_sharing_rows_changes_no_value_and_no_gradient(name):
+    with jax.enable_x64(True):
+
+        def loss(network, tap):
+            logits, activations = network(INPUTS, tap=tap)
+            own = sum(jnp.mean(jnp.sin(h) * (i + 1)) for i, h in enumerate(activations.values()))
+            picked = jnp.take_along_axis(jax.nn.log_softmax(logits), jnp.asarray(LABELS)[:, None], axis=-1)
+            return own - jnp.mean(picked)
+
+        both = [
+            jax.jit(jax.value_and_grad(functools.partial(loss, tap=tap)))(network_of(name))
+            for tap in (None, lambda site, h: h)
+        ]
+    for shared, apart in zip(*map(jax.tree.leaves, both), strict=True):
+        np.testing.assert_allclose(shared, apart, atol=1e-12)
+        assert np.abs(apart).max() > 1e-6  # control: every parameter feels the loss
+
+
+def test_control_the_models_differ():
+    with jax.enable_x64(True):
+        found = {name: np.asarray(called(network_of(name), INPUTS)[0]) for name in ("grokfast", "pre", "not-causal")}
+    assert not np.allclose(found["grokfast"], found["pre"]) and not np.allclose(found["pre"], found["not-causal"])
+
+
+@pytest.mark.parametrize(("name", "blind"), [("pre", True), ("not-causal", False)])
+def test_a_causal_position_does_not_see_later_ones(name, blind):
+    changed = INPUTS.copy()
+    changed[:, 2] = (changed[:, 2] + 1) % 5
+    with jax.enable_x64(True):
+        (_, before), (_, after) = (called(everywhere(name), x) for x in (INPUTS, changed))
+    assert np.array_equal(before["block.1.out"][:2], after["block.1.out"][:2]) == blind
+    assert not np.allclose(before["block.1.out"][2:], after["block.1.out"][2:])
+
+
+def test_a_tap_replaces_an_activation_and_the_network_goes_on_with_it():
+    with jax.enable_x64(True):
+        network, seen = network_of("pre"), []
+
+        def silence(site, h):
+            seen.append(site)
+            return 0 * h if "attention.out" in site or "mlp.out" in site else h
+
+        logits, activations = network(INPUTS[:3], tap=silence)
+        stream = network.embedding[INPUTS[:3, -1]] + network.position[3]
+        np.testing.assert_allclose(logits, network.head(network.norm(stream)), atol=1e-13)
+        np.testing.assert_allclose(activations["block.1.out"][-1], stream, atol=1e-13)
+    assert seen == [f"block.{k}.{part}" for k in (0, 1) for part in ("attention.out", "mlp.pre", "mlp.out", "out")]
+
+
+def shapes(model, task, n):
+    network = eqx.filter_eval_shape(model.init, task, jax.random.key(0))
+    _, activations = eqx.filter_eval_shape(network, jax.ShapeDtypeStruct((n, task.length), jnp.int32))
+    count = sum(math.prod(x.shape) for x in jax.tree.leaves(network))
+    return count, {site: h.shape for site, h in activations.items()}
+
+
+def test_track_a_has_422784_parameters_and_its_sites():
+    count, found = shapes(TRACK_A.model, TRACK_A.task, 512)
+    block = 4 * 128 + 128 * 384 + 384 + 128 * 128 + 128 + 128 * 512 + 512 + 512 * 128 + 128
+    assert count == 99 * 128 + 5 * 128 + 2 * block + 2 * 128 + 128 * 99 == 422_784
+    for k, positions in ((0, 4), (1, 1)):
+        assert found[f"block.{k}.mlp.pre"] == (positions, 512, 512)
+        for part in ("attention.out", "mlp.out", "out"):
+            assert found[f"block.{k}.{part}"] == (positions, 512, 128)
+    sublayers = ("block.0.attention.out", "block.0.mlp.out", "block.1.attention.out", "block.1.mlp.out")
+    assert TRACK_A.model.sites == sublayers
+
+
+def test_track_b_has_the_published_number_of_parameters():
+    count, _ = shapes(TRACK_B.model, TRACK_B.task, 7)
+    assert count == 114 * 128 + 3 * 128 + 4 * 128 * 128 + 2 * 128 * 512 + 512 + 128 + 128 * 114
+
+
+def test_first_weights_follow_pytorchs_law():
+    torch.manual_seed(0)
+    network = eqx.filter_jit(Transformer(layers=2, norm="grokfast").init)(TRACK_A.task, jax.random.key(0))
+    theirs = torch.nn.MultiheadAttention(128, 4)
+    for block in network.blocks:
+        pairs = {
+            math.sqrt(6 / (4 * 128)): (block.qkv.weight, theirs.in_proj_weight),
+            1 / math.sqrt(128): (block.out.weight, theirs.out_proj.weight),
+            128**-0.5 * (1 - 1e-9): (block.up.weight, torch.nn.Linear(128, 512).weight),
+            1 / math.sqrt(512): (block.down.weight, torch.nn.Linear(512, 128).weight),
+        }
+        for bound, (ours, other) in pairs.items():
+            ours, other = np.asarray(ours), other.detach().numpy()
+            assert 0.99 * bound < np.abs(ours).max() <= bound * (1 + 1e-6)
+            assert np.abs(other).max() <= bound * (1 + 1e-6)
+            assert ours.var() == pytest.approx(bound**2 / 3, rel=0.02) == pytest.approx(other.var(), rel=0.04)
+        for ours, other in ((block.qkv.bias, theirs.in_proj_bias), (block.out.bias, theirs.out_proj.bias)):
+            assert not np.any(ours) and not other.detach().numpy().any()
+        for layer in (block.norm1, block.norm2):
+            assert np.all(layer.gain == 1) and not np.any(layer.bias)
+        assert np.abs(block.up.bias).max() <= 128**-0.5 and np.any(block.up.bias)
+    assert np.std(network.embedding) == pytest.approx(1, rel=0.02)
+    assert np.std(network.position) == pytest.approx(1, rel=0.15)
+    assert not np.array_equal(network.blocks[0].up.weight, network.blocks[1].up.weight)
+
+
+def test_the_normal_law_is_track_bs():
+    network = eqx.filter_jit(TRACK_B.model.init)(TRACK_B.task, jax.random.key(0))
+    (block,) = network.blocks
+    for w in (network.embedding, network.position, *(x.weight for x in (block.qkv, block.out, block.up, block.down))):
+        w = np.asarray(w)
+        assert w.std() == pytest.approx(1 / math.sqrt(128), rel=4 / math.sqrt(2 * w.size))
+        assert np.abs(w).max() > 2 / math.sqrt(128)  # normal, not uniform
+    assert np.std(network.head.weight) == pytest.approx(1 / math.sqrt(114), rel=0.03)
+    assert not np.any(block.up.bias) and not np.any(block.down.bias)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"layers": 0}, "layers must be at least 1, got 0"),
+        ({"width": 0}, "width must be at least 1, got 0"),
+        ({"heads": -1}, "heads must be at least 1, got -1"),
+        ({"width": 128, "heads": 3}, "heads must divide the width, got 3 heads for width 128"),
+        ({"mlp": -1}, "mlp and positions_table must be at least 0, got -1 and 0"),
+        ({"positions_table": -2}, "mlp and positions_table must be at least 0, got 0 and -2"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(fields, message):
+    with pytest.raises(SpecError) as error:
+        Transformer(**fields)
+    assert str(error.value) == message
+
+
+def test_a_table_of_positions_shorter_than_the_input_is_refused():
+    with pytest.raises(SpecError, match="^positions_table must be 0 or at least the input's length 4, got 3$"):
+        Transformer(positions_table=3).init(TASK, jax.random.key(0))

@@ -1,0 +1,71 @@
+"""Provenance names code, libraries and machine, and no secret."""
+
+import datetime
+import json
+import subprocess
+
+import pytest
+
+import anglewise
+from anglewise.lab.store import collect
+from anglewise.lab.store.provenance import LIBRARIES, _cpu, _git, _version
+
+
+def test_it_says_what_a_result_depends_on():
+    found = collect(["anglewise", "run", "two words"], "cpu", "float32")
+    assert found["command"] == "anglewise run 'two words'"
+    assert (found["anglewise"], found["device"], found["precision"]) == (
+        anglewise.__version__,
+        "cpu",
+        "float32",
+    )
+    assert set(found["libraries"]) == set(LIBRARIES) and found["libraries"]["numpy"]
+    assert datetime.datetime.fromisoformat(found["started"]).utcoffset() == datetime.timedelta(0)
+    assert found["cores"] >= 1 and found["cpu"] and found["host"] and found["python"] and found["platform"]
+    assert json.loads(json.dumps(found)) == found
+
+
+def test_it_holds_no_environment_variable(monkeypatch):
+    monkeypatch.setenv("SECRET_TOKEN", "hunter2-hunter2")
+    assert "hunter2-hunter2" not in json.dumps(collect(None, "cpu", "float32"))
+    assert collect(None, "cpu", "float32")["command"] is None
+
+
+def test_the_commit_is_that_of_the_tracking_checkout(tmp_path):
+    def git(*words):
+        subprocess.run(["git", "-C", tmp_path, "-c", "user.name=n", "-c", "user.email=e", *words], check=True)
+
+    package = tmp_path / "package"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    assert _git(package) == (None, None)
+    git("init", "-q")
+    assert _git(package) == (None, None), "code that a checkout does not track is no part of it"
+    git("add", ".")
+    git("commit", "-qm", "first")
+    commit, dirty = _git(package)
+    assert len(commit) == 40 and dirty is False
+    (package / "__init__.py").write_text("changed")
+    assert _git(package) == (commit, True)
+
+
+def test_without_git_the_commit_is_unknown(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert _git(tmp_path) == (None, None)
+
+
+def test_a_library_that_is_not_there_has_no_version():
+    assert _version("no-such-library-anywhere") is None
+
+
+def test_where_proc_is_missing_the_cpu_still_has_a_name(monkeypatch):
+    def missing(self):
+        raise FileNotFoundError
+
+    monkeypatch.setattr("pathlib.Path.read_text", missing)
+    assert _cpu()
+
+
+@pytest.mark.parametrize("command", [[], ["a"]])
+def test_a_command_is_one_line(command):
+    assert "\n" not in collect(command, "cpu", "float64")["command"]

@@ -1,0 +1,239 @@
+"""SQL over a store: what the views hold, and what no SQL can do."""
+
+import math
+import threading
+
+import duckdb
+import pyarrow as pa
+import pytest
+
+from anglewise.errors import StoreError
+from anglewise.lab.store import Reader, Store
+
+RUNS = [("a0", "adamw", 0), ("a1", "adamw", 1), ("b0", "angle's", 0), ("b1", "angle's", 1)]
+TYPES = {"string": "VARCHAR", "int64": "BIGINT", "double": "DOUBLE"}
+
+
+def curve(step, value=0.5):
+    return {
+        "step": step,
+        "train_accuracy": 1.0,
+        "test_accuracy": value,
+        "train_loss": value,
+        "test_loss": None,
+    }
+
+
+def manifest(name, runs):
+    return {
+        "experiment_id": f"{name}-id",
+        "name": name,
+        "baseline": "adamw",
+        "arms": ["adamw", "angle's"],
+        "runs": [{"run_id": run_id, "arm": arm, "seed": seed} for run_id, arm, seed in runs],
+    }
+
+
+@pytest.fixture
+def root(tmp_path):
+    """a0 is finished, a1 sealed, b0 in the tail, b1 not begun, and c is in no manifest."""
+    with Store.open(tmp_path / "store") as store:
+        store.manifest("first-id", manifest("first", RUNS[:3]))
+        store.manifest("second-id", manifest("second", RUNS))
+        for run_id in ("a0", "a1", "b0"):
+            store.begin(run_id, {}, {})
+            store.append(run_id, [curve(0), curve(10, math.nan)], [
+                {"step": 10, "site": "hidden.0.pre", "name": "radius", "value": math.inf}
+            ])  # fmt: skip
+        ended = {"outcome": "grokked", "steps": 10, "seconds": 1.5, "t95": 10, "t95_sustained": None}
+        store.finish("a0", {**ended, "threshold": 0.9})
+        store.seal("a1")
+        store.begin("c", {"experiment": "gone", "arm": {"name": "lost"}, "seed": 5}, {})
+    return tmp_path / "store"
+
+
+def test_runs_lists_every_run_whether_it_ended_or_not(root):
+    columns = "run_id, experiment, arm, seed, outcome, steps, seconds, t95, t95_sustained"
+    found = Reader(root).query("SELECT * FROM runs ORDER BY run_id")
+    assert ", ".join(found.column_names) == columns
+    assert [tuple(row.values()) for row in found.to_pylist()] == [
+        ("a0", "first", "adamw", 0, "grokked", 10, 1.5, 10, None),
+        ("a1", "first", "adamw", 1, None, 10, None, None, None),
+        ("b0", "first", "angle's", 0, None, 10, None, None, None),
+        ("b1", "second", "angle's", 1, None, None, None, None, None),
+        ("c", "gone", "lost", 5, None, None, None, None, None),
+    ]
+
+
+def test_rows_come_from_segments_and_tails_alike(root):
+    found = Reader(root).query("SELECT * FROM curves ORDER BY run_id, step").to_pylist()
+    assert [(row["run_id"], row["arm"], row["seed"], row["step"]) for row in found] == [
+        (run_id, arm, seed, step) for run_id, arm, seed in RUNS[:3] for step in (0, 10)
+    ]
+    assert found[0]["test_loss"] is None and math.isnan(found[1]["train_loss"])
+    readings = Reader(root).query("SELECT * FROM readings").to_pylist()
+    assert [(row["run_id"], row["site"], row["value"]) for row in readings] == [
+        (run_id, "hidden.0.pre", math.inf) for run_id, _, _ in RUNS[:3]
+    ]
+
+
+def test_experiments_say_which_runs_they_consist_of(root):
+    reader = Reader(root)
+    assert [m["name"] for m in reader.experiments()] == ["first", "second"]
+    counted = reader.query("SELECT experiment, count(DISTINCT run_id) FROM experiments GROUP BY 1 ORDER BY 1")
+    assert [tuple(row.values()) for row in counted.to_pylist()] == [("first", 3), ("second", 4)]
+
+
+def test_one_run_by_its_identity(root):
+    reader = Reader(root)
+    assert reader.outcome("a0")["threshold"] == 0.9 and reader.outcome("a1") is None
+    assert reader.spec("c")["seed"] == 5 and reader.spec("b1") == {} and reader.provenance("b1") == {}
+
+
+def test_column_types_do_not_depend_on_what_is_there(root, tmp_path):
+    Store.open(tmp_path / "empty").close()
+    expected = {
+        "runs": "VARCHAR VARCHAR VARCHAR BIGINT VARCHAR BIGINT DOUBLE BIGINT BIGINT",
+        "curves": "VARCHAR VARCHAR BIGINT BIGINT DOUBLE DOUBLE DOUBLE DOUBLE",
+        "readings": "VARCHAR VARCHAR BIGINT BIGINT VARCHAR VARCHAR DOUBLE",
+        "experiments": "VARCHAR VARCHAR VARCHAR VARCHAR BIGINT",
+    }
+    for store in (root, tmp_path / "empty"):
+        for view, types in expected.items():
+            described = Reader(store).query(f"DESCRIBE {view}")
+            assert " ".join(described.column("column_type").to_pylist()) == types
+            found = Reader(store).query(f"SELECT * FROM {view}")
+            assert " ".join(TYPES[str(field.type)] for field in found.schema) == types
+    assert Reader(tmp_path / "empty").query("SELECT * FROM runs").num_rows == 0
+
+
+def test_sql_that_names_no_view_sees_them_all(root):
+    assert Reader(root).query("SHOW TABLES").column("name").to_pylist() == [
+        "curves",
+        "experiments",
+        "readings",
+        "runs",
+    ]
+
+
+def test_a_column_name_that_comes_again_gets_a_number(root):
+    found = Reader(root).query("SELECT 1 AS x, 2 AS x, 3 AS x_1, 4 AS x")
+    assert found.column_names == ["x", "x_2", "x_1", "x_3"]
+
+
+def test_an_error_in_the_sql_is_one_line_that_lists_the_views(root):
+    for sql, reason in [
+        ("SELECT foo FROM runs", 'Binder Error: Referenced column "foo" not found'),
+        ("SELECT * FROM missing", "Catalog Error: Table with name missing does not exist"),
+        ("SELEC 1", "Parser Error: syntax error at or near"),
+        ("SELECT arm::INT FROM runs", "Conversion Error: Could not convert string"),
+    ]:
+        with pytest.raises(
+            StoreError, match=rf"{reason}.* -- views: runs\(run_id, experiment, arm, seed"
+        ) as caught:
+            Reader(root).query(sql)
+        assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("sql", ["", "-- nothing"])
+def test_sql_that_asks_for_nothing_is_refused(root, sql):
+    with pytest.raises(StoreError, match="asks for nothing -- views: "):
+        Reader(root).query(sql)
+
+
+FORBIDDEN = [
+    "COPY runs TO '{0}/stolen.csv'",
+    "SELECT 1; COPY runs TO '{0}/stolen.csv'",
+    "EXPORT DATABASE '{0}/stolen'",
+    "ATTACH '{0}/stolen.db'",
+    "SELECT * FROM read_csv('{0}/secret.csv')",
+    "SELECT * FROM read_text('{0}/secret.csv')",
+    "SELECT * FROM '{0}/secret.csv'",
+    "SELECT * FROM glob('{0}/*')",
+    "SELECT * FROM local_variable",
+    "SET enable_external_access = true",
+    "RESET lock_configuration",
+    "SET temp_directory = '{0}'",
+    "PRAGMA profiling_output = '{0}/stolen.json'",
+    "LOAD httpfs",
+    "INSTALL httpfs",
+    "CREATE PERSISTENT SECRET s (TYPE http)",
+]
+
+
+@pytest.mark.parametrize("sql", FORBIDDEN)
+def test_no_sql_reaches_beyond_the_views(root, tmp_path, sql):
+    local_variable = pa.table({"a": [1]})
+    (tmp_path / "secret.csv").write_text("a\n1\n")
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(StoreError, match=" -- views: "):
+        Reader(root).query(sql.format(tmp_path))
+    assert sorted(tmp_path.rglob("*")) == before and len(local_variable) == 1
+
+
+def test_an_open_duckdb_would_do_it(tmp_path):
+    """Negative control: the statements above are refused for what they do, not for how they are written."""
+    (tmp_path / "secret.csv").write_text("a\n1\n")
+    with duckdb.connect(":memory:") as connection:
+        connection.execute("CREATE TABLE runs AS SELECT 1 AS run_id")
+        for sql in (*FORBIDDEN[:3], *FORBIDDEN[4:8]):
+            connection.execute(sql.format(tmp_path))
+    assert (tmp_path / "stolen.csv").exists()
+
+
+def test_a_missing_store_is_said_with_the_nearest_one(root, tmp_path):
+    with pytest.raises(StoreError, match=rf"unknown store '{tmp_path}/stor': did you mean '{root}'"):
+        Reader(tmp_path / "stor")
+    with pytest.raises(StoreError, match=rf"{tmp_path} is not a store, it holds 1: give one of {root}"):
+        Reader(tmp_path)
+    with pytest.raises(StoreError, match=rf"is inside the store {root}: give that"):
+        Reader(root / "runs")
+
+
+def test_a_damaged_manifest_is_named(root):
+    (root / "experiments/first-id.json").write_text("{")
+    with pytest.raises(
+        StoreError, match=r"first-id.json is damaged: run the experiment again, which writes it anew"
+    ):
+        Reader(root).query("SELECT * FROM runs")
+
+
+def test_reading_beside_a_writer_sees_every_row_once_and_none_vanish(tmp_path):
+    steps, done = 60, threading.Event()
+
+    def write():
+        with Store.open(tmp_path) as store:
+            store.begin("r", {}, {})
+            for step in range(steps):
+                store.append("r", [curve(step)], [])
+                if step % 3 == 2:
+                    store.seal("r")
+            store.finish("r", {"outcome": "memorised", "steps": steps})
+        done.set()
+
+    Store.open(tmp_path).close()
+    writer = threading.Thread(target=write)
+    writer.start()
+    seen = 0
+    while not done.is_set():
+        found = Reader(tmp_path).query("SELECT step FROM curves ORDER BY step").column("step").to_pylist()
+        assert found == list(range(len(found))) and len(found) >= seen
+        seen = len(found)
+    writer.join()
+    assert Reader(tmp_path).query("SELECT count(*) AS n FROM curves").to_pylist() == [{"n": steps}]
+
+
+def test_a_run_that_is_rewound_while_it_is_read_is_read_again(root, monkeypatch):
+    """The first look finds a segment that has gone when it is opened."""
+    from anglewise.lab.store import reader
+
+    real, calls = reader.read, []
+
+    def once_missing(segment):
+        calls.append(segment)
+        if len(calls) == 1:
+            raise StoreError("gone")
+        return real(segment)
+
+    monkeypatch.setattr(reader, "read", once_missing)
+    assert Reader(root).query("SELECT count(*) AS n FROM curves").to_pylist() == [{"n": 6}]

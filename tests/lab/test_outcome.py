@@ -1,0 +1,66 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from anglewise.lab.outcome import judge, stop_step, times
+
+STEPS = np.arange(0, 100, 10)
+
+
+def curve(*values):
+    return np.array(values + (values[-1],) * (len(STEPS) - len(values)), float)
+
+
+def test_first_and_sustained_crossings_differ_where_accuracy_dips():
+    accuracy = curve(0.1, 0.96, 0.5, 0.97, 0.98, 0.99)
+    assert times(STEPS, accuracy, 0.95, 3) == (10, 30)
+
+
+def test_exactly_the_threshold_counts_and_nan_does_not():
+    assert times(STEPS, curve(0.95), 0.95, 5) == (0, 0)
+    assert times(STEPS, curve(np.nan), 0.95, 5) == (None, None)
+
+
+def test_a_crossing_too_late_to_be_confirmed_is_not_sustained():
+    accuracy = np.where(STEPS >= 70, 1.0, 0.0)
+    assert times(STEPS, accuracy, 0.95, 3) == (70, 70)
+    assert times(STEPS, accuracy, 0.95, 4) == (70, None)
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=30), st.integers(1, 6))
+def test_times_match_the_obvious_loop(values, sustain):
+    steps, above = np.arange(len(values)), [v >= 0.95 for v in values]
+    first = next((i for i, hit in enumerate(above) if hit), None)
+    starts = range(len(above) - sustain + 1)
+    sustained = next((i for i in starts if all(above[i : i + sustain])), None)
+    assert times(steps, np.array(values), 0.95, sustain) == (first, sustained)
+
+
+@pytest.mark.parametrize(("further", "step"), [(None, None), (0, 40), (15, 60), (1000, None)])
+def test_a_run_stops_once_confirmed_and_trained_on(further, step):
+    accuracy = np.where(STEPS >= 20, 1.0, 0.0)  # confirmed at 40 by three in a row
+    assert stop_step(STEPS, accuracy, threshold=0.95, sustain=3, further=further) == step
+
+
+FITTED, LATE, NEVER = curve(0.0, 1.0), np.where(STEPS >= 50, 1.0, 0.1), curve(0.1)
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "outcome"),
+    [
+        (FITTED, LATE, "grokked"),
+        (FITTED, curve(0.0, 1.0), "generalised-at-once"),
+        (NEVER, LATE, "generalised-at-once"),  # never memorised, hence no delay after memorising
+        (FITTED, NEVER, "memorised"),
+        (NEVER, NEVER, "underfit"),
+    ],
+)
+def test_outcomes(train, test, outcome):
+    assert judge(STEPS, train, test, np.ones(len(STEPS))) == outcome
+
+
+def test_a_loss_that_is_not_finite_is_diverged_whatever_else():
+    loss = np.ones(len(STEPS))
+    loss[-1] = np.inf
+    assert judge(STEPS, FITTED, LATE, loss) == "diverged"

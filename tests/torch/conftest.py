@@ -1,0 +1,63 @@
+"""Small models that the tests of the drop-in share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+WIDTH = 8
+
+
+class Block(nn.Module):
+    """A residual block of a Transformer, in miniature: attn and mlp children."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.attn = nn.Linear(width, width)
+        self.mlp = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x + self.attn(x)
+        return x + self.mlp(x)
+
+
+class Net(nn.Module):
+    """Two blocks and a head; `reentrant` None means no activation checkpointing."""
+
+    def __init__(self, reentrant: bool | None) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList([Block(WIDTH) for _ in range(2)])
+        self.head = nn.Linear(WIDTH, 3)
+        self.reentrant = reentrant
+
+    def forward(self, x: Tensor) -> Tensor:
+        for block in self.blocks:
+            x = block(x) if self.reentrant is None else checkpoint(block, x, use_reentrant=self.reentrant)
+        return self.head(x)
+
+
+@pytest.fixture
+def make_net() -> Callable[..., Net]:
+    def make(reentrant: bool | None = None) -> Net:
+        torch.manual_seed(0)
+        return Net(reentrant)
+
+    return make
+
+
+@pytest.fixture
+def batch() -> Tensor:
+    return 2 * torch.randn(8, 4, WIDTH, generator=torch.Generator().manual_seed(1))
+
+
+@pytest.fixture(autouse=True)
+def _one_thread_and_nothing_compiled() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.compiler.reset()
+    torch.set_num_threads(before)

@@ -1,0 +1,284 @@
+"""The penalty's number, its settings, and when it is zero."""
+
+from __future__ import annotations
+
+import copy
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from anglewise import radial_penalty as functional
+from anglewise import radius
+from anglewise.torch import AttachError, RadialSuppression, radial_penalty
+from anglewise.torch.radii import scaled_radius, spring
+
+MASK = torch.tensor([[1, 1, 0, 0]] * 4 + [[1, 1, 1, 1]] * 4)
+
+
+def outputs(net, batch):
+    """The outputs of the mlp modules, by hand, of a copy that has no live hooks."""
+    net = copy.deepcopy(net)
+    found, h = [], batch
+    for block in net.blocks:
+        h = h + block.attn(h)
+        found.append(block.mlp(h))
+        h = h + found[-1]
+    return found
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+def test_radii_agree_with_the_geometry(dtype):
+    h = torch.randn(5, 16).to(dtype)
+    assert torch.allclose(scaled_radius(h), radius(h) / 4)
+
+
+def test_a_zero_vector_gets_no_gradient():
+    h = torch.zeros(2, 4, requires_grad=True)
+    spring(scaled_radius(h), 1.0).backward()
+    assert torch.equal(h.grad, torch.zeros(2, 4))
+
+
+@pytest.mark.parametrize("mask", [None, MASK, MASK * 0, MASK * 0.5])
+@pytest.mark.parametrize("side", ["both", "outer", "inner"])
+def test_spring_agrees_with_the_functional_penalty(batch, side, mask):
+    wanted = functional(batch, 1.5, mask, side=side)
+    got = spring(scaled_radius(batch), 1.5, mask, side=side)
+    assert torch.allclose(got, wanted)
+    assert side == "both" or mask is None or not mask.any() or got != functional(batch, 1.5, mask)
+
+
+def test_penalty_sums_strength_times_the_mean_over_sites(make_net, batch):
+    net = make_net()
+    suppression = RadialSuppression(net, "blocks.*.mlp", 0.3, 0.7)
+    net(batch)
+    wanted = 0.3 * sum(radial_penalty(h, 0.7) for h in outputs(net, batch))
+    assert torch.allclose(suppression.penalty(), wanted)
+
+
+def test_over_mean_divides_by_the_number_of_calls(make_net, batch):
+    net = make_net()
+    total, mean = (RadialSuppression(net, "blocks.*.mlp", over=over) for over in ("sum", "mean"))
+    net(batch)
+    assert torch.allclose(mean.penalty() * 2, total.penalty())
+
+
+def test_padding_counts_neither_above_nor_below(make_net, batch):
+    net = make_net()
+    suppression = RadialSuppression(net, "blocks.0.mlp", 1.0)
+    net(batch)
+    got = suppression.penalty(mask=MASK)
+    assert torch.allclose(got, radial_penalty(outputs(net, batch)[0][MASK.bool()]))
+    assert suppression.readings()["blocks.0.mlp/radius"] == pytest.approx(
+        float(scaled_radius(outputs(net, batch)[0])[MASK.bool()].mean().detach())
+    )
+    net(batch)
+    assert not torch.allclose(suppression.penalty(), got)
+
+
+def test_a_mask_that_does_not_fit_names_both_shapes(make_net, batch):
+    suppression = RadialSuppression(net := make_net(), "blocks.0.mlp")
+    net(batch)
+    with pytest.raises(ValueError, match=r"mask of shape \(3,\) for site 'blocks.0.mlp'.*\(8, 4\)"):
+        suppression.penalty(mask=torch.ones(3))
+
+
+@pytest.mark.parametrize(
+    "strength", [{"blocks.0.*": 0.2, "*": 0.0}, [0.2, 0.0], (lambda step: 0.2 * step, 0.0)]
+)
+def test_each_site_may_have_its_own_strength(make_net, batch, strength):
+    net = make_net()
+    suppression = RadialSuppression(net, "blocks.*.mlp", strength)
+    net(batch)
+    assert torch.allclose(suppression.penalty(step=1), 0.2 * radial_penalty(outputs(net, batch)[0]))
+
+
+def test_schedules_get_the_step_and_keep_no_state(make_net, batch):
+    net = make_net()
+    suppression = RadialSuppression(net, "blocks.0.mlp", lambda step: step / 10, lambda step: step / 5)
+    for step in (3, 0, 3):
+        net(batch)
+        wanted = step / 10 * radial_penalty(outputs(net, batch)[0], step / 5)
+        assert torch.allclose(suppression.penalty(step=step), torch.as_tensor(wanted))
+    net(batch)
+    with pytest.raises(ValueError, match=r"strength is a function of the step.*penalty\(step=...\)"):
+        suppression.penalty()
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"strength": -1}, "strength: expected a finite number of at least 0, got -1"),
+        ({"target": math.nan}, "target: expected a finite number"),
+        ({"strength": [1.0]}, "strength: got 1 values for 2 sites"),
+        ({"strength": {"nowhere": 1.0, "*": 0.0}}, "strength: nowhere matched no site"),
+        ({"target": {"blocks.0.*": 1.0}}, "no glob matched no site and blocks.1.mlp was left without"),
+        ({"side": "up"}, "side must be one of 'both', 'outer', 'inner', got 'up'"),
+        ({"over": "max"}, "over must be one of 'sum', 'mean', got 'max'"),
+        ({"where": "inside"}, "where must be one of 'output', 'input', got 'inside'"),
+    ],
+)
+def test_a_setting_that_cannot_be_meant_is_refused(make_net, settings, message):
+    with pytest.raises(ValueError, match=message):
+        RadialSuppression(make_net(), "blocks.*.mlp", **settings)
+
+
+@pytest.mark.parametrize("keyword", [False, True])
+def test_where_input_reads_what_goes_in(batch, keyword):
+    class Scale(nn.Module):
+        def forward(self, x):
+            return 3 * x
+
+    class Model(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.second = nn.Linear(8, 8), Scale()
+
+        def forward(self, x):
+            return self.second(x=self.first(x)) if keyword else self.second(self.first(x))
+
+    model = Model()
+    suppression = RadialSuppression(model, "second", 1.0, where="input")
+    model(batch)
+    assert torch.allclose(suppression.penalty(), radial_penalty(model.first(batch)))
+
+
+def test_the_width_may_be_any_axis():
+    conv = nn.Conv2d(1, 6, 1)
+    suppression = RadialSuppression(nn.Sequential(conv), "0", 1.0, axis=1)
+    image = torch.randn(2, 1, 3, 3)
+    h = conv.eval()(image).movedim(1, -1)
+    conv.train()
+    suppression._model(image)
+    assert torch.allclose(suppression.penalty(), radial_penalty(h))
+
+
+@pytest.mark.parametrize("select", [None, lambda output: output[1]["weights"]])
+def test_of_a_tuple_the_first_tensor_counts_or_the_selected_one(batch, select):
+    class Attention(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.linear = nn.Linear(8, 8)
+
+        def forward(self, x):
+            return self.linear(x), {"weights": 2 * self.linear(x)}
+
+    model = nn.Sequential(Attention())
+    suppression = RadialSuppression(model, "0", 1.0, select=select)
+    first, rest = model(batch)
+    assert torch.allclose(suppression.penalty(), radial_penalty(first if select is None else rest["weights"]))
+
+
+def test_a_module_called_twice_counts_like_two_modules_with_its_weights(batch):
+    shared, one, two = nn.Linear(8, 8), nn.Linear(8, 8), nn.Linear(8, 8)
+    one.load_state_dict(shared.state_dict())
+    two.load_state_dict(shared.state_dict())
+    values = []
+    for model in (nn.Sequential(shared, shared), nn.Sequential(one, two)):
+        suppression = RadialSuppression(model, "*")
+        model(batch)
+        values.append(suppression.penalty())
+        assert math.isfinite(suppression.readings()["0/radius_q95"])
+    assert torch.equal(*values)
+
+
+@pytest.mark.parametrize("inplace", [False, True])
+def test_an_inplace_module_after_the_site_changes_nothing(batch, inplace):
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(8, 8), nn.ReLU(inplace), nn.Linear(8, 1))
+    suppression = RadialSuppression(model, "0", 1.0)
+    model(batch)
+    suppression.penalty().backward()
+    got, model[0].weight.grad = model[0].weight.grad.clone(), None
+    radial_penalty(model[0](batch)).backward()
+    assert torch.allclose(got, model[0].weight.grad)
+
+
+def test_penalty_is_zero_in_eval_mode_and_without_gradients(make_net, batch):
+    net = make_net()
+    suppression = RadialSuppression(net, "blocks.*.mlp")
+    net.eval()
+    net(batch)
+    zero = suppression.penalty()
+    assert zero.shape == () and zero == 0 and not zero.requires_grad and zero.device == batch.device
+    net.train()
+    with torch.no_grad():
+        net(batch)
+        assert suppression.penalty() == 0
+    net(batch)
+    assert suppression.penalty() > 0
+
+
+def test_a_forward_without_gradients_leaves_the_captured_one_alone(make_net, batch):
+    net = make_net()
+    suppression = RadialSuppression(net, "blocks.*.mlp")
+    net(batch)
+    wanted = suppression.penalty()
+    net(batch)
+    with torch.no_grad():
+        net(3 * batch)
+    assert torch.equal(suppression.penalty(), wanted)
+
+
+def test_half_precision_norms_are_taken_in_float32(batch):
+    model = nn.Sequential(nn.Linear(8, 8).bfloat16())
+    suppression = RadialSuppression(model, "0", 1.0)
+    h = model(batch.bfloat16())
+    penalty = suppression.penalty()
+    assert penalty.dtype == torch.float32
+    assert torch.allclose(penalty, radial_penalty(h.float()))
+
+
+def test_nan_in_an_activation_gives_a_nan_penalty(make_net, batch):
+    net = make_net()
+    suppression = RadialSuppression(net, "blocks.*.mlp")
+    batch[0, 0, 0] = math.nan
+    net(batch)
+    assert suppression.penalty().isnan()
+
+
+def test_readings_summarise_the_last_forward(make_net, batch):
+    net = make_net()
+    suppression = RadialSuppression(net, "blocks.0.mlp")
+    with pytest.raises(AttachError, match="no readings yet: call penalty"):
+        suppression.readings()
+    loss = net(batch).square().mean() + (penalty := suppression.penalty())
+    read = suppression.readings(loss)
+    rho = scaled_radius(outputs(net, batch)[0]).flatten().detach()
+    assert read["penalty"] == float(penalty)
+    assert read["penalty_share"] == pytest.approx(float(penalty / loss))
+    assert read["blocks.0.mlp/radius"] == pytest.approx(float(rho.mean()))
+    assert read["blocks.0.mlp/radius_std"] == pytest.approx(float(rho.std(correction=0)))
+    for q in (5, 50, 95):
+        assert read[f"blocks.0.mlp/radius_q{q:02d}"] == pytest.approx(float(rho.quantile(q / 100)), rel=1e-5)
+
+
+def test_detaching_and_leaving_the_context_remove_every_hook(make_net, batch):
+    net = make_net()
+    with RadialSuppression(net, "blocks.*.mlp") as suppression:
+        assert any(m._forward_hooks for m in net.modules())
+    net(batch)
+    assert suppression.penalty() == 0
+    assert not any(m._forward_hooks or m._forward_pre_hooks for m in net.modules())
+
+
+def test_a_suppression_that_is_dropped_takes_its_hooks_along(make_net, batch):
+    net = make_net()
+    suppression = RadialSuppression(net, "blocks.0.mlp")
+    suppression = RadialSuppression(net, "blocks.1.mlp")
+    assert sum(len(m._forward_hooks) for m in net.modules()) == 1
+    assert repr(suppression).startswith("RadialSuppression(sites=('blocks.1.mlp',)")
+
+
+def test_activations_are_let_go_once_the_penalty_is_taken(make_net, batch):
+    import gc
+    import weakref
+
+    net = make_net()
+    suppression = RadialSuppression(net, "blocks.*.mlp")
+    net(batch)
+    radii = [weakref.ref(rho) for _, rho in suppression._log.found]
+    suppression.penalty().backward()
+    gc.collect()
+    assert len(radii) == 2 and all(r() is None for r in radii)
