@@ -9,6 +9,7 @@ is timed in alternation; the ratio is the median over rounds of ours / reference
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import statistics
 import time
@@ -17,9 +18,9 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import numpy as np
+import reference
 import torch
 
-import reference
 from anglewise.lab.doctor import gemm_peak
 from anglewise.lab.engine.layout import Layout, choose
 from anglewise.lab.engine.population import Compiled, Population, arithmetic
@@ -37,7 +38,11 @@ C = (
     Modular(p=97, operation="*", train=0.5, form="a op b =", b_from=1),
     Transformer(norm="grokfast", positions_table=5), 512, AdamW(lr=2e-3, wd=2.0, beta2=0.98),
 )  # fmt: skip
-CASES = {"a: MLP 2-hot 194-512-512-97, batch 256": A, "b: track C2, full batch": B, "c: track A's Transformer, batch 512": C}
+CASES = {
+    "a: MLP 2-hot 194-512-512-97, batch 256": A,
+    "b: track C2, full batch": B,
+    "c: track A's Transformer, batch 512": C,
+}
 
 
 def flops(task, model, batch: int) -> float:
@@ -45,7 +50,7 @@ def flops(task, model, batch: int) -> float:
     n = batch or task.sizes[0]
     if isinstance(model, MLP):
         widths = (*model.hidden, task.classes)
-        products = n * sum(i * o for i, o in zip(widths[:-1], widths[1:], strict=True))
+        products = n * sum(i * o for i, o in itertools.pairwise(widths))
         if model.embedding:
             products += task.tokens * task.length * model.embedding * model.hidden[0]
         return 6.0 * products
@@ -64,7 +69,9 @@ class Ours:
         layout = layout or choose(task, training, jax.devices()[0].platform)
         self.compiled = Compiled(runs[0], layout, (), ())
         step = self.compiled.program.step
-        self.units = [Population(runs, self.compiled)] if layout.batched else [Population([r], self.compiled) for r in runs]
+        self.units = (
+            [Population(runs, self.compiled)] if layout.batched else [Population([r], self.compiled) for r in runs]
+        )
 
         def many(member, state, count):
             return jax.lax.fori_loop(0, count, lambda _, s: step(member, s), state)

@@ -24,9 +24,7 @@ class MLP(nn.Module):
             self.first = nn.EmbeddingBag(2 * p, hidden[0], mode="sum")
             nn.init.uniform_(self.first.weight, -((2 * p) ** -0.5), (2 * p) ** -0.5)
             self.bias = nn.Parameter(torch.zeros(hidden[0])) if bias else None
-        self.rest = nn.ModuleList(
-            nn.Linear(i, o, bias=bias) for i, o in zip(hidden, (*hidden[1:], p), strict=True)
-        )
+        self.rest = nn.ModuleList(nn.Linear(i, o, bias=bias) for i, o in zip(hidden, (*hidden[1:], p), strict=True))
         self.register_buffer("offset", torch.tensor([0, p]))
 
     def forward(self, x):

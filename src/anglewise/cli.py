@@ -67,9 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     common = argparse.ArgumentParser(add_help=False)
-    common.add_argument(
-        "--debug", action="store_true", default=argparse.SUPPRESS, help="show a traceback on an error"
-    )
+    common.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help="show a traceback on an error")
     parser = argparse.ArgumentParser(
         prog="anglewise", description="Networks that learn by angle, not by radius: a laboratory.",
         epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False, parents=[common],
@@ -78,9 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(metavar="VERB")
 
     def verb(name: str, function: Any, text: str, **kwargs: Any) -> argparse.ArgumentParser:
-        made = verbs.add_parser(
-            name, help=text, description=text, parents=[common], allow_abbrev=False, **kwargs
-        )
+        made = verbs.add_parser(name, help=text, description=text, parents=[common], allow_abbrev=False, **kwargs)
         made.set_defaults(verb=function)
         return made
 
@@ -99,7 +95,7 @@ def _parser() -> argparse.ArgumentParser:
 
     report = verb("report", _report, "draw the report of a store again")
     report.add_argument("dir", type=Path, metavar="DIR")
-    report.add_argument("--experiment", metavar="ID", help="which of the store's experiments (default: the latest)")
+    report.add_argument("--experiment", metavar="ID", help="which of the store's experiments, where there are several")
     report.add_argument("--to", type=Path, metavar="FILE", help=".html, or .svg/.pdf/.png for the picture alone")
 
     listing = verb("list", _list, "list what has a name")
@@ -137,11 +133,10 @@ def _experiment(arguments: argparse.Namespace, extra: list[str]) -> Any:
         if not word.startswith("--") or len(word) < 3:
             raise SpecError(f"got {word!r}, expected a flag such as --task.p 97")
         path, equals, text = word[2:].partition("=")
-        if not equals:
-            text = next(words, None)
-            if text is None:
-                raise SpecError(f"flag {word} lacks a value: write {word} VALUE")
-        flags.append((path, text))
+        value = text if equals else next(words, None)
+        if value is None:
+            raise SpecError(f"flag {word} lacks a value: write {word} VALUE")
+        flags.append((path, value))
     changes: dict[str, Any] = {}
     for path, text in flags:
         if text is not None:

@@ -24,9 +24,7 @@ from anglewise.geometry import Array, namespace, radius
 Side: TypeAlias = Literal["both", "outer", "inner"]
 
 
-def radial_penalty(
-    h: Array, target: Array | float = 1.0, mask: Array | None = None, *, side: Side = "both"
-) -> Array:
+def radial_penalty(h: Array, target: Array | float = 1.0, mask: Array | None = None, *, side: Side = "both") -> Array:
     r"""Mean over all vectors of :math:`(|h| - \tau \sqrt d)^2 / d`.
 
     Args:

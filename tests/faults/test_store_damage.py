@@ -4,6 +4,7 @@ import pytest
 
 from anglewise.errors import StoreError
 from anglewise.lab.store import Reader, Store
+from anglewise.lab.store.rows import to_line
 
 SPOILED = {
     "empty": lambda path, data: path.write_bytes(b""),
@@ -39,12 +40,16 @@ def train(store, first=0):
         store.seal("r")
 
 
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch):
+    """Readers look again before they give up; here that never helps."""
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+
+
 @pytest.fixture
 def root(tmp_path):
     with Store.open(tmp_path) as store:
-        store.manifest(
-            "e", {"experiment_id": "e", "name": "e", "runs": [{"run_id": "r", "arm": "a", "seed": 0}]}
-        )
+        store.manifest("e", {"experiment_id": "e", "name": "e", "runs": [{"run_id": "r", "arm": "a", "seed": 0}]})
         train(store)
     return tmp_path
 
@@ -66,9 +71,7 @@ def test_a_finished_run_with_a_spoiled_segment_is_not_finished(root, how, number
         assert store.finished() == {"r"}
     path = segment(root, number, kind)
     SPOILED[how](path, path.read_bytes())
-    with pytest.raises(
-        StoreError, match=rf"{path} is damaged or missing: run the experiment again, which trains"
-    ):
+    with pytest.raises(StoreError, match=rf"{path} is damaged or missing: run the experiment again, which trains"):
         steps(root, kind)
     with Store.open(root) as store:
         assert store.finished() == set()
@@ -117,7 +120,7 @@ def test_segments_beside_those_a_run_ended_with_do_not_count(root):
         store.finish("r", {"outcome": "memorised"})
     path = segment(root, 0)
     path.with_name(path.name.replace("000000000000", "000000000099")).write_bytes(path.read_bytes())
-    (root / "runs/r/tail.jsonl").write_bytes(b"00000000 {}\n")
+    (root / "runs/r/tail.jsonl").write_bytes(to_line({"curves": [(99, 1.0, 1.0, 1.0, 1.0)], "readings": []}))
     assert steps(root) == list(range(15))
 
 

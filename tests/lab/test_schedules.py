@@ -11,7 +11,10 @@ from anglewise.lab.schedules import Cosine, Linear, Schedule, Until, Warmup, sch
 
 REFERENCES = [
     (Warmup(0.3, 10.0), lambda n: 0.3 * min(1, (n + 1) / 10)),
-    (Warmup(0.3, 10.0, offset=0.0), lambda n: 0.3 * min(1, n / 10)),  # the first update has rate 0, as released
+    (
+        Warmup(0.3, 10.0, offset=0.0),
+        lambda n: 0.3 * min(1, n / 10),
+    ),  # the first update has rate 0, as released
     (Warmup(0.3, 1.0), lambda n: 0.3),
     (Linear(1.0, 0.2, 8.0), lambda n: 1 - 0.8 * min(1, n / 8)),
     (Cosine(1.0, 0.2, 8.0), lambda n: 0.6 + 0.4 * math.cos(math.pi * min(1, n / 8))),

@@ -20,7 +20,8 @@ from anglewise.lab.spec import Arm, Run, Training
 from laws_cases import BASE, CASES, IDS, MODEL, TASK, examined, float_fields
 
 every_method = pytest.mark.parametrize("case", CASES, ids=IDS)
-TRAINING = Training(budget=12, every=3, batch=32)
+TRAINING = Training(budget=12, every=3)
+MINI = Training(budget=12, every=3, batch=32)
 
 
 def runs_of(chain, seeds=(0,), training=TRAINING):
@@ -74,9 +75,7 @@ def test_law_1_off_is_off_for_a_member_of_a_batch(case):
     runs = [runs_of(case.off, [0])[0], *runs_of(case.chain, [1, 2])]
     with_off = trained(runs, batched=True)[0]
     without = trained(runs_of(case.without, [0, 1, 2]), batched=True)[0]
-    for x, y in zip(
-        jax.tree.leaves(with_off.state.params), jax.tree.leaves(without.state.params), strict=True
-    ):
+    for x, y in zip(jax.tree.leaves(with_off.state.params), jax.tree.leaves(without.state.params), strict=True):
         assert np.array_equal(x[0], y[0])
 
 
@@ -130,7 +129,7 @@ def test_law_5_state_keeps_shape_dtype_and_device(case, precision):
 
 @every_method
 def test_law_6_saved_and_gone_on_equals_never_stopped(case, tmp_path):
-    run = runs_of(case.chain)[0]
+    run = runs_of(case.chain, training=MINI)[0]
     whole = trained([run])[0]
     compiled = compiled_for(case.chain, run.training, False, 0)
     first = Population([run], compiled)
@@ -208,8 +207,7 @@ def test_blocks_of_rows_change_rounding_only(case):
 def test_how_often_one_looks_changes_no_bit_of_the_training():
     chain = CASES[3].chain
     found = [
-        bits(trained(runs_of(chain, training=dataclasses.replace(TRAINING, every=every)))[0])
-        for every in (1, 3, 12)
+        bits(trained(runs_of(chain, training=dataclasses.replace(TRAINING, every=every)))[0]) for every in (1, 3, 12)
     ]
     assert found[0] == found[1] == found[2]
 

@@ -10,6 +10,9 @@ from torch._dynamo.testing import CompileCounterWithBackend
 
 from anglewise.torch import AttachError, RadialSuppression
 
+# torch 2.13 warns about itself where a compiled block gets a tensor that is no leaf
+pytestmark = pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")
+
 
 @pytest.fixture
 def counter():
@@ -80,9 +83,7 @@ def test_code_compiled_for_a_model_without_hooks_is_noticed(make_net, batch):
     torch.compile(plain, backend="aot_eager")(batch)
     compiled = torch.compile(net, backend="aot_eager")
     compiled(batch)
-    with pytest.raises(
-        AttachError, match=r"no activation was captured at blocks.0.mlp, .*attach before compiling"
-    ):
+    with pytest.raises(AttachError, match=r"captured at blocks.0.mlp, .*attach before compiling"):
         suppression.penalty()
     torch.compiler.reset()
     compiled(batch)
@@ -93,8 +94,7 @@ def test_two_compiled_models_of_one_class_do_not_mix(make_net, batch, wanted):
     nets = [make_net(), make_net()]
     for p in nets[1].parameters():
         p.data *= 1.5
-    nets.append(copy.deepcopy(nets[0]))
-    suppressions = [RadialSuppression(net, "blocks.*.mlp") for net in nets[:2]]
+    suppressions = [RadialSuppression(net, "blocks.*.mlp") for net in nets]
     nets.append(copy.deepcopy(nets[0]))  # carries hooks that do nothing
     compiled = [torch.compile(net, backend="aot_eager") for net in nets]
     for _ in range(2):

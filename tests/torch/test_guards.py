@@ -31,14 +31,14 @@ def test_penalty_called_twice(attached, batch):
     net, suppression = attached()
     net(batch)
     suppression.penalty()
-    with pytest.raises(AttachError, match="no training forward since the last penalty.*called twice"):
+    with pytest.raises(AttachError, match=r"no training forward since the last penalty.*called twice"):
         suppression.penalty()
 
 
 def test_penalty_never_called(attached, batch):
     net, suppression = attached()
     net(batch)
-    with pytest.raises(AttachError, match="a second training forward began.*after every training forward"):
+    with pytest.raises(AttachError, match=r"a second training forward began.*after every training forward"):
         net(batch)
     suppression.clear()
     net(batch)
@@ -59,16 +59,14 @@ def test_forward_without_gradients_in_train_mode(attached, batch, context):
     net, suppression = attached()
     with context():
         net(batch)
-    with pytest.raises(AttachError, match="not one activation was captured.*with gradients enabled"):
+    with pytest.raises(AttachError, match=r"not one activation was captured.*with gradients enabled"):
         suppression.penalty()
 
 
 def test_reentrant_checkpointing(attached, batch):
     net, suppression = attached(reentrant=True)
     net(batch.requires_grad_())
-    with pytest.raises(
-        AttachError, match=r"site 'blocks.0.mlp'.*reentrant checkpointing.*use_reentrant=False"
-    ):
+    with pytest.raises(AttachError, match=r"'blocks.0.mlp'.*reentrant checkpointing.*use_reentrant=False"):
         suppression.penalty()
 
 
@@ -121,7 +119,7 @@ def test_frozen_lower_layers(attached, batch):
         if partial:
             assert suppression.penalty().requires_grad
         else:
-            with pytest.raises(AttachError, match="nothing that is trained comes before blocks.0.mlp, so"):
+            with pytest.raises(AttachError, match=r"nothing that is trained comes before blocks.0.mlp, so"):
                 suppression.penalty()
 
 
@@ -129,9 +127,7 @@ def test_activations_that_are_not_floating_point():
     model = nn.Sequential(nn.Embedding(5, 4))
     suppression = RadialSuppression(model, "0", where="input")
     model(torch.tensor([1, 2]))
-    with pytest.raises(
-        AttachError, match=r"site '0': expected a floating-point activation, got dtype torch.int64"
-    ):
+    with pytest.raises(AttachError, match=r"site '0': expected a floating-point .* got dtype torch.int64"):
         suppression.penalty()
 
 

@@ -11,11 +11,11 @@ from torch.nn.functional import gelu, linear
 
 from anglewise.torch import RadialSuppression
 
-STRENGTH, TARGET = 0.3, 0.7
+STRENGTH, TARGET = 10.0, 0.7
 
 
 def by_hand(net, x, half):
-    """Gradients of task loss + penalty: written out, in float64 (or on autocast's activations), sum over sites."""
+    """Gradients of task loss + penalty, written out in float64, or on the activations of autocast."""
     wide = torch.float32 if half else torch.float64
     p = {name: q.detach().to(wide).requires_grad_() for name, q in net.named_parameters()}
     with torch.autocast("cpu", torch.bfloat16) if half else nullcontext():
@@ -53,11 +53,13 @@ def test_gradient_equals_the_reference(make_net, batch, mode, reentrant, half):
             assert error < (2e-2 if half else 1e-5), (name, accumulation, scale)
 
 
-def test_the_reference_notices_a_missing_penalty(make_net, batch):
+@pytest.mark.parametrize("half", [False, True], ids=["fp32", "bf16"])
+def test_the_reference_notices_a_missing_penalty(make_net, batch, half):
     net = make_net()
     net(batch).square().mean().backward()
-    wanted = by_hand(net, batch, half=False)["blocks.0.mlp.0.weight"]
-    assert (net.blocks[0].mlp[0].weight.grad - wanted).norm() > 1e-2 * wanted.norm()
+    for name, wanted in by_hand(net, batch, half).items():
+        if not name.startswith("head"):  # nothing that is penalised comes after it
+            assert (net.get_parameter(name).grad - wanted).norm() > 0.3 * wanted.norm(), name
 
 
 @pytest.mark.slow
@@ -71,14 +73,13 @@ def test_inductor_gives_the_same_gradient(make_net, batch):
 
 
 @pytest.mark.parametrize("compiled", [False, True])
-@pytest.mark.parametrize("seeded", [0, 1])
-def test_strength_zero_leaves_training_bit_identical(make_net, batch, compiled, seeded):
+def test_strength_zero_leaves_training_bit_identical(make_net, batch, compiled):
     def train(attach, strength=0.0):
         net = make_net()
-        suppression = RadialSuppression(net, "blocks.*", strength) if attach else None
+        suppression = RadialSuppression(net, "blocks.*", strength) if attach else None  # forgets the plain code
         call = torch.compile(net, backend="aot_eager") if compiled else net
         optimizer = torch.optim.AdamW(net.parameters(), lr=0.01)
-        torch.manual_seed(seeded)
+        torch.manual_seed(1)
         for _ in range(5):
             loss = call(batch + torch.randn_like(batch)).square().mean()
             loss = loss + suppression.penalty() if attach else loss

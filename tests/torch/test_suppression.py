@@ -84,9 +84,7 @@ def test_a_mask_that_does_not_fit_names_both_shapes(make_net, batch):
         suppression.penalty(mask=torch.ones(3))
 
 
-@pytest.mark.parametrize(
-    "strength", [{"blocks.0.*": 0.2, "*": 0.0}, [0.2, 0.0], (lambda step: 0.2 * step, 0.0)]
-)
+@pytest.mark.parametrize("strength", [{"blocks.0.*": 0.2, "*": 0.0}, [0.2, 0.0], (lambda step: 0.2 * step, 0.0)])
 def test_each_site_may_have_its_own_strength(make_net, batch, strength):
     net = make_net()
     suppression = RadialSuppression(net, "blocks.*.mlp", strength)
@@ -246,8 +244,8 @@ def test_readings_summarise_the_last_forward(make_net, batch):
     loss = net(batch).square().mean() + (penalty := suppression.penalty())
     read = suppression.readings(loss)
     rho = scaled_radius(outputs(net, batch)[0]).flatten().detach()
-    assert read["penalty"] == float(penalty)
-    assert read["penalty_share"] == pytest.approx(float(penalty / loss))
+    assert read["penalty"] == penalty.item()
+    assert read["penalty_share"] == pytest.approx((penalty / loss).item())
     assert read["blocks.0.mlp/radius"] == pytest.approx(float(rho.mean()))
     assert read["blocks.0.mlp/radius_std"] == pytest.approx(float(rho.std(correction=0)))
     for q in (5, 50, 95):

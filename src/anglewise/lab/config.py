@@ -115,9 +115,10 @@ def overlay(value: Any, changes: Mapping[str, Any], path: str) -> Any:
             new[key] = _arms(old, change, here)
         elif isinstance(change, Mapping):
             kinds = KINDS.get(key) if isinstance(value, Experiment) else catalogue.SCHEDULES
-            if "is" not in change and dataclasses.is_dataclass(old):
+            takes_kind = kinds is not None and (key in KINDS or _takes_schedule(types[key]))
+            if dataclasses.is_dataclass(old) and not ("is" in change and takes_kind):
                 new[key] = overlay(old, change, here)
-            elif kinds and (key in KINDS or _takes_schedule(types[key])):
+            elif kinds is not None and takes_kind:
                 new[key] = _made(kinds, change, here)
             else:
                 raise SpecError(f"{here}: expected {_named(types[key])}, got a table")
@@ -215,4 +216,6 @@ def _takes_schedule(hint: Any) -> bool:
 def _named(hint: Any) -> str:
     if hint is float or float in typing.get_args(hint):
         return "a number"
+    if hint is Any or dataclasses.is_dataclass(hint):
+        return "a table"
     return {int: "a whole number", bool: "true or false", str: "a text"}.get(hint, str(hint))

@@ -10,7 +10,7 @@ import jax
 from anglewise.lab.engine.population import Population
 from anglewise.lab.runner import compiled_for, plan
 from anglewise.lab.spec import Experiment
-from anglewise.lab.store import Reader, is_store
+from anglewise.lab.store import Reader
 
 
 def describe(experiment: Experiment, out: Path) -> str:
@@ -21,7 +21,7 @@ def describe(experiment: Experiment, out: Path) -> str:
         out: The store that it would go to; it is read if it exists, and not made.
     """
     runs = list(experiment.runs())
-    finished = Reader(out).finished() if is_store(out) else set()
+    finished = _finished(out)
     todo, rule = plan(experiment, finished), experiment.training
     n, m = experiment.task.sizes
     lines = [
@@ -61,3 +61,10 @@ def describe(experiment: Experiment, out: Path) -> str:
         + ("; runs that finish early stop early" if rule.further >= 0 else "")
     )
     return "\n".join(lines)
+
+
+def _finished(out: Path) -> set[str]:
+    if not (out / "anglewise-store.json").exists():
+        return set()
+    found = Reader(out).query("SELECT run_id FROM runs WHERE outcome IS NOT NULL")
+    return set(found.column("run_id").to_pylist())

@@ -49,8 +49,8 @@ def times(steps: np.ndarray, accuracy: np.ndarray, threshold: float = 0.95, sust
     above = np.asarray(accuracy) >= threshold
     hits = np.flatnonzero(above)
     first = int(steps[hits[0]]) if hits.size else None
-    in_a_row = np.convolve(above, np.ones(sustain, int))[sustain - 1 : len(above)] == sustain
-    runs = np.flatnonzero(in_a_row)
+    counts = np.concatenate([[0], np.cumsum(above)])
+    runs = np.flatnonzero(counts[sustain:] - counts[:-sustain] == sustain)
     return Times(first, int(steps[runs[0]]) if runs.size else None)
 
 

@@ -35,6 +35,9 @@ class Data(NamedTuple):
 class Task(Protocol):
     """What is learned."""
 
+    def __hash__(self) -> int:
+        """Equal specifications share one program."""
+
     @property
     def tokens(self) -> int:
         """Size of the input vocabulary."""
@@ -70,6 +73,9 @@ class Network(Protocol):
 
 class Model(Protocol):
     """What learns: an architecture, without weights."""
+
+    def __hash__(self) -> int:
+        """Equal specifications share one program."""
 
     @property
     def sites(self) -> tuple[str, ...]:

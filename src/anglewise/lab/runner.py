@@ -17,7 +17,6 @@ import jax
 
 from anglewise.errors import AnglewiseError
 from anglewise.lab.engine import checkpoint, layout
-from anglewise.lab.engine.layout import Layout
 from anglewise.lab.engine.population import Compiled, Population, Rows, Structure, structure_of
 from anglewise.lab.outcome import judge, times
 from anglewise.lab.readings.energy import RadialEnergy
@@ -138,9 +137,7 @@ def compiled_for(run: Run, programs: dict[Structure, Compiled], platform: str) -
     return programs[structure]
 
 
-def _populations(
-    missing: Sequence[Run], store: Store, programs: dict[Structure, Compiled], device: Any
-) -> Any:
+def _populations(missing: Sequence[Run], store: Store, programs: dict[Structure, Compiled], device: Any) -> Any:
     """Populations with their folders: those that have a checkpoint first, then the rest, grouped anew."""
     wanted = {run.run_id: run for run in missing}
     for folder in store.populations():
@@ -148,7 +145,7 @@ def _populations(
         if note is None or not set(note["runs"]) & set(wanted):
             continue
         runs = [wanted.get(run_id) for run_id in note["runs"]]
-        if any(run is None and run_id not in store.finished() for run, run_id in zip(runs, note["runs"])):
+        if any(run is None and run_id not in store.finished() for run, run_id in zip(runs, note["runs"], strict=True)):
             continue  # shared with runs that are not asked for now: leave it to them
         live = {run.run_id for run in runs if run is not None}
         stand_in = next(run for run in runs if run is not None)

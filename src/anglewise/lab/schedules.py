@@ -18,7 +18,7 @@ T = TypeVar("T")
 @dataclass_transform(frozen_default=True)
 def schedule(cls: type[T]) -> type[T]:
     """Make `cls` a frozen dataclass and a pytree whose leaves are its fields."""
-    made = dataclasses.dataclass(frozen=True)(cls)
+    made: Any = dataclasses.dataclass(frozen=True)(cls)
     return jax.tree_util.register_dataclass(made, [f.name for f in dataclasses.fields(made)], [])
 
 

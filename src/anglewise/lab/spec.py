@@ -54,7 +54,15 @@ class Training:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be meant."""
-        lows = {"budget": 1, "every": 1, "batch": 0, "sustain": 1, "further": -1, "split_seed": -1, "block": -1}
+        lows = {
+            "budget": 1,
+            "every": 1,
+            "batch": 0,
+            "sustain": 1,
+            "further": -1,
+            "split_seed": -1,
+            "block": -1,
+        }
         for name, low in lows.items():
             if getattr(self, name) < low:
                 raise SpecError(f"training.{name} must be at least {low}, got {getattr(self, name)}")

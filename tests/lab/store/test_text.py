@@ -32,9 +32,7 @@ def test_json_tells_null_from_nan():
 
 def test_json_keeps_nested_values_and_writes_dates_as_text():
     table = pa.table({"a": [[1.0, float("inf")]], "b": [{"x": [None]}], "c": [datetime.date(2026, 1, 2)]})
-    assert json.loads(to_text(table, "json")) == [
-        {"a": [1.0, "Infinity"], "b": {"x": [None]}, "c": "2026-01-02"}
-    ]
+    assert json.loads(to_text(table, "json")) == [{"a": [1.0, "Infinity"], "b": {"x": [None]}, "c": "2026-01-02"}]
 
 
 def test_csv_is_read_back_and_null_is_empty():

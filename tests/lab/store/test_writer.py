@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -155,10 +155,9 @@ def test_the_model_notices_a_rewind_that_forgets_too_little(fast):
             self.store.rewind("r", self.last(self.curves) + 1)
             self.curves = self.curves[:-1]
 
+    quick = settings(BOUNDED, report_multiple_bugs=False, phases=[Phase.generate])
     with pytest.raises(AssertionError):
-        run_state_machine_as_test(
-            Wrong, settings=settings(BOUNDED, report_multiple_bugs=False, database=None)
-        )
+        run_state_machine_as_test(Wrong, settings=quick)
 
 
 @pytest.fixture
@@ -182,9 +181,7 @@ def test_going_on_keeps_the_first_provenance_and_adds_what_differs(store):
 
 
 def test_another_spec_under_the_same_identity_is_refused(store):
-    with pytest.raises(
-        StoreError, match=r"spec.json is not the spec of this run: move .* away and run again"
-    ):
+    with pytest.raises(StoreError, match=r"spec.json is not the spec of this run: move .* away and run again"):
         store.begin("r", {"seed": 2}, {})
 
 
@@ -199,9 +196,7 @@ def test_a_step_that_is_there_already_is_refused(store):
 
 def test_a_finished_run_takes_no_rows(store):
     store.finish("r", {"outcome": "memorised"})
-    with pytest.raises(
-        StoreError, match="run r is finished and takes no more rows: reset or rewind it first"
-    ):
+    with pytest.raises(StoreError, match="run r is finished and takes no more rows: reset or rewind it first"):
         store.append("r", [curve(0)], [])
     store.rewind("r", -1)
     store.append("r", [curve(0)], [])
@@ -296,9 +291,7 @@ def test_a_store_of_another_format_is_left_alone(tmp_path):
 @pytest.mark.parametrize("place", ["file", "file/below", "/proc/anglewise", "/sys/anglewise"])
 def test_a_folder_that_cannot_be_written_is_one_clear_line(tmp_path, place):
     (tmp_path / "file").write_text("x")
-    with pytest.raises(
-        StoreError, match=r"cannot write .*: .*\. Choose a folder that can be written to"
-    ) as caught:
+    with pytest.raises(StoreError, match=r"cannot write .*: .*\. Choose a folder that can be written to") as caught:
         Store.open(tmp_path / place)
     assert "\n" not in str(caught.value)
 
@@ -334,8 +327,6 @@ def test_full_disks_and_later_room(store, monkeypatch):
                 StoreError, match=r"disk full: cannot write .*Free space and run the same command again"
             ):
                 call()
-                if call is calls[1]:
-                    pytest.fail("nothing was written: the tail held no row")
         assert stored(store.root)[0][0] == curve(0) and store.finished() == set()
     assert store.rewind("r", 0) == 0
     store.append("r", [curve(10)], [reading(10)])

@@ -6,6 +6,11 @@ from anglewise.errors import SpecError
 from anglewise.lab.tasks.modular import Modular
 
 PRIMES = (2, 3, 7, 13)
+TRACK_D = {
+    97: (5645, 4704, 3763, 2822),
+    137: (11261, 9384, 7507, 5630),
+    211: (26712, 22260, 17808, 13356),
+}
 POLYNOMIALS = {
     "x^2+xy+y^2": lambda x, y: x * x + x * y + y * y,
     "x^3+xy": lambda x, y: x**3 + x * y,
@@ -64,11 +69,13 @@ def test_products_stay_exact_at_the_largest_modulus():
         (Modular(p=97, operation="*", train=0.5, form="a op b =", b_from=1), (4656, 4656)),  # track A
         (Modular(p=113, train=0.3, form="a b ="), (3830, 8939)),  # track B
         (Modular(p=113, train=0.4), (5107, 7662)),  # track C
-        *((Modular(p=97, train=f), (n, 9409 - n)) for f, n in zip((0.6, 0.5, 0.4, 0.3), (5645, 4704, 3763, 2822), strict=True)),
-        *((Modular(p=137, train=f), (n, 18769 - n)) for f, n in zip((0.6, 0.5, 0.4, 0.3), (11261, 9384, 7507, 5630), strict=True)),
-        *((Modular(p=211, train=f), (n, 44521 - n)) for f, n in zip((0.6, 0.5, 0.4, 0.3), (26712, 22260, 17808, 13356), strict=True)),
+        *(
+            (Modular(p=p, train=f), (n, p * p - n))
+            for p, counts in TRACK_D.items()
+            for f, n in zip((0.6, 0.5, 0.4, 0.3), counts, strict=True)
+        ),
     ],
-)  # fmt: skip
+)
 def test_tracks_have_their_published_sizes(task, sizes):
     assert task.sizes == sizes
 
@@ -149,7 +156,22 @@ def test_the_tokens_of_each_form(form, row, tokens, fixed):
                 {"operation": text},
                 f"unknown operation {text!r}: expected +, -, *, / or a polynomial in x and y such as x^2+xy+y^2",
             )
-            for text in ("plus", "", "7", "x+", "x/y", "yx", "z", "x^-1", "x++y", "a+b", "(x+y)^2", "x**2", "x^2*3", "2*3x")
+            for text in (
+                "plus",
+                "",
+                "7",
+                "x+",
+                "x/y",
+                "yx",
+                "z",
+                "x^-1",
+                "x++y",
+                "a+b",
+                "(x+y)^2",
+                "x**2",
+                "x^2*3",
+                "2*3x",
+            )
         ),
     ],
 )

@@ -61,11 +61,7 @@ def test_rows_start_at_exactly_the_bound_if_asked(toy):
     ):
         model = toy()
         ClipRows(SGD(model.parameters(), lr=0.1), model, max_norm=2.0, initialise=initialise)
-        on = {
-            n
-            for n, p in model.named_parameters()
-            if torch.allclose(rows(p), torch.tensor(2.0)) and p.ndim > 1
-        }
+        on = {n for n, p in model.named_parameters() if torch.allclose(rows(p), torch.tensor(2.0)) and p.ndim > 1}
         assert on == expected
 
 

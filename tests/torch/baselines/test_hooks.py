@@ -104,9 +104,7 @@ def test_a_step_that_overflowed_leaves_no_trace(attach, base, toy, loss_at):
         optimizer = base(model.parameters())
         attach(optimizer)
         ClipRows(optimizer, model, max_norm=0.9)
-        scaler = torch.amp.GradScaler(
-            "cpu", init_scale=2.0**10, growth_interval=10**6, backoff_factor=1.0 - 1e-9
-        )
+        scaler = torch.amp.GradScaler("cpu", init_scale=2.0**10, growth_interval=10**6, backoff_factor=1.0 - 1e-9)
         for step in range(6):
             if step == 2 and not overflow:
                 continue
@@ -132,9 +130,7 @@ def test_the_loss_scale_never_reaches_the_filter(attach, unscale, base, toy, tra
     train(plain, optimizer)
     optimizer = base(scaled.parameters())
     attach(optimizer)
-    scaler = torch.amp.GradScaler(
-        "cpu", init_scale=2.0**10, growth_interval=2
-    )  # the scale changes on the way
+    scaler = torch.amp.GradScaler("cpu", init_scale=2.0**10, growth_interval=2)  # the scale changes on the way
     for step in range(6):
         optimizer.zero_grad()
         scaler.scale(loss_at(scaled, step)).backward()
@@ -252,9 +248,7 @@ def test_an_optimizer_that_evaluates_twice_is_refused(toy, loss_at):
         loss.backward()
         return loss
 
-    with pytest.raises(
-        AnglewiseError, match=r"LBFGS called the closure twice.*use an optimizer that evaluates once"
-    ):
+    with pytest.raises(AnglewiseError, match=r"LBFGS called the closure twice.*use an optimizer that evaluates once"):
         optimizer.step(closure)
 
 
@@ -353,17 +347,13 @@ def test_sparse_gradients_are_refused(attach):
 def test_a_second_filter_of_a_kind_is_refused(attach, toy):
     optimizer = SGD(toy().parameters(), lr=0.1)
     attach(optimizer)
-    with pytest.raises(
-        AttachError, match=r"got a second \w+ for one optimizer, expected at most one: remove\(\)"
-    ):
+    with pytest.raises(AttachError, match=r"got a second \w+ for one optimizer, expected at most one: remove\(\)"):
         attach(optimizer)
 
 
 @every_filter
 def test_what_is_no_optimizer_is_refused(attach, toy):
-    with pytest.raises(
-        AttachError, match=r"attaches to a torch.optim.Optimizer, got Toy: build the optimizer first"
-    ):
+    with pytest.raises(AttachError, match=r"attaches to a torch.optim.Optimizer, got Toy: build the optimizer first"):
         attach(toy())
 
 

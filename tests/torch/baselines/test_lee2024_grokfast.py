@@ -26,9 +26,7 @@ def test_published_and_released_constants_are_two_variants():
     assert GrokfastEMA.PUBLISHED == {"alpha": 0.98, "lamb": 2.0}
     assert GrokfastEMA.RELEASED_COMMAND_LINE == {"alpha": 0.99, "lamb": 5.0}
     assert GrokfastMA.PUBLISHED == {"window_size": 100, "lamb": 5.0}
-    assert constant_gradient(GrokfastEMA, 3) == constant_gradient(
-        lambda o: GrokfastEMA(o, **GrokfastEMA.PUBLISHED), 3
-    )
+    assert constant_gradient(GrokfastEMA, 3) == constant_gradient(lambda o: GrokfastEMA(o, **GrokfastEMA.PUBLISHED), 3)
     assert (
         constant_gradient(GrokfastMA, 101)[-1]
         == constant_gradient(lambda o: GrokfastMA(o, **GrokfastMA.PUBLISHED), 101)[-1]
@@ -113,9 +111,7 @@ def test_a_state_of_another_window_is_refused():
     optimizer.step()
     filter.remove()
     GrokfastMA(optimizer, 4)
-    with pytest.raises(
-        AnglewiseError, match=r"a state with 3 past gradients, expected window_size=4: load it into"
-    ):
+    with pytest.raises(AnglewiseError, match=r"a state with 3 past gradients, expected window_size=4: load it into"):
         optimizer.step()
 
 

@@ -28,9 +28,7 @@ def field():
 def test_published_and_released_are_two_variants(field):
     assert OrthoGrad.RELEASED == {"per": "tensor", "rescale": True}
     assert OrthoGrad.PUBLISHED == {"per": "network", "rescale": False}
-    released, default, published = (
-        filtered(*field, **o) for o in (OrthoGrad.RELEASED, {}, OrthoGrad.PUBLISHED)
-    )
+    released, default, published = (filtered(*field, **o) for o in (OrthoGrad.RELEASED, {}, OrthoGrad.PUBLISHED))
     assert all(torch.equal(a, b) for a, b in zip(released, default, strict=True))
     assert not torch.allclose(released[0], published[0])
 
@@ -55,9 +53,7 @@ def test_rescaling_keeps_the_length_and_leaving_it_out_shortens(per, field):
     def lengths(gs):
         if per == "network":
             return torch.cat([g.flatten() for g in gs]).norm()
-        return torch.cat(
-            [(g.flatten(1).norm(dim=1) if per == "row" and g.ndim > 1 else g.norm()[None]) for g in gs]
-        )
+        return torch.cat([(g.flatten(1).norm(dim=1) if per == "row" and g.ndim > 1 else g.norm()[None]) for g in gs])
 
     torch.testing.assert_close(lengths(filtered(*field, per=per)), lengths(grads))
     assert (lengths(filtered(*field, per=per, rescale=False)) < lengths(grads)).all()
@@ -78,9 +74,7 @@ def test_a_gradient_along_the_weights_becomes_zero_not_noise(dtype):
         assert torch.equal(filtered([w], [0.37 * w])[0], torch.zeros_like(w))
     # the control: a real, if small, orthogonal part is kept and given the whole length
     w, g = torch.tensor([1.0, 0.0], dtype=dtype), torch.tensor([1.0, 1e-4], dtype=dtype)
-    torch.testing.assert_close(
-        filtered([w], [g])[0], torch.tensor([0.0, 1.0], dtype=dtype), rtol=1e-6, atol=1e-6
-    )
+    torch.testing.assert_close(filtered([w], [g])[0], torch.tensor([0.0, 1.0], dtype=dtype), rtol=1e-6, atol=1e-6)
 
 
 def test_betas_and_eps_reach_the_base(toy, train):
@@ -120,7 +114,5 @@ def test_an_unknown_granularity_is_refused(toy):
 
 
 def test_the_released_call_on_the_filter_says_what_to_do(toy):
-    with pytest.raises(
-        AttachError, match=r"OrthoGrad attaches to a torch.optim.Optimizer, got generator: build"
-    ):
+    with pytest.raises(AttachError, match=r"OrthoGrad attaches to a torch.optim.Optimizer, got generator: build"):
         OrthoGrad(toy().parameters())

@@ -18,9 +18,7 @@ from anglewise.errors import StoreError
 
 def named(tree: Any) -> dict[str, np.ndarray]:
     """Leaves of a pytree by path, as NumPy arrays."""
-    return {
-        jax.tree_util.keystr(path): np.asarray(leaf) for path, leaf in jax.tree_util.tree_leaves_with_path(tree)
-    }
+    return {jax.tree_util.keystr(path): np.asarray(leaf) for path, leaf in jax.tree_util.tree_leaves_with_path(tree)}
 
 
 def write(path: Path, state: Any, note: Mapping[str, Any]) -> None:

@@ -20,7 +20,7 @@ import numpy as np
 from anglewise.lab.engine import checkpoint
 from anglewise.lab.engine.layout import Layout, tree_bytes
 from anglewise.lab.engine.rng import stream
-from anglewise.lab.engine.step import Member, Program, State, build
+from anglewise.lab.engine.step import Member, Program, State
 from anglewise.lab.outcome import stop_step
 from anglewise.lab.protocols import Reading
 from anglewise.lab.spec import Run, Training
@@ -66,18 +66,14 @@ class Compiled:
     def __init__(self, run: Run, layout: Layout, readings: tuple[Reading, ...], instruments: tuple[Any, ...]):
         """Assemble, without compiling."""
         self.training, self.layout = run.training, layout
-        self.program: Program = build(
-            run.task, run.model, run.arm.methods, run.training,
-            readings=readings, instruments=instruments, block=layout.block,
-        )  # fmt: skip
+        self.program = Program(run.task, run.model, run.arm.methods, run.training, readings, instruments, layout.block)
         self.length = max(1, layout.segment // run.training.every)
-        members, states = Member(0, 0, 0, 0), State(None, 0, 0, 0)  # type: ignore[arg-type]
-        start, segment, measure = self.program.start, self._segment, self.program.measure
+        members: Any = Member(0, 0, 0, 0)  # type: ignore[arg-type]
+        states: Any = State(None, 0, 0, 0)  # type: ignore[arg-type]
+        segment, measure = self._segment, self.program.measure
         if layout.batched:
-            start = jax.vmap(start, in_axes=(members, 0), out_axes=states)
             segment = jax.vmap(segment, in_axes=(members, states, None, None), out_axes=(states, 0))
             measure = jax.vmap(measure, in_axes=(members, 0))
-        self.start = jax.jit(start)
         self.measure = jax.jit(measure)
         self._advance = jax.jit(segment, donate_argnums=1)
         self._ready: dict[Any, Any] = {}
@@ -114,7 +110,7 @@ class Compiled:
         with arithmetic(self.training):
             zero = jnp.zeros((), jnp.int32)
             targets = jnp.zeros(self.length, jnp.int32)
-            plan = self._advance.lower(one.member, one.state, targets, zero).compile().memory_analysis()
+            plan: Any = self._advance.lower(one.member, one.state, targets, zero).compile().memory_analysis()
         return tree_bytes((one.member, one.state)) + int(plan.temp_size_in_bytes + plan.output_size_in_bytes)
 
 
@@ -143,16 +139,19 @@ class Population:
         """Draw splits and first weights."""
         dtype = jnp.float64 if self.training.precision == "float64" else jnp.float32
         with arithmetic(self.training):
-            members, keys = [], []
+            members, states = [], []
             for run in self.runs:
                 fixed = self.training.split_seed
                 data = run.task.split(stream(run.seed if fixed < 0 else fixed, "split"))
                 methods = jax.tree.map(lambda x: jnp.asarray(x, dtype), run.arm.methods)
                 members.append(Member(methods, data, stream(run.seed, "batch"), stream(run.seed, "noise")))
-                keys.append(stream(run.seed, "init"))
+                states.append(self.compiled.program.start(members[-1], stream(run.seed, "init")))
             batched = self.compiled.layout.batched
             self.member = jax.tree.map(lambda *xs: jnp.stack(xs), *members) if batched else members[0]
-            self.state: State = self.compiled.start(self.member, jnp.stack(keys) if batched else keys[0])
+            self.state: State = states[0]
+            if batched:
+                moving = jax.tree.map(lambda *xs: jnp.stack(xs), *(state[1:] for state in states))
+                self.state = State(states[0].step, *moving)
 
     def targets(self) -> list[int]:
         """Steps of the next evaluations: a segment's worth, and no further than the next measurement."""
@@ -178,8 +177,9 @@ class Population:
         for name in CURVES:
             new = np.asarray(rows[name][:, : len(targets)], np.float64)
             self.curves[name] = np.concatenate([self.curves[name], new], axis=1)
-        shown = [self._show(i, targets, rows["readings"], measured) for i in np.flatnonzero(self.live)]
-        self.live[[i for i in np.flatnonzero(self.live) if self._end(i) is not None]] = False
+        live = [int(i) for i in np.flatnonzero(self.live)]
+        shown = [self._show(i, targets, rows["readings"], measured) for i in live]
+        self.live[[i for i in live if self._end(i) is not None]] = False
         if self.compiled.layout.batched and 0 < 2 * self.live.sum() <= len(self.runs):
             self._keep(np.flatnonzero(self.live))
         return shown
@@ -190,8 +190,7 @@ class Population:
         keep = [i for i, step in enumerate(targets) if end is None or step <= end]
         offset = len(self.steps) - len(targets)
         curves = [
-            {"step": targets[i], **{name: float(self.curves[name][index, offset + i]) for name in CURVES}}
-            for i in keep
+            {"step": targets[i], **{name: float(self.curves[name][index, offset + i]) for name in CURVES}} for i in keep
         ]
         found = [
             {"step": targets[i], "site": site, "name": name, "value": float(values[index][i])}
@@ -225,8 +224,8 @@ class Population:
         self.seconds = self.seconds[rows]
         self.curves = {name: x[rows] for name, x in self.curves.items()}
         self.member = jax.tree.map(lambda x: x[rows], self.member)
-        moved = jax.tree.map(lambda x: x[rows], self.state._replace(step=None))
-        self.state = moved._replace(step=self.state.step)
+        step, *moving = self.state
+        self.state = State(step, *jax.tree.map(lambda x: x[rows], moving))
 
     def save(self, path: Path) -> None:
         """Write everything that going on needs."""

@@ -1,4 +1,4 @@
-r"""One training step and one evaluation of one member: pure functions of (state, hyper-parameters, data, key).
+r"""One training step and one evaluation of one member: pure functions of (member, state).
 
 .. math:: L(\theta) = \operatorname{mean}_i \ell(z_i, y_i) + \sum_{\text{methods}} \text{penalty}(h, \theta)
 
@@ -10,8 +10,10 @@ block's activations fit the cache.
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from functools import cached_property
+from typing import Any, NamedTuple, TypeAlias
 
 import equinox as eqx
 import jax
@@ -21,8 +23,11 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from anglewise.errors import SpecError
 from anglewise.lab.methods.dataclass import at_step
-from anglewise.lab.protocols import Activations, Data, Method, Model, Params, Reading, Task
+from anglewise.lab.protocols import Data, Instrument, Model, Params, Reading, Task
 from anglewise.lab.spec import Training
+
+Chain: TypeAlias = tuple[Any, ...]
+Values: TypeAlias = Mapping[tuple[str, str], Array]
 
 
 class State(NamedTuple):
@@ -37,16 +42,23 @@ class State(NamedTuple):
 class Member(NamedTuple):
     """All that stays: hyper-parameters, data, and the keys of its random streams."""
 
-    methods: tuple[Method, ...]
+    methods: Chain
     data: Data
     batch_key: PRNGKeyArray
     noise_key: PRNGKeyArray
 
 
+class Batch(NamedTuple):
+    """What one step learns from."""
+
+    inputs: Int[Array, "rows length"]
+    labels: Int[Array, " rows"]
+    key: PRNGKeyArray | None
+
+
 def cross_entropy(logits: Float[Array, "n c"], labels: Int[Array, " n"]) -> Float[Array, " n"]:
     r"""Per-example cross-entropy, :math:`\ln \sum_j e^{z_j} - z_y`."""
-    peak = jax.lax.stop_gradient(jnp.max(logits, axis=-1))
-    shifted = logits - peak[:, None]
+    shifted = logits - jax.lax.stop_gradient(jnp.max(logits, axis=-1, keepdims=True))
     hit = labels[:, None] == jnp.arange(logits.shape[-1])
     return jnp.log(jnp.sum(jnp.exp(shifted), axis=-1)) - jnp.sum(jnp.where(hit, shifted, 0), axis=-1)
 
@@ -59,226 +71,219 @@ def correct(logits: Float[Array, "n c"], labels: Int[Array, " n"]) -> Bool[Array
     return own > rival
 
 
-def tree_dtype(tree: Any, dtype: Any) -> Any:
-    """Floating-point leaves of `tree` as `dtype`."""
-    return jax.tree.map(lambda x: x.astype(dtype) if jnp.issubdtype(x.dtype, jnp.floating) else x, tree)
-
-
-class Program(NamedTuple):
-    """What a structure (task, model, chain of methods, training) compiles to, still unjitted."""
-
-    start: Callable[[Member, PRNGKeyArray], State]
-    step: Callable[[Member, State], State]
-    evaluate: Callable[[Member, Params], Mapping[str, Array]]
-    measure: Callable[[Member, Params], Mapping[tuple[str, str], Array]]
-
-
-def build(
-    task: Task,
-    model: Model,
-    methods: tuple[Method, ...],
-    training: Training,
-    *,
-    readings: tuple[Reading, ...] = (),
-    instruments: tuple[Any, ...] = (),
-    block: int = 0,
-) -> Program:
-    """Assemble the functions of one structure.
+@dataclasses.dataclass(frozen=True)
+class Program:
+    """The functions of one structure: what runs that differ in numbers alone have in common.
 
     Args:
         task: What is learned.
         model: What learns.
-        methods: A chain whose structure (not its numbers) is compiled in.
+        methods: A chain, of which the structure counts and not the numbers.
         training: Batch, order, precision.
-        readings: Instruments of the costlier kind, called by ``measure`` with the network and training examples.
-        instruments: Instruments on the activations that ``evaluate`` has at hand anyway.
-        block: Rows per block; 0 is the whole batch at once.
+        readings: Costlier instruments, called by :meth:`measure`.
+        instruments: Instruments on the activations that :meth:`evaluate` has at hand anyway.
+        block: Rows whose gradient is taken at once; 0 is the whole batch.
 
     Raises:
         SpecError: If two methods bring a loss, or no method steps downhill.
     """
-    losses = [m for m in methods if m.loss is not None]
-    if len(losses) > 1:
-        raise SpecError(f"an arm can have one loss, got {len(losses)}: {[type(m).__name__ for m in losses]}")
-    if not any(m.transform is not None for m in methods):
-        raise SpecError(f"an arm needs an optimiser, got only {[type(m).__name__ for m in methods]}")
-    needs = frozenset[str]().union(*(m.needs for m in methods))
-    dtype = jnp.float64 if training.precision == "float64" else jnp.float32
-    n = task.sizes[0]
-    batch = min(training.batch or n, n)
-    block = 0 if "whole-batch" in needs else block
 
-    def skeleton(chain: tuple[Method, ...]) -> Any:
-        def make() -> Any:
-            network = model.init(task, jax.random.key(0))
-            for m in chain:
-                network = m.reshape(network) if m.reshape is not None else network
+    task: Task
+    model: Model
+    methods: Chain
+    training: Training
+    readings: tuple[Reading, ...] = ()
+    instruments: tuple[Instrument, ...] = ()
+    block: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse chains that cannot train."""
+        names = [type(method).__name__ for method in self.methods]
+        losses = [name for name, method in zip(names, self.methods, strict=True) if method.loss is not None]
+        if len(losses) > 1:
+            raise SpecError(f"an arm can have one loss, got {len(losses)}: {', '.join(losses)}")
+        if not any(method.transform is not None for method in self.methods):
+            raise SpecError(f"an arm needs an optimiser such as adamw, got only {', '.join(names)}")
+
+    @cached_property
+    def needs(self) -> frozenset[str]:
+        """What the methods ask of the engine."""
+        return frozenset[str]().union(*(method.needs for method in self.methods))
+
+    @cached_property
+    def dtype(self) -> Any:
+        """Floating-point type of parameters and arithmetic."""
+        return jnp.float64 if self.training.precision == "float64" else jnp.float32
+
+    @cached_property
+    def static(self) -> Any:
+        """The network without its weights."""
+
+        def shaped() -> Any:
+            network: Any = self.model.init(self.task, jax.random.key(0))
+            for method in self.methods:
+                network = method.reshape(network) if method.reshape is not None else network
             return network
 
-        return eqx.partition(eqx.filter_eval_shape(make), _is_weight)[1]
+        return eqx.partition(eqx.filter_eval_shape(shaped), _is_weight)[1]
 
-    static = skeleton(methods)
-
-    def sited(chain: tuple[Method, ...], step: Any) -> tuple[Method, ...]:
-        """The chain as it is at one step: schedules evaluated, the model's sites filled in."""
-        now = (at_step(m, step) for m in chain)
-        return tuple(
-            dataclasses.replace(m, sites=model.sites) if getattr(m, "sites", None) == () else m for m in now
-        )
-
-    def task_loss(chain, params, inputs, labels, key) -> tuple[Array, Activations]:
-        logits, activations = eqx.combine(params, static)(inputs, key=key)
-        loss = next((m.loss for m in chain if m.loss is not None), cross_entropy)
-        return jnp.mean(loss(logits, labels)), activations
-
-    def penalties(chain, activations, params) -> Array:
-        return sum((m.penalty(activations, params) for m in chain if m.penalty is not None), jnp.zeros((), dtype))
-
-    def total(params, chain, inputs, labels, key) -> Array:
-        value, activations = task_loss(chain, params, inputs, labels, key)
-        if any(m.penalty is not None for m in chain):
-            value = value + penalties(chain, activations, params)
-        return value
-
-    def parts(params, chain, inputs, labels, key) -> Array:
-        value, activations = task_loss(chain, params, inputs, labels, key)
-        return jnp.stack([value, penalties(chain, activations, params)])
-
-    def over_blocks(derivative, params, chain, inputs, labels, key):
-        """Mean over rows of a derivative, block by block."""
-        rows = labels.shape[0]
-        if not block or rows <= block:
-            return derivative(params, chain, inputs, labels, key)
-        count = -(-rows // block)
-        size = rows // count
-        whole = count * size
-
-        def add(total_so_far, xs):
-            one = derivative(params, chain, *xs, key)
-            return jax.tree.map(jnp.add, total_so_far, one), None
-
-        first = derivative(params, chain, inputs[:size], labels[:size], key)
-        cut = [x[size:whole].reshape(count - 1, size, *x.shape[1:]) for x in (inputs, labels)]
-        summed, _ = jax.lax.scan(add, first, tuple(cut))
-        if whole == rows:
-            return jax.tree.map(lambda x: x / count, summed)
-        rest = derivative(params, chain, inputs[whole:], labels[whole:], key)
-        share = (rows - whole) / rows
-        return jax.tree.map(lambda x, y: x * ((1 - share) / count) + y * share, summed, rest)
-
-    def update(chain, state: State, inputs, labels, noise) -> tuple[Params, tuple[Any, ...]]:
-        forward_key = jax.random.fold_in(noise, 0) if "forward-noise" in needs else None
-
-        def gradient(params):
-            return over_blocks(jax.grad(total), params, chain, inputs, labels, forward_key)
-
-        def gradients(params):
-            stacked = over_blocks(jax.jacrev(parts), params, chain, inputs, labels, forward_key)
-            return tuple(jax.tree.map(lambda x, i=i: x[i], stacked) for i in range(2))
-
-        direction, memory = gradient(state.params), []
-        for index, (m, old) in enumerate(zip(chain, state.memory, strict=True)):
-            if m.transform is None:
-                memory.append(old)
-                continue
-            extra = {
-                **({"gradient": gradient} if "gradient" in m.needs else {}),
-                **({"parts": gradients} if "parts" in m.needs else {}),
-                **({"key": jax.random.fold_in(noise, index + 1)} if "noise" in m.needs else {}),
-            }
-            transform = optax.with_extra_args_support(m.transform())
-            direction, new = transform.update(direction, old, state.params, **extra)
-            memory.append(_like(new, old))
-        params = optax.apply_updates(state.params, direction)
-        for m in chain:
-            params = m.project(params) if m.project is not None else params
-        return _like(params, state.params), tuple(memory)
-
-    def start(member: Member, init_key: PRNGKeyArray) -> State:
-        """First weights and empty memories."""
-        network = model.init(task, init_key)
-        for m in member.methods:
-            network = m.reshape(network) if m.reshape is not None else network
+    def start(self, member: Member, key: PRNGKeyArray) -> State:
+        """First weights, drawn in float32 whatever the precision, and empty memories."""
+        network: Any = eqx.combine(*_drawing(self.model, self.task)(key))
+        for method in member.methods:
+            network = method.reshape(network) if method.reshape is not None else network
         params = eqx.filter(network, _is_weight)
-        chain = sited(member.methods, 0)
-        for index, m in enumerate(chain):
-            params = m.init(params, jax.random.fold_in(init_key, 1000 + index)) if m.init is not None else params
-        params = tree_dtype(params, dtype)
+        chain = self._chain(member, 0)
+        for index, method in enumerate(chain):
+            if method.init is not None:
+                params = method.init(params, jax.random.fold_in(key, 1000 + index))
+        params = jax.tree.map(lambda w: w.astype(self.dtype), params)
         memory = tuple(m.transform().init(params) if m.transform is not None else () for m in chain)
-        return State(jnp.zeros((), jnp.int32), jnp.arange(n, dtype=jnp.int32), params, memory)
+        order = jnp.arange(self.task.sizes[0], dtype=jnp.int32)
+        return State(jnp.zeros((), jnp.int32), order, params, memory)
 
-    def step(member: Member, state: State) -> State:
+    def step(self, member: Member, state: State) -> State:
         """One update."""
-        data, noise = member.data, jax.random.fold_in(member.noise_key, state.step)
-        chain = sited(member.methods, state.step)
-        order = state.order
-        if batch == n:
-            inputs, labels = data.train_inputs, data.train_labels
-            params, memory = update(chain, state, inputs, labels, noise)
-        elif training.order == "replacement":
-            key = jax.random.fold_in(member.batch_key, state.step)
-            rows = jax.random.randint(key, (batch,), 0, n)
-            params, memory = update(chain, state, data.train_inputs[rows], data.train_labels[rows], noise)
-        else:
-            each = -(-n // batch)
-            epoch, index = state.step // each, state.step % each
-            key = jax.random.fold_in(member.batch_key, epoch)
-            order = jax.lax.cond(
-                index == 0, lambda o: jax.random.permutation(key, n).astype(o.dtype), lambda o: o, order
-            )
+        data, n = member.data, self.task.sizes[0]
+        size = min(self.training.batch or n, n)
+        key = jax.random.fold_in(member.batch_key, state.step)
+        if size == n:
+            return self._update(member, state, data.train_inputs, data.train_labels)
+        if self.training.order == "replacement":
+            rows = jax.random.randint(key, (size,), 0, n)
+            return self._update(member, state, data.train_inputs[rows], data.train_labels[rows])
+        batches = -(-n // size)
+        index = state.step % batches
+        state = state._replace(order=jax.lax.cond(index == 0, _shuffle, lambda key, order: order, key, state.order))
 
-            def go(size):
-                def run(_):
-                    rows = jax.lax.dynamic_slice(order, (index * batch,), (size,))
-                    return update(chain, state, data.train_inputs[rows], data.train_labels[rows], noise)
+        def take(count: int) -> Callable[[State], State]:
+            def run(state: State) -> State:
+                rows = jax.lax.dynamic_slice(state.order, (index * size,), (count,))
+                return self._update(member, state, data.train_inputs[rows], data.train_labels[rows])
 
-                return run
+            return run
 
-            left = n - (each - 1) * batch
-            if left == batch:
-                params, memory = go(batch)(None)
-            else:
-                params, memory = jax.lax.cond(index == each - 1, go(left), go(batch), None)
-        return State(state.step + 1, order, params, memory)
+        left = n - (batches - 1) * size
+        return take(size)(state) if left == size else jax.lax.cond(index == batches - 1, take(left), take(size), state)
 
-    def forward(member: Member, params: Params, inputs, labels) -> tuple[Array, Array, Activations]:
-        logits, activations = eqx.combine(params, static)(inputs)
-        loss = next((m.loss for m in sited(member.methods, 0) if m.loss is not None), cross_entropy)
-        return jnp.mean(loss(logits, labels)), jnp.sum(correct(logits, labels)).astype(dtype) / labels.shape[0], activations
-
-    def evaluate(member: Member, params: Params) -> Mapping[str, Any]:
-        """Loss and accuracy on both parts, and the instruments' values by (site, name)."""
-        data = member.data
-        loss, accuracy, activations = forward(member, params, data.train_inputs, data.train_labels)
-        test_loss, test_accuracy, _ = forward(member, params, data.test_inputs, data.test_labels)
-        own = {site: activations[site] for site in model.sites}
-        readings_: dict[tuple[str, str], Array] = {}
-        for instrument in instruments:
-            readings_.update(instrument.read(own))
-        return {
-            "train_accuracy": accuracy,
-            "test_accuracy": test_accuracy,
-            "train_loss": loss,
-            "test_loss": test_loss,
-            "readings": readings_,
-        }
-
-    def measure(member: Member, params: Params) -> Mapping[tuple[str, str], Array]:
-        """The costlier readings, on the training examples."""
-        network = eqx.combine(params, static)
+    def evaluate(self, member: Member, params: Params) -> dict[str, Any]:
+        """Loss and accuracy on both parts, and under ``"readings"`` the instruments' values by (site, name)."""
+        data, row = member.data, dict[str, Any]()
         found: dict[tuple[str, str], Array] = {}
-        for reading in readings:
-            found.update(
-                reading.measure(network, model.sites, member.data.train_inputs, member.data.train_labels)
-            )
+        for part, inputs, labels in (
+            ("train", data.train_inputs, data.train_labels),
+            ("test", data.test_inputs, data.test_labels),
+        ):
+            logits, activations = eqx.combine(params, self.static)(inputs)
+            row[f"{part}_loss"] = jnp.mean(self._loss(self._chain(member, 0))(logits, labels))
+            row[f"{part}_accuracy"] = jnp.sum(correct(logits, labels)).astype(self.dtype) / labels.shape[0]
+            if part == "train":
+                own = {site: activations[site] for site in self.model.sites}
+                for instrument in self.instruments:
+                    found.update(instrument.read(own))
+        return {**row, "readings": found}
+
+    def measure(self, member: Member, params: Params) -> Values:
+        """The costlier readings, on the training examples."""
+        network, data = eqx.combine(params, self.static), member.data
+        found: dict[tuple[str, str], Array] = {}
+        for reading in self.readings:
+            found.update(reading.measure(network, self.model.sites, data.train_inputs, data.train_labels))
         return found
 
-    return Program(start, step, evaluate, measure)
+    def _chain(self, member: Member, step: Any) -> Chain:
+        """The methods as they are at one step: schedules evaluated, the model's own sites filled in."""
+        now = (at_step(method, step) for method in member.methods)
+        return tuple(
+            dataclasses.replace(m, sites=self.model.sites) if getattr(m, "sites", None) == () else m for m in now
+        )
+
+    @staticmethod
+    def _loss(chain: Chain) -> Callable[[Array, Array], Array]:
+        return next((method.loss for method in chain if method.loss is not None), cross_entropy)
+
+    def _terms(self, params: Params, chain: Chain, batch: Batch) -> tuple[Array, Array | None]:
+        """Task loss and the sum of all penalties, None where there is none."""
+        logits, activations = eqx.combine(params, self.static)(batch.inputs, key=batch.key)
+        penalties = [m.penalty(activations, params) for m in chain if m.penalty is not None]
+        return jnp.mean(self._loss(chain)(logits, batch.labels)), sum(penalties) if penalties else None
+
+    def _total(self, params: Params, chain: Chain, batch: Batch) -> Array:
+        task, penalty = self._terms(params, chain, batch)
+        return task if penalty is None else task + penalty
+
+    def _both(self, params: Params, chain: Chain, batch: Batch) -> Array:
+        task, penalty = self._terms(params, chain, batch)
+        return jnp.stack([task, jnp.zeros_like(task) if penalty is None else penalty])
+
+    def _by_blocks(self, derivative: Any, params: Params, chain: Chain, batch: Batch) -> Any:
+        """A derivative of a mean over rows, block by block; the last block holds what does not divide."""
+        rows, block = batch.labels.shape[0], self.block
+        if not block or rows <= block or "whole-batch" in self.needs:
+            return derivative(params, chain, batch)
+        count = -(-rows // block)
+        size = rows // count
+
+        def cut(first: int, last: int) -> Batch:
+            return Batch(batch.inputs[first:last], batch.labels[first:last], batch.key)
+
+        def add(total: Any, xs: tuple[Array, ...]) -> tuple[Any, None]:
+            return jax.tree.map(jnp.add, total, derivative(params, chain, Batch(xs[0], xs[1], batch.key))), None
+
+        middle = cut(size, count * size)
+        stacked = tuple(x.reshape(count - 1, size, *x.shape[1:]) for x in (middle.inputs, middle.labels))
+        total, _ = jax.lax.scan(add, derivative(params, chain, cut(0, size)), stacked)
+        rest = (rows - count * size) / rows
+        if not rest:
+            return jax.tree.map(lambda x: x / count, total)
+        last = derivative(params, chain, cut(count * size, rows))
+        return jax.tree.map(lambda x, y: x * ((1 - rest) / count) + y * rest, total, last)
+
+    def _update(self, member: Member, state: State, inputs: Array, labels: Array) -> State:
+        """Gradient, transforms, update, projections."""
+        chain = self._chain(member, state.step)
+        noise = jax.random.fold_in(member.noise_key, state.step)
+        batch = Batch(inputs, labels, jax.random.fold_in(noise, 0) if "forward-noise" in self.needs else None)
+
+        def gradient(params: Params) -> Params:
+            return self._by_blocks(jax.grad(self._total), params, chain, batch)
+
+        def parts(params: Params) -> tuple[Params, ...]:
+            stacked = self._by_blocks(jax.jacrev(self._both), params, chain, batch)
+            return tuple(jax.tree.map(lambda x, i=i: x[i], stacked) for i in range(2))
+
+        direction, memory = gradient(state.params), list(state.memory)
+        for index, method in enumerate(chain):
+            if method.transform is None:
+                continue
+            asked = {"gradient": gradient, "parts": parts}
+            extra: dict[str, Any] = {name: asked[name] for name in asked if name in method.needs}
+            if "noise" in method.needs:
+                extra["key"] = jax.random.fold_in(noise, index + 1)
+            transform = optax.with_extra_args_support(method.transform())
+            direction, new = transform.update(direction, memory[index], state.params, **extra)
+            memory[index] = _like(new, memory[index])
+        params = optax.apply_updates(state.params, direction)
+        for method in chain:
+            params = method.project(params) if method.project is not None else params
+        return State(state.step + 1, state.order, _like(params, state.params), tuple(memory))
+
+
+@functools.lru_cache(maxsize=64)
+def _drawing(model: Model, task: Task) -> Callable[[PRNGKeyArray], tuple[Any, Any]]:
+    """Draws a network's weights, beside the network without them; compiled once for all arms."""
+    static = eqx.partition(eqx.filter_eval_shape(model.init, task, jax.random.key(0)), _is_weight)[1]
+    draw = jax.jit(lambda key: eqx.filter(model.init(task, key), _is_weight))
+    return lambda key: (draw(key), static)
+
+
+def _shuffle(key: PRNGKeyArray, order: Int[Array, " n"]) -> Int[Array, " n"]:
+    return jax.random.permutation(key, order.shape[0]).astype(order.dtype)
 
 
 def _is_weight(x: Any) -> bool:
-    return eqx.is_inexact_array(x) or (
-        isinstance(x, jax.ShapeDtypeStruct) and jnp.issubdtype(x.dtype, jnp.inexact)
+    return bool(
+        eqx.is_inexact_array(x) or (isinstance(x, jax.ShapeDtypeStruct) and jnp.issubdtype(x.dtype, jnp.inexact))
     )
 
 

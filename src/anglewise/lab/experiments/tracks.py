@@ -35,9 +35,7 @@ TRACK_B = Experiment(
     name="track-b",
     title="Track B: a + b mod 113, one layer, no norms, full batch",
     task=Modular(p=113, operation="+", train=0.3, form="a b ="),
-    model=Transformer(
-        layers=1, norm="none", activation="relu", attention_bias=False, init_law="normal"
-    ),
+    model=Transformer(layers=1, norm="none", activation="relu", attention_bias=False, init_law="normal"),
     arms=(Arm("adamw-nanda", (NANDA,)), Arm("adamw-nanda+radial", (NANDA, RadialPenalty(strength=0.01)))),
     seeds=4,
     training=Training(budget=10000, every=10, further=0),

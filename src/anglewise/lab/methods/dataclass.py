@@ -20,7 +20,7 @@ T = TypeVar("T")
 @dataclass_transform(frozen_default=True)
 def method(cls: type[T]) -> type[T]:
     """Make `cls` a frozen dataclass and a pytree whose leaves are its float fields."""
-    made = dataclasses.dataclass(frozen=True)(cls)
+    made: Any = dataclasses.dataclass(frozen=True)(cls)
     hints = typing.get_type_hints(made)
     leaves = [f.name for f in dataclasses.fields(made) if _is_number(hints[f.name])]
     rest = [f.name for f in dataclasses.fields(made) if f.name not in leaves]

@@ -34,4 +34,5 @@ class MAN(Method):
     def penalty(self, activations: Activations, params: Params) -> Any:
         """Half zeta times the sum over sites of the mean squared rectified activation."""
         at = pick(activations, self.sites)
-        return 0.5 * self.zeta * sum(jnp.mean(jnp.square(jax.nn.relu(h))) for h in at.values())
+        zeta: Any = self.zeta
+        return 0.5 * zeta * sum(jnp.mean(jnp.square(jax.nn.relu(h))) for h in at.values())

@@ -9,7 +9,7 @@ with decay 0 is Adam.  Sources: arXiv 1711.05101, 1412.6980; PyTorch's defaults 
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import jax
 import optax
@@ -17,6 +17,10 @@ import optax
 from anglewise.lab.methods.dataclass import method
 from anglewise.lab.protocols import Method, Params
 from anglewise.lab.schedules import Schedule
+
+
+def _downhill(lr: Any) -> optax.GradientTransformation:
+    return optax.scale(-lr)
 
 
 def _matrices(params: Params) -> Params:
@@ -48,7 +52,7 @@ class AdamW(Method):
         return optax.chain(
             optax.scale_by_adam(self.beta1, self.beta2, self.eps),
             optax.add_decayed_weights(self.wd, None if self.decay == "all" else _matrices),
-            optax.scale(-self.lr),
+            _downhill(self.lr),
         )
 
 
@@ -75,7 +79,7 @@ class Adam(Method):
         return optax.chain(
             optax.add_decayed_weights(self.wd),
             optax.scale_by_adam(self.beta1, self.beta2, self.eps),
-            optax.scale(-self.lr),
+            _downhill(self.lr),
         )
 
 
@@ -95,6 +99,4 @@ class SGD(Method):
 
     def transform(self) -> optax.GradientTransformation:
         """Add the decay, accumulate, step downhill."""
-        return optax.chain(
-            optax.add_decayed_weights(self.wd), optax.trace(self.momentum), optax.scale(-self.lr)
-        )
+        return optax.chain(optax.add_decayed_weights(self.wd), optax.trace(self.momentum), _downhill(self.lr))

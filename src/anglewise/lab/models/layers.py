@@ -89,4 +89,4 @@ class LayerNorm(eqx.Module):
         centred = h - jnp.mean(h, axis=-1, keepdims=True)
         scale = jax.lax.rsqrt(jnp.mean(centred * centred, axis=-1, keepdims=True) + self.epsilon)
         y = centred * scale
-        return y if self.gain is None else y * self.gain + self.bias
+        return y if self.gain is None or self.bias is None else y * self.gain + self.bias

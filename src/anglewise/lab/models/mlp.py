@@ -71,13 +71,10 @@ class MLPNetwork(eqx.Module):
         """Draw weights; each layer has a key of its own."""
         keys = jax.random.split(key, len(model.hidden) + 2)
         tables = 1 if model.shared else task.length
-        self.embedding = (
-            jax.random.normal(keys[0], (tables, task.tokens, model.embedding)) if model.embedding else None
-        )
+        self.embedding = jax.random.normal(keys[0], (tables, task.tokens, model.embedding)) if model.embedding else None
         widths = (task.length * (model.embedding or task.tokens), *model.hidden)
         self.layers = tuple(
-            Linear(i, o, bias=model.bias, key=k)
-            for i, o, k in zip(widths[:-1], widths[1:], keys[1:-1], strict=True)
+            Linear(i, o, bias=model.bias, key=k) for i, o, k in zip(widths[:-1], widths[1:], keys[1:-1], strict=True)
         )
         self.head = Linear(widths[-1], task.classes, bias=model.bias, key=keys[-1])
         self.activation = model.activation
@@ -109,5 +106,5 @@ class MLPNetwork(eqx.Module):
                 parts = [table[i][inputs[:, i]] for i in range(length)]
                 return first(jnp.concatenate(parts, axis=-1))
             tables = [table[i] @ blocks[i] for i in range(length)]
-        h = sum(tables[i][inputs[:, i]] for i in range(length))
+        h = jnp.asarray(sum(tables[i][inputs[:, i]] for i in range(length)))
         return h if first.bias is None else h + first.bias

@@ -75,9 +75,7 @@ class Transformer:
         if self.width % self.heads:
             raise SpecError(f"heads must divide the width, got {self.heads} heads for width {self.width}")
         if self.mlp < 0 or self.positions_table < 0:
-            raise SpecError(
-                f"mlp and positions_table must be at least 0, got {self.mlp} and {self.positions_table}"
-            )
+            raise SpecError(f"mlp and positions_table must be at least 0, got {self.mlp} and {self.positions_table}")
 
     @property
     def sites(self) -> tuple[str, ...]:
@@ -111,8 +109,7 @@ class Layout:
         self.inputs, self.tokens = inputs, tokens
         share = share and inputs.shape[0] > tokens
         self.keys = [
-            (frozenset() if token is not None else frozenset({i})) if share else EVERY
-            for i, token in enumerate(fixed)
+            (frozenset() if token is not None else frozenset({i})) if share else EVERY for i, token in enumerate(fixed)
         ]
         self.fixed = fixed
 
@@ -256,9 +253,7 @@ class TransformerNetwork(eqx.Module):
         d = model.width
         self.embedding = jax.random.normal(keys[0], (task.tokens, d))
         self.position = jax.random.normal(keys[1], (model.positions_table or task.length, d))
-        self.blocks = tuple(
-            Block(model, f"block.{k}", key=key_k) for k, key_k in enumerate(keys[4:])
-        )
+        self.blocks = tuple(Block(model, f"block.{k}", key=key_k) for k, key_k in enumerate(keys[4:]))
         self.norm = LayerNorm(d, affine=model.affine) if model.norm != "none" else None
         self.head = None if model.tied else Linear(d, task.classes, bias=False, key=keys[2])
         self.model, self.fixed = model, task.fixed

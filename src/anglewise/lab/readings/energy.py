@@ -54,5 +54,5 @@ class RadialEnergy:
             found[site, "radial_energy"] = jnp.nanmean(jnp.where(usable, energy, jnp.nan))
             found[site, "radial_energy_median"] = jnp.nanmedian(jnp.where(usable, energy, jnp.nan))
             found[site, "radial_energy_of_means"] = jnp.sum(jnp.where(usable, energy, 0) * square) / jnp.sum(square)
-            found[site, "no_gradient"] = 1 - jnp.mean(usable, dtype=energy.dtype)
+            found[site, "no_gradient"] = jnp.mean(~usable, dtype=energy.dtype)
         return found

@@ -203,8 +203,7 @@ def _configuration(results: Results) -> str:
 
 def _reproduce(results: Results, command: str) -> str:
     line = (
-        f'<pre><code id="command">{escape(command)}</code></pre>'
-        '<button class="copy" type="button">copy</button>'
+        f'<pre><code id="command">{escape(command)}</code></pre><button class="copy" type="button">copy</button>'
         if command
         else "<p>No command was recorded.</p>"
     )

@@ -75,9 +75,7 @@ def draw(results: Results, path: str | os.PathLike[str]) -> Path:
         handles = [_handle(i) for i in range(len(results.arms))]
         names = [" " + _short(arm) for arm in results.arms]  # a leading underscore would drop the entry
         columns = max(1, min(len(names), LETTERS // (max(map(len, names)) + 5)))
-        figure.legend(
-            handles, names, loc="outside lower center", ncols=columns, fontsize=8.5, handlelength=1.8
-        )
+        figure.legend(handles, names, loc="outside lower center", ncols=columns, fontsize=8.5, handlelength=1.8)
         rows = -(-len(names) // columns)
         figure.set_size_inches(10.5, 3.4 + 0.2 * rows)
         try:

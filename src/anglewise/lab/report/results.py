@@ -127,8 +127,7 @@ def load(reader: Any, experiment_id: str | None = None) -> Results:
         f"SELECT run_id, step, {', '.join(accuracies)} FROM curves WHERE {chosen} ORDER BY run_id, step"
     )
     readings = reader.query(
-        f"SELECT run_id, name, site, step, value FROM readings WHERE {chosen} "
-        "ORDER BY name, site, run_id, step"
+        f"SELECT run_id, name, site, step, value FROM readings WHERE {chosen} ORDER BY name, site, run_id, step"
     )
     by_run = _groups(curves, ["run_id"])
     by_panel: dict[tuple[str, str], dict[Key, Series]] = {}

@@ -78,9 +78,7 @@ def outcomes(summaries: Sequence[ArmSummary]) -> str:
         )
     used = {kind for s in summaries for kind in s.outcomes} | {"missing" for s in summaries if s.missing}
     key = "".join(
-        f'<span><i style="background:{ink}"></i>{kind}</span>'
-        for kind, (ink, _) in OUTCOMES.items()
-        if kind in used
+        f'<span><i style="background:{ink}"></i>{kind}</span>' for kind, (ink, _) in OUTCOMES.items() if kind in used
     )
     return f'<div class="key">{key}</div><div class="bars">{"".join(bars)}</div>'
 
@@ -139,9 +137,7 @@ def nested(value: Any) -> str:
     """A specification as nested tables."""
     if isinstance(value, Mapping):
         rows = "".join(
-            f'<tr><th scope="row">{escape(k)}</th><td>{nested(v)}</td></tr>'
-            for k, v in value.items()
-            if k != "is"
+            f'<tr><th scope="row">{escape(k)}</th><td>{nested(v)}</td></tr>' for k, v in value.items() if k != "is"
         )
         kind = f"<strong>{escape(value['is'])}</strong>" if "is" in value else ""
         return f'{kind}<table class="nested"><tbody>{rows}</tbody></table>'

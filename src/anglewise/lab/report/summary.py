@@ -205,9 +205,7 @@ def cells(summary: ArmSummary, results: Results, criterion: Criterion) -> list[s
         f"{summary.reached}/{summary.finished} [{DASH.join(ends)} %]",
         beyond if summary.median is None else number(summary.median),
         interval(summary.mean),
-        "baseline"
-        if summary.arm == results.baseline
-        else f"{summary.bound}{_times(summary.speed_up)}{pairs}",
+        "baseline" if summary.arm == results.baseline else f"{summary.bound}{_times(summary.speed_up)}{pairs}",
         number(summary.p, 2),
         number(summary.p_holm, 2),
     ]

@@ -51,9 +51,7 @@ def speed_up(
     return bootstrap_interval([x, y], _geometric, level=level, resamples=resamples, seed=seed)
 
 
-def sign_flip(
-    baseline: Sequence[float], arm: Sequence[float], *, resamples: int = RESAMPLES, seed: int = 0
-) -> float:
+def sign_flip(baseline: Sequence[float], arm: Sequence[float], *, resamples: int = RESAMPLES, seed: int = 0) -> float:
     r"""Two-sided p-value under which every pair might as well have been the other way round.
 
     The statistic is the mean paired log-difference; its null distribution comes from flipping the signs of
@@ -124,9 +122,7 @@ def holm(p: Sequence[float]) -> list[float]:
 def _pairs(baseline: Sequence[float], arm: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
     x, y = np.asarray(baseline, float), np.asarray(arm, float)
     if x.shape != y.shape or x.ndim != 1 or not len(x):
-        raise ValueError(
-            f"expected as many times for the arm as for the baseline, got {y.shape} and {x.shape}"
-        )
+        raise ValueError(f"expected as many times for the arm as for the baseline, got {y.shape} and {x.shape}")
     if not np.all(np.isfinite(x) & (x > 0) & np.isfinite(y) & (y > 0)):
         raise ValueError("times must be positive and finite: cap a run that never got there at the budget")
     return x, y

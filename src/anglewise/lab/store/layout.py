@@ -176,6 +176,4 @@ def writing(where: Path) -> Iterator[None]:
                 f"disk full: cannot write {where}. Free space and run the same command again: "
                 "it goes on from what is saved"
             ) from error
-        raise StoreError(
-            f"cannot write {where}: {error.strerror}. Choose a folder that can be written to"
-        ) from error
+        raise StoreError(f"cannot write {where}: {error.strerror}. Choose a folder that can be written to") from error

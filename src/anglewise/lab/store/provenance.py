@@ -63,9 +63,7 @@ def _git(folder: Path) -> tuple[str | None, bool | None]:
 
     def ask(*words: str) -> str | None:
         try:
-            done = subprocess.run(
-                ["git", "-C", str(folder), *words], capture_output=True, text=True, timeout=10
-            )
+            done = subprocess.run(["git", "-C", str(folder), *words], capture_output=True, text=True, timeout=10)
         except (OSError, subprocess.TimeoutExpired):
             return None
         return done.stdout.strip() if done.returncode == 0 else None

@@ -113,9 +113,7 @@ class Reader:
 
         named = [view for view in VIEWS if view in sql.lower()] or list(VIEWS)
         known = self._known()
-        connection = duckdb.connect(
-            ":memory:", config={"temp_directory": "", "python_enable_replacements": "false"}
-        )
+        connection = duckdb.connect(":memory:", config={"temp_directory": "", "python_enable_replacements": "false"})
         with connection:
             for view in named:
                 connection.register(view, self._view(view, known))
@@ -216,9 +214,7 @@ def _table(view: str, rows: list[dict[str, Any]]) -> pa.Table:
     import pyarrow as pa
 
     types = {int: pa.int64(), float: pa.float64(), str: pa.string()}
-    return pa.table(
-        {name: pa.array([row.get(name) for row in rows], types[of]) for name, of in VIEWS[view].items()}
-    )
+    return pa.table({name: pa.array([row.get(name) for row in rows], types[of]) for name, of in VIEWS[view].items()})
 
 
 def _views() -> str:
@@ -230,9 +226,7 @@ def _unique(names: list[str]) -> list[str]:
     found: list[str] = []
     for name in names:
         free = (f"{name}_{i}" for i in range(1, len(names) + 1))
-        found.append(
-            name if name not in found else next(x for x in free if x not in names and x not in found)
-        )
+        found.append(name if name not in found else next(x for x in free if x not in names and x not in found))
     return found
 
 

@@ -40,9 +40,7 @@ Rows: TypeAlias = dict[str, list[tuple[Any, ...]]]
 def pack(kind: str, rows: Iterable[Mapping[str, Any]]) -> list[tuple[Any, ...]]:
     """Rows given as mappings, in the order and types of the kind's columns."""
     columns = COLUMNS[kind].items()
-    return [
-        tuple(None if row[name] is None else convert(row[name]) for name, convert in columns) for row in rows
-    ]
+    return [tuple(None if row[name] is None else convert(row[name]) for name, convert in columns) for row in rows]
 
 
 def to_line(rows: Rows) -> bytes:
@@ -86,9 +84,7 @@ def to_table(kind: str, rows: list[tuple[Any, ...]]) -> pa.Table:
     types = {int: pa.int64(), float: pa.float64(), str: pa.string()}
     schema = pa.schema([(name, types[of]) for name, of in COLUMNS[kind].items()])
     columns = list(zip(*rows, strict=True)) or [()] * len(schema)
-    return pa.table(
-        [pa.array(column, of) for column, of in zip(columns, schema.types, strict=True)], schema=schema
-    )
+    return pa.table([pa.array(column, of) for column, of in zip(columns, schema.types, strict=True)], schema=schema)
 
 
 def to_parquet(kind: str, rows: list[tuple[Any, ...]]) -> bytes:
@@ -97,9 +93,7 @@ def to_parquet(kind: str, rows: list[tuple[Any, ...]]) -> bytes:
     from pyarrow import parquet
 
     sink = pa.BufferOutputStream()
-    texts = [
-        name for name, of in COLUMNS[kind].items() if of is str
-    ]  # a dictionary of doubles merges all NaNs
+    texts = [name for name, of in COLUMNS[kind].items() if of is str]  # a dictionary of doubles merges all NaNs
     parquet.write_table(to_table(kind, rows), sink, use_dictionary=texts, compression="zstd")
     return bytes(sink.getvalue())
 

@@ -37,9 +37,7 @@ def to_text(table: pa.Table, format: str = "table") -> str:
     columns = [[_plain(x) for x in column.to_pylist()] for column in table.columns]
     rows = list(zip(*columns, strict=True))
     if format == "json":
-        objects = [
-            json.dumps(dict(zip(names, map(_json, row), strict=True)), allow_nan=False) for row in rows
-        ]
+        objects = [json.dumps(dict(zip(names, map(_json, row), strict=True)), allow_nan=False) for row in rows]
         return "[" + ",\n ".join(objects) + "]"
     if format == "csv":
         sink = io.StringIO()

@@ -132,9 +132,7 @@ class Store:
             if known is None:
                 put_json(run / "spec.json", spec)
             elif known != json.loads(json.dumps(spec)):
-                raise StoreError(
-                    f"{run / 'spec.json'} is not the spec of this run: move {run} away and run again"
-                )
+                raise StoreError(f"{run / 'spec.json'} is not the spec of this run: move {run} away and run again")
             first = read_json(run / "provenance.json")
             if first is None:
                 put_json(run / "provenance.json", provenance)
@@ -142,9 +140,7 @@ class Store:
                 changed = {key: x for key, x in provenance.items() if first.get(key) != x}
                 put_json(run / "provenance.json", {**first, "resumed": [*first.get("resumed", []), changed]})
 
-    def append(
-        self, run_id: str, curves: Sequence[Mapping[str, Any]], readings: Sequence[Mapping[str, Any]]
-    ) -> None:
+    def append(self, run_id: str, curves: Sequence[Mapping[str, Any]], readings: Sequence[Mapping[str, Any]]) -> None:
         """Add rows to a run that was begun: all of them or, after a kill, none.
 
         Args:
@@ -221,13 +217,9 @@ class Store:
             self._recovered(run_id, run)
             found, tail = contents(run)
             for kind in KINDS:
-                breaks = [
-                    segment.first for segment in found[kind] if segment.first <= step and not segment.data()
-                ]
+                breaks = [segment.first for segment in found[kind] if segment.first <= step and not segment.data()]
                 hole = gap(found[kind])
-                step = min(
-                    x for x in (step, *(x - 1 for x in breaks), hole - 1 if hole is not None else step)
-                )
+                step = min(x for x in (step, *(x - 1 for x in breaks), hole - 1 if hole is not None else step))
             beyond = []
             for kind in KINDS:
                 late = [segment for segment in found[kind] if segment.last > step]
@@ -335,9 +327,7 @@ def _lock(lock: IO[str], root: Path) -> None:
     except BlockingIOError:
         lock.seek(0)
         owner = lock.read().strip() or "another process"
-        raise StoreError(
-            f"{root} is being written by {owner}: wait until it ends, or choose another folder"
-        ) from None
+        raise StoreError(f"{root} is being written by {owner}: wait until it ends, or choose another folder") from None
     lock.truncate(0)
     lock.write(f"process {os.getpid()} on {socket.gethostname()}\n")
     lock.flush()

@@ -93,8 +93,8 @@ class Modular:
 
     def table(self) -> tuple[Int[np.ndarray, "rows length"], Int[np.ndarray, " rows"]]:
         """Every input and its answer, in the order a = 0, 1, ... and b within it."""
-        a, b = np.meshgrid(np.arange(self.p), np.arange(self.b_from, self.p), indexing="ij")
-        a, b = a.ravel().astype(np.int64), b.ravel().astype(np.int64)
+        grid = np.meshgrid(np.arange(self.p), np.arange(self.b_from, self.p), indexing="ij")
+        a, b = (x.ravel().astype(np.int64) for x in grid)
         columns = {
             "pair": (a, b),
             "a b =": (a, b, np.full_like(a, self.p)),
@@ -135,7 +135,8 @@ def _polynomial(text: str) -> list[tuple[int, int, int]]:
     """Terms (coefficient, power of x, power of y) of a polynomial."""
     # between two numbers a space or a star is no product that could be written without it
     compact = "" if re.search(r"\d[ *]+\d", text) else text.replace(" ", "").replace("*", "")
-    terms, at = [], 0
+    terms: list[tuple[int, int, int]] = []
+    at = 0
     while at < len(compact):
         match = _TERM.match(compact, at)
         sign, digits, x, i, y, j = match.groups() if match else ("",) * 6
@@ -145,7 +146,7 @@ def _polynomial(text: str) -> list[tuple[int, int, int]]:
         powers = [int(n or 1) if base else 0 for base, n in ((x, i), (y, j))]
         if max(powers) > 64:
             raise SpecError(f"a power in the operation must be at most 64, got {max(powers)} in {text!r}")
-        terms.append((int(f"{sign}{digits or 1}"), *powers))
+        terms.append((int(f"{sign}{digits or 1}"), powers[0], powers[1]))
         at = match.end()
     if not any(i or j for _, i, j in terms):
         raise SpecError(

@@ -77,9 +77,7 @@ class ClipRows:
         start = initialise if not isinstance(initialise, bool) else ()
         for which, patterns in (("exclude", exclude), ("include", include or ()), ("initialise", start)):
             if isinstance(patterns, str):
-                raise ValueError(
-                    f"got {which}={patterns!r}, expected a sequence of strings: write ({patterns!r},)"
-                )
+                raise ValueError(f"got {which}={patterns!r}, expected a sequence of strings: write ({patterns!r},)")
         self.optimizer = require_optimizer(optimizer, "ClipRows")
         self.max_norm, self.vectors = max_norm, vectors
         self._exclude, self._include = tuple(exclude), None if include is None else tuple(include)

@@ -1,0 +1,41 @@
+# make demo: sets up, runs the quickstart, says where its report is.   make test: sets up, passes the tests.
+# make check: lint, types, import contracts.   make bench: the engine against plain PyTorch loops.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test check bench bench-torch clean
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "anglewise needs Python 3.11 or newer; got $$($(PYTHON) --version). Try: make PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv .venv
+
+.venv/.demo: .venv/bin/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[lab]'
+	@touch $@
+
+.venv/.dev: .venv/bin/python pyproject.toml requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[lab,torch]'
+	@touch $@ .venv/.demo
+
+demo: .venv/.demo
+	$(BIN)/anglewise run quickstart
+
+test: .venv/.dev
+	$(BIN)/python -m pytest -n 2
+
+check: .venv/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: .venv/.dev
+	$(BIN)/python benchmarks/engine.py
+
+bench-torch: .venv/.dev
+	$(BIN)/python benchmarks/dropin.py
+
+clean:
+	rm -rf .venv build

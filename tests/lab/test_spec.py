@@ -1,0 +1,240 @@
+import dataclasses
+import json
+import math
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from anglewise.errors import SpecError
+from anglewise.lab.engine.step import Program
+from anglewise.lab.experiments import EXPERIMENTS
+from anglewise.lab.methods.dataclass import method
+from anglewise.lab.methods.optimizers import AdamW
+from anglewise.lab.methods.sites import pick
+from anglewise.lab.methods.tiwari2026_radial import RadialPenalty
+from anglewise.lab.models.mlp import MLP
+from anglewise.lab.models.transformer import Transformer
+from anglewise.lab.protocols import Method
+from anglewise.lab.schedules import Linear, Warmup
+from anglewise.lab.spec import Arm, Experiment, Run, Training, content_hash, field_types, to_json
+from anglewise.lab.tasks.modular import Modular
+
+ARM = Arm("mine", (AdamW(lr=Warmup(0.01, 3.0), wd=1.0), RadialPenalty(0.1, 0.5)))
+RUN = Run("known", Modular(p=13), MLP(hidden=(8,)), ARM, Training(budget=20, every=5), 3)
+KNOWN = "9b7430a1f99551e09731"
+
+
+def experiment(**fields):
+    return Experiment(**{"name": "e", "task": Modular(p=13), "model": MLP(), "arms": (ARM,), **fields})
+
+
+def test_a_runs_identity_is_known():
+    """If this fails although no numerics changed, every store in the world lost its runs: do not edit the number."""
+    assert RUN.run_id == KNOWN
+
+
+def test_a_runs_identity_is_the_same_in_another_process():
+    program = (
+        "from anglewise.lab.experiments import EXPERIMENTS;"
+        "print(*[next(iter(e.runs())).run_id for e in EXPERIMENTS.values()])"
+    )
+    environment = {"PYTHONHASHSEED": "77", "JAX_PLATFORMS": "cpu", "PATH": ""}
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=environment)
+    assert done.stdout.split() == [next(iter(e.runs())).run_id for e in EXPERIMENTS.values()]
+
+
+def another(value):
+    """A different value of the same type."""
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, int):
+        return value + 1
+    if isinstance(value, float):
+        return value * 0.5 + 0.125
+    return (*value, "x") if isinstance(value, tuple) else value + "x"
+
+
+def variants(value):
+    """The value with each of its fields changed, one at a time, at any depth; past what a class would refuse."""
+    for f in dataclasses.fields(value):
+        old = getattr(value, f.name)
+        if isinstance(old, tuple) and old and dataclasses.is_dataclass(old[0]):
+            changes = [(*old[:i], new, *old[i + 1 :]) for i, x in enumerate(old) for new in variants(x)]
+            changes += [old[::-1], old[:1]]
+        elif dataclasses.is_dataclass(old):
+            changes = list(variants(old))
+        elif f.name == "hidden":
+            changes = [(*old, 9)]
+        else:
+            changes = [another(old)]
+        for change in changes:
+            made = object.__new__(type(value))
+            for g in dataclasses.fields(value):
+                object.__setattr__(made, g.name, change if g.name == f.name else getattr(value, g.name))
+            yield made
+
+
+def test_a_runs_identity_changes_with_every_field():
+    found = [made.run_id for made in variants(RUN)]
+    assert len(found) > 35 and len({*found, RUN.run_id}) == len(found) + 1
+
+
+def test_control_equal_specifications_have_equal_identities():
+    again = Run("known", Modular(p=13), MLP(hidden=(8,)), ARM, Training(every=5, budget=20), 3)
+    assert again.run_id == RUN.run_id and again is not RUN
+
+
+def test_the_class_and_the_protocol_are_part_of_an_identity(monkeypatch):
+    other = dataclasses.replace(RUN, model=Transformer())
+    assert other.run_id != RUN.run_id
+    before = RUN.run_id
+    monkeypatch.setattr("anglewise.lab.spec.PROTOCOL", 10**6)
+    assert RUN.run_id != before
+
+
+def test_a_hash_does_not_depend_on_the_order_of_keys():
+    assert content_hash({"a": 1, "b": [1, 2.5]}) == content_hash({"b": (1, 2.5), "a": 1})
+    assert content_hash({"a": 1}) != content_hash({"a": 2}) and len(content_hash({})) == 20
+
+
+def test_json_holds_all_there_is():
+    plain = to_json(RUN)
+    assert json.loads(json.dumps(plain)) == plain
+    assert plain["is"] == "Run" and plain["task"] == {"is": "Modular", **dataclasses.asdict(RUN.task)}
+    assert plain["arm"]["methods"][0]["lr"] == {"is": "Warmup", "value": 0.01, "steps": 3.0, "offset": 1.0}
+    assert to_json({"a": None, 3: True}) == {"a": None, "3": True}
+
+
+def test_runs_are_arms_times_seeds_and_their_identities_differ():
+    made = experiment(arms=(ARM, Arm("b", (AdamW(),))), seeds=3, first_seed=5)
+    runs = list(made.runs())
+    assert [(r.arm.name, r.seed) for r in runs] == [(a, s) for a in ("mine", "b") for s in (5, 6, 7)]
+    assert len({r.run_id for r in runs}) == 6
+    assert made.reference == "mine" and dataclasses.replace(made, baseline="b").reference == "b"
+
+
+@pytest.mark.parametrize("name", ["../../etc/passwd", "a/b\\c", "~", "..", "ünï cödé", "x" * 80, "con.aux", "<script>"])
+def test_an_experiments_identity_is_harmless_to_a_file_system(name):
+    slug, digits = experiment(name=name).experiment_id.rsplit("-", 1)
+    assert set(slug) <= set("abcdefghijklmnopqrstuvwxyz0123456789-") and 0 < len(slug) <= 40
+    assert len(digits) == 8 and not slug.startswith("-")
+
+
+def test_experiments_of_one_name_and_other_content_differ():
+    assert experiment(seeds=1).experiment_id != experiment(seeds=2).experiment_id
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_numbers_that_are_not_finite_are_refused(value):
+    broken = dataclasses.replace(RUN, arm=Arm("a", (AdamW(lr=value),)))
+    with pytest.raises(SpecError, match=f"^a specification holds finite numbers only, got {value}$"):
+        _ = broken.run_id
+
+
+@pytest.mark.parametrize(("value", "name"), [(np.float32(1), "float32"), ({1}, "set"), (AdamW, "type")])
+def test_what_json_cannot_hold_exactly_is_refused(value, name):
+    with pytest.raises(SpecError, match=f"^a specification holds numbers, texts and dataclasses only, got {name}$"):
+        to_json([value])
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"budget": 0}, "training.budget must be at least 1, got 0"),
+        ({"every": 0}, "training.every must be at least 1, got 0"),
+        ({"batch": -1}, "training.batch must be at least 0, got -1"),
+        ({"sustain": 0}, "training.sustain must be at least 1, got 0"),
+        ({"further": -2}, "training.further must be at least -1, got -2"),
+        ({"split_seed": -2}, "training.split_seed must be at least -1, got -2"),
+        ({"block": -2}, "training.block must be at least -1, got -2"),
+        ({"threshold": 0.0}, "training.threshold must lie in (0, 1], got 0.0"),
+        ({"threshold": 1.01}, "training.threshold must lie in (0, 1], got 1.01"),
+        ({"threshold": math.nan}, "training.threshold must lie in (0, 1], got nan"),
+        (
+            {"budget": 5, "every": 6},
+            "training.every must not exceed the budget of 5 steps, got 6: nothing would be evaluated",
+        ),
+        (
+            {"every": 10, "measure_every": 15},
+            "training.measure_every must be 0 or a multiple of training.every (10), got 15",
+        ),
+        (
+            {"every": 10, "measure_every": -10},
+            "training.measure_every must be 0 or a multiple of training.every (10), got -10",
+        ),
+    ],
+)
+def test_training_that_cannot_be_meant_is_refused(fields, message):
+    with pytest.raises(SpecError) as error:
+        Training(**fields)
+    assert str(error.value) == message
+
+
+def test_control_the_limits_themselves_are_allowed():
+    limits = Training(budget=1, every=1, batch=0, sustain=1, further=-1, split_seed=-1, block=-1, threshold=1.0)
+    assert dataclasses.replace(limits, measure_every=3).measure_every == 3
+
+
+@pytest.mark.parametrize("name", ["", "x" * 81, "two\nlines", "nul\0", "\x7f"])
+def test_names_are_short_and_printable(name):
+    with pytest.raises(SpecError) as error:
+        Arm(name, (AdamW(),))
+    assert str(error.value) == f"an arm's name needs 1 to 80 printable characters, got {name!r}"
+    with pytest.raises(SpecError) as error:
+        experiment(name=name)
+    assert str(error.value) == f"an experiment's name needs 1 to 80 printable characters, got {name!r}"
+
+
+def test_an_arm_needs_methods():
+    with pytest.raises(SpecError, match="^arm 'a' has no methods: give at least an optimiser$"):
+        Arm("a", ())
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"arms": ()}, "experiment 'e' has no arms: give at least one"),
+        ({"arms": (ARM, ARM)}, "experiment 'e' has two arms named 'mine': arm names are unique"),
+        ({"baseline": "mime"}, "unknown arm 'mime': did you mean 'mine'? Known: mine (baseline)"),
+        ({"seeds": 0}, "seeds must be at least 1, got 0"),
+        ({"first_seed": -1}, "first_seed must be at least 0, got -1"),
+    ],
+)
+def test_an_experiment_that_cannot_be_meant_is_refused(fields, message):
+    with pytest.raises(SpecError) as error:
+        experiment(**fields)
+    assert str(error.value) == message
+
+
+def test_field_types_are_resolved():
+    assert field_types(Training)["budget"] is int
+    assert float in field_types(AdamW)["lr"].__args__ and Linear.__mro__[1] in field_types(AdamW)["lr"].__args__
+
+
+@method
+class OtherLoss(Method):
+    scale: float = 1.0
+
+    def loss(self, logits, labels):
+        return logits[:, 0]
+
+
+def test_an_arm_with_two_losses_or_no_optimiser_cannot_be_built():
+    parts = (RUN.task, RUN.model)
+    wanted = r"^an arm can have one loss, got 2: OtherLoss, OtherLoss$"
+    with pytest.raises(SpecError, match=wanted):
+        Program(*parts, (OtherLoss(), AdamW(), OtherLoss()), RUN.training)
+    with pytest.raises(SpecError, match=r"^an arm needs an optimiser such as adamw, got only RadialPenalty$"):
+        Program(*parts, (RadialPenalty(),), RUN.training)
+
+
+def test_a_method_at_an_unknown_site_names_the_nearest():
+    h = {"hidden.0.pre": 1, "hidden.0.post": 2}
+    wanted = ("^unknown site 'hidden.0.per': did you mean 'hidden.0.pre'? Known: hidden.0.post, hidden.0.pre$").replace(
+        "?", r"\?"
+    )
+    with pytest.raises(SpecError, match=wanted):
+        pick(h, ("hidden.0.per",))
+    assert pick(h, ("hidden.0.post",)) == {"hidden.0.post": 2}
