@@ -157,7 +157,7 @@ def test_eulers_identity_of_a_bias_free_relu_mlp(bias, holds):
     """At every hidden layer and sample <h, grad_h CE> = <z, p - y>: cross-entropy pushes outward, equally at all."""
     with jax.enable_x64(True):
         task = Modular(p=7, train=0.5)
-        drawn = jax.jit(lambda: MLP(hidden=(16, 12, 10), embedding=5, bias=bias).init(task, jax.random.key(0)))()
+        drawn = jax.jit(lambda: MLP(hidden=(16, 12), embedding=5, bias=bias).init(task, jax.random.key(0)))()
         network = jax.tree.map(lambda w: w.astype(jnp.float64), drawn)
         inputs, labels = task.table()
         z, activations = quick_jit(lambda n, x: n(x))(network, inputs)

@@ -91,6 +91,13 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--arms", metavar="A,B", help="only these arms")
     run.add_argument("--out", metavar="DIR", type=Path, help="the store (default: runs/NAME)")
     run.add_argument("--dry-run", action="store_true", help="show the plan and its cost, train nothing")
+    run.add_argument(
+        "--checkpoint",
+        type=float,
+        default=20.0,
+        metavar="SECONDS",
+        help="training time between checkpoints (default 20)",
+    )
     run.add_argument("--quiet", action="store_true", help="no progress, only the summary")
 
     report = verb("report", _report, "draw the report of a store again")
@@ -193,7 +200,15 @@ def _run(arguments: argparse.Namespace, extra: list[str]) -> int:
     )
     with Store.open(out) as store, _stoppable() as stop:
         progress = progress_for(experiment, quiet=arguments.quiet)
-        done = train(experiment, store, progress, provenance=provenance, command=command, stop=stop.is_set)
+        done = train(
+            experiment,
+            store,
+            progress,
+            provenance=provenance,
+            command=command,
+            stop=stop.is_set,
+            checkpoint_seconds=arguments.checkpoint,
+        )
     if done.done:
         print(f"{len(done.done)} of {len(done.done) + len(done.missing)} runs were there already")
     return _finish(Reader(out), experiment.experiment_id, out / "report.html")

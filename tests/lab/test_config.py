@@ -51,7 +51,7 @@ precision = "float64"
 methods = [{ is = "sgd", lr = 1 }, { is = "man" }]
 [arms.b]
 methods = [
-  { is = "adamw", lr = { is = "warmup", value = 0.05, steps = 3 }, wd = { is = "cosine", start = 2, end = 0, steps = 9 }},
+  { is = "adamw", lr = { is = "warmup", value = 0.05, steps = 3}, wd = { is = "cosine", start = 2, end = 0, steps = 9}},
   { is = "radial", strength = { is = "until", value = 0.1, steps = 5 }, sites = ["block.0.mlp.out"], side = "outer" },
 ]
 """
@@ -207,7 +207,8 @@ def test_flags_make_one_change_whose_outcome_alone_must_make_sense():
         (
             "arms.plain.adamw.lr.steps",
             "3",
-            "arms.plain.adamw.lr: expected a table with \"is\" = one of cosine, linear, until, warmup, got {'steps': 3}",
+            "arms.plain.adamw.lr: "
+            "expected a table with \"is\" = one of cosine, linear, until, warmup, got {'steps': 3}",
         ),
         ("arms.plain.adamw", "3", "arms.plain.adamw: expected a field, such as arms.plain.adamw.lr, got 3"),
         ("arms.plain", "3", "arms.plain: expected a method and a field, such as arms.plain.adamw.lr, got 3"),

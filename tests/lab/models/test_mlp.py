@@ -29,11 +29,11 @@ every_architecture = pytest.mark.parametrize("model", ARCHITECTURES.values(), id
 
 
 def drawn(model):
-    """A network with float64 weights of no particular law."""
+    """A network with weights of no particular law, in the arithmetic of the moment."""
     rng = np.random.default_rng(0)
     shapes = eqx.filter_eval_shape(model.init, TASK, jax.random.key(0))
     is_weight = lambda x: isinstance(x, jax.ShapeDtypeStruct)  # noqa: E731
-    return jax.tree.map(lambda x: rng.normal(size=x.shape) * 0.5 if is_weight(x) else x, shapes)
+    return jax.tree.map(lambda x: jnp.asarray(0.5 * rng.normal(size=x.shape)) if is_weight(x) else x, shapes)
 
 
 @functools.partial(quick_jit, static_argnums=(0, 1))

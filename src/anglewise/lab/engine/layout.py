@@ -43,7 +43,7 @@ def choose(task: Task, training: Training, platform: str) -> Layout:
     """
     if platform != "cpu":
         return Layout(batched=True, block=max(training.block, 0), segment=500)
-    block = training.block if training.block >= 0 else (128 if task.length > 2 else 0)
+    block = max(training.block, 0)
     return Layout(batched=False, block=block, segment=20)
 
 

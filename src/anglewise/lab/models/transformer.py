@@ -15,6 +15,7 @@ of the vocabulary, not once per example: see :class:`Layout`.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import itertools
 import math
 from collections.abc import Callable, Sequence
@@ -222,16 +223,18 @@ class Block(eqx.Module):
             q, kv = q + bias[:d], kv + bias[d:]
         q_parts = Stream(q, x.keys[-1:] if last else x.keys).parts(layout)
         kv_parts = Stream(kv, x.keys).parts(layout)
+        # sums within a head, and copies to it, as products with an indicator: faster than reductions over 32
+        per_head = jnp.repeat(jnp.eye(heads, dtype=x.h.dtype), d // heads, axis=0)
         outputs, keys = [], []
         for part, i in zip(q_parts, queries, strict=True):
             seen = range(i + 1) if self.model.causal else range(len(x.keys))
             key = layout.merge([x.keys[j] for j in seen])
-            query = layout.align(part, x.keys[i], key).reshape(-1, heads, d // heads)
-            both = jnp.stack([layout.align(kv_parts[j], x.keys[j], key) for j in seen])
-            k, v = (both[..., at : at + d].reshape(len(seen), -1, heads, d // heads) for at in (0, d))
-            scores = jnp.sum(query * k, axis=-1) / math.sqrt(d // heads)  # [seen, rows, heads]
-            weights = jax.nn.softmax(scores, axis=0)
-            outputs.append(jnp.sum(weights[..., None] * v, axis=0).reshape(-1, d))
+            query = layout.align(part, x.keys[i], key)
+            pairs = [layout.align(kv_parts[j], x.keys[j], key) for j in seen]
+            scores = [((query * kv[:, :d]) @ per_head) / math.sqrt(d // heads) for kv in pairs]
+            weights = jax.nn.softmax(jnp.stack(scores), axis=0)  # [seen, rows, heads]
+            terms = ((w @ per_head.T) * kv[:, d:] for w, kv in zip(weights, pairs, strict=True))
+            outputs.append(functools.reduce(jnp.add, terms))
             keys.append(key)
         return jnp.concatenate(outputs), tuple(keys)
 
