@@ -17,6 +17,7 @@ import argparse
 import contextlib
 import json
 import multiprocessing
+import os
 import statistics
 import sys
 import tempfile
@@ -104,6 +105,7 @@ class Worker:
     def __init__(self, *arguments) -> None:
         context = multiprocessing.get_context("spawn")
         self.pipe, other = context.Pipe()
+        os.environ.update(KINETO_LOG_LEVEL="5", TORCH_CPP_LOG_LEVEL="ERROR")  # the profiler's chatter
         self.process = context.Process(target=work, args=(other, *arguments), daemon=True)
         self.process.start()
         other.close()

@@ -21,6 +21,7 @@ import io
 import json
 import math
 import os
+import pickle
 import platform
 import signal
 import sys
@@ -170,7 +171,10 @@ def train(c: Config, out: Path, device: torch.device, *, compiled: bool = False)
     first, seconds, history, checkpoint = 0, 0.0, [], out / "checkpoint.pt"
     identity = dataclasses.asdict(c) | {"data": task.digest}
     if checkpoint.is_file():
-        kept = torch.load(checkpoint, map_location="cpu", weights_only=True)
+        try:
+            kept = torch.load(checkpoint, map_location="cpu", weights_only=True)
+        except (RuntimeError, OSError, EOFError, pickle.UnpicklingError) as error:
+            fail(f"{checkpoint} cannot be read ({str(error).splitlines()[0]}): move it away to start from step 0")
         then = kept["config"]
         other = [
             f"{name} {then.get(name)!r} then, {now!r} now" for name, now in identity.items() if then.get(name) != now

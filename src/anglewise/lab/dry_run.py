@@ -32,14 +32,14 @@ def describe(experiment: Experiment, out: Path) -> str:
         f"  store   {out}: {len(todo.done)} of {len(runs)} runs are there, {len(todo.missing)} to train",
         "  arm                              runs to train   ms/step   parameters   at most",
     ]
-    programs: dict = {}
-    total, device = 0.0, jax.devices()[0]
+    total, device, batched = 0.0, jax.devices()[0], False
     for arm in experiment.arms:
         missing = [run for run in todo.missing if run.arm == arm]
         if not missing:
             lines.append(f"  {arm.name:32} {0:13}")
             continue
-        compiled = compiled_for(missing[0], programs, device.platform)
+        compiled = compiled_for(missing[0], device.platform)
+        batched |= compiled.layout.batched
         trial = Population(missing[:1], compiled)
         trial.begin()
         weights = sum(x.size for x in jax.tree.leaves(trial.state.params))
@@ -54,7 +54,6 @@ def describe(experiment: Experiment, out: Path) -> str:
             f"  {arm.name:32} {len(missing):13} {1e3 * each:9.2f} {weights:12,} "
             f"{each * rule.budget * len(missing):7.0f} s"
         )
-    batched = any(c.layout.batched for c in programs.values())
     lines.append(
         f"  at most {total:.0f} s on {device.device_kind} at the rate of one run alone, evaluation included"
         + (" (batched: less)" if batched else "")

@@ -17,6 +17,7 @@ import jax
 
 from anglewise.errors import AnglewiseError
 from anglewise.lab.engine import checkpoint, layout
+from anglewise.lab.engine.layout import Layout
 from anglewise.lab.engine.population import Compiled, Population, Rows, Structure, structure_of
 from anglewise.lab.outcome import judge, times
 from anglewise.lab.readings.energy import RadialEnergy
@@ -119,25 +120,28 @@ def train(
     device = jax.devices()[0]
     store.manifest(experiment.experiment_id, manifest(experiment, command))
     todo = plan(experiment, store.finished())
-    programs: dict[Structure, Compiled] = {}
     try:
         progress.start({"plan": todo, "device": device})
-        for population, folder in _populations(todo.missing, store, programs, device):
+        for population, folder in _populations(todo.missing, store, device):
             _go_on(population, folder, store, progress, provenance, stop, checkpoint_seconds)
     finally:
         progress.close()
     return todo
 
 
-def compiled_for(run: Run, programs: dict[Structure, Compiled], platform: str) -> Compiled:
-    """The program that a run trains with, made once per structure."""
-    structure = structure_of(run)
-    if structure not in programs:
-        programs[structure] = Compiled(run, layout.choose(run.task, run.training, platform), READINGS, INSTRUMENTS)
-    return programs[structure]
+PROGRAMS: dict[tuple[Structure, Layout], Compiled] = {}
+"""Programs of this process, so that a second experiment of equal structure compiles nothing."""
 
 
-def _populations(missing: Sequence[Run], store: Store, programs: dict[Structure, Compiled], device: Any) -> Any:
+def compiled_for(run: Run, platform: str) -> Compiled:
+    """The program that a run trains with, made once per structure and layout."""
+    key = structure_of(run), layout.choose(run.task, run.training, platform)
+    if key not in PROGRAMS:
+        PROGRAMS[key] = Compiled(run, key[1], READINGS, INSTRUMENTS)
+    return PROGRAMS[key]
+
+
+def _populations(missing: Sequence[Run], store: Store, device: Any) -> Any:
     """Populations with their folders: those that have a checkpoint first, then the rest, grouped anew."""
     wanted = {run.run_id: run for run in missing}
     for folder in store.populations():
@@ -149,29 +153,29 @@ def _populations(missing: Sequence[Run], store: Store, programs: dict[Structure,
             continue  # shared with runs that are not asked for now: leave it to them
         live = {run.run_id for run in runs if run is not None}
         stand_in = next(run for run in runs if run is not None)
-        population = Population([run or stand_in for run in runs], compiled_for(stand_in, programs, device.platform))
+        population = Population([run or stand_in for run in runs], compiled_for(stand_in, device.platform))
         population.restore(folder / "state.safetensors", int(note["looks"]), live=live)
         if any(store.rewind(run_id, population.step) < population.step for run_id in live):
             continue  # rows before the checkpoint were lost: these runs begin anew
         for run_id in live:
             del wanted[run_id]
         yield population, folder
-    for group in _groups(list(wanted.values()), programs, device):
-        population = Population(group, compiled_for(group[0], programs, device.platform))
+    for group in _groups(list(wanted.values()), device):
+        population = Population(group, compiled_for(group[0], device.platform))
         population.begin()
         for run in group:
             store.reset(run.run_id)
         yield population, store.population_dir(content_hash([run.run_id for run in group]))
 
 
-def _groups(runs: Sequence[Run], programs: dict[Structure, Compiled], device: Any) -> list[list[Run]]:
+def _groups(runs: Sequence[Run], device: Any) -> list[list[Run]]:
     """Runs that train together: each alone on a CPU; on an accelerator, equal structures, as many as fit."""
     by_structure: dict[Structure, list[Run]] = {}
     for run in runs:
         by_structure.setdefault(structure_of(run), []).append(run)
     groups: list[list[Run]] = []
     for members in by_structure.values():
-        compiled = compiled_for(members[0], programs, device.platform)
+        compiled = compiled_for(members[0], device.platform)
         if compiled.layout.batched:
             groups += layout.chunks(members, compiled.bytes_each(members[0]), layout.free_bytes(device))
         else:

@@ -38,15 +38,13 @@ class RadialTrainerMixin(_Trainer):
             attach it, a function from the model to the suppression.
 
     Raises:
-        AttachError: In training, if the suppression is attached to another model, or the Trainer scales losses
-            over gradient accumulation in an unknown way.
+        AttachError: In training, if the suppression is of another model, or losses are scaled in an unknown way.
     """
 
     def __init__(self, *args: Any, suppression: RadialSuppression | Attach, **kwargs: Any) -> None:
         self.suppression: Any = suppression
         self._radial_make = None if isinstance(suppression, RadialSuppression) else suppression
-        self._radial_model = self._radial_total = None
-        self._radial_scale_seen = False
+        self._radial_total, self._radial_scale_seen = None, False
         super().__init__(*args, **kwargs)
         if self.suppression is self._radial_make:
             self.suppression = self.suppression(self.model)
@@ -67,9 +65,7 @@ class RadialTrainerMixin(_Trainer):
         result = super().compute_loss(model, inputs, *args, **kwargs)
         if not model.training:
             return result
-        if self._radial_model is not model:
-            check_attached(self.suppression, model)
-            self._radial_model = model
+        check_attached(self.suppression, model)
         items = kwargs.get("num_items_in_batch", args[1] if len(args) > 1 else None)
         parts = self._radial_parts() if self._is_normalised(items) else 1
         task, *outputs = result if isinstance(result, tuple) else (result,)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Mapping
@@ -42,7 +43,8 @@ def write(path: Path, state: Any, note: Mapping[str, Any]) -> None:
         finally:
             os.close(folder)
     except OSError as error:
-        beside.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            beside.unlink()
         raise StoreError(
             f"cannot write the checkpoint {path}: {error.strerror}. Free space and run the same command again: "
             "it goes on from the last checkpoint"

@@ -1,0 +1,36 @@
+"""Every example runs, and so does the benchmark of the drop-in."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SMALLEST = {"gpt.py": ["--size", "toy", "--device", "cpu", "--suppression", "0.01", "--out", "out"]}
+
+
+def run(script: Path, *arguments: str, cwd: Path) -> str:
+    command = [sys.executable, "-W", "error", str(script), *arguments]
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("script", sorted((ROOT / "examples").glob("*.py")), ids=lambda path: path.name)
+def test_every_example_runs_as_shown(script: Path, tmp_path: Path) -> None:
+    assert run(script, *SMALLEST.get(script.name, []), cwd=tmp_path)
+
+
+def test_the_benchmark_of_the_drop_in_writes_its_rows(tmp_path: Path) -> None:
+    said = run(ROOT / "benchmarks" / "dropin.py", "--quick", cwd=tmp_path)
+    rows = json.loads((tmp_path / "build" / "bench-torch.json").read_text())
+    assert {"name", "with_ms", "without_ms", "ratio", "low", "high", "memory_ratio"} <= set(rows[0])
+    assert rows[0]["low"] <= rows[0]["ratio"] <= rows[0]["high"]
+    assert 0.9 < rows[0]["memory_ratio"] < 1.2
+    assert "eager" in said
