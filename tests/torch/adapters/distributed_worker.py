@@ -8,10 +8,10 @@ import warnings
 
 import torch
 import torch.distributed as dist
-from adapters_cases import SITES, STRENGTH, TARGET, Language, cross_entropy, flat
 from torch.distributed.fsdp import fully_shard
 from torch.nn.parallel import DistributedDataParallel
 
+from adapters_cases import SITES, STRENGTH, TARGET, Language, cross_entropy, flat
 from anglewise.torch import RadialSuppression
 
 RATE, STEPS = 0.1, 3

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from adapters_cases import SITES, STRENGTH, TARGET, Language, flat
-from distributed_worker import KINDS, train
 
+from adapters_cases import SITES, STRENGTH, TARGET, Language, flat
 from anglewise.torch import RadialSuppression
+from distributed_worker import KINDS, train
 
 
 @pytest.fixture(scope="module")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
-from adapters_cases import SITES, STRENGTH, TARGET, Language, cross_entropy, flat, reference
 from torch import Tensor, nn
 
+from adapters_cases import SITES, STRENGTH, TARGET, Language, cross_entropy, flat, reference
 from anglewise.errors import AttachError
 from anglewise.torch import RadialSuppression
 from anglewise.torch.huggingface import RadialTrainerMixin

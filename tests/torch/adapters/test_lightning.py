@@ -6,9 +6,9 @@ import logging
 
 import pytest
 import torch
-from adapters_cases import SITES, STRENGTH, TARGET, Language, cross_entropy, flat, reference
 from torch.utils.data import DataLoader, TensorDataset
 
+from adapters_cases import SITES, STRENGTH, TARGET, Language, cross_entropy, flat, reference
 from anglewise.errors import AttachError
 from anglewise.torch import RadialSuppression
 from anglewise.torch.lightning import RadialLightningMixin

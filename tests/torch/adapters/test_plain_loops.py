@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 import torch
-from adapters_cases import SITES, STRENGTH, TARGET, Language, cross_entropy, flat, reference
 
+from adapters_cases import SITES, STRENGTH, TARGET, Language, cross_entropy, flat, reference
 from anglewise.torch import RadialSuppression
 
 
