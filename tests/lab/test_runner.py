@@ -22,7 +22,7 @@ from anglewise.lab.tasks.modular import Modular
 ADAM = AdamW(lr=0.01, wd=0.1)
 TINY = Experiment(
     "tiny", Modular(p=11, train=0.5), MLP(hidden=(16,)),
-    (Arm("plain", (ADAM,)), Arm("slow", (dataclasses.replace(ADAM, lr=0.001),)), Arm("radial", (ADAM, RadialPenalty(0.1)))),
+    (Arm("plain", (ADAM,)), Arm("slow", (AdamW(lr=0.001, wd=0.1),)), Arm("radial", (ADAM, RadialPenalty(0.1)))),
     Training(budget=60, every=4, measure_every=20), seeds=3,
 )  # fmt: skip
 
