@@ -1,10 +1,11 @@
 """The drop-in's cost: time and peak memory of a GPT's training step, with the penalty over without.
 
-    python benchmarks/dropin.py [--quick] [--rounds 15] [--batch 4] [--null]
+    python benchmarks/dropin.py [--quick] [--rounds 15] [--batch 2] [--null]
 
 Prints a table and writes build/bench-torch.json: a list of {name, with_ms, without_ms, ratio, low, high,
 memory_ratio}.  The model is examples/gpt.py at 10.6 million weights, context 256, dropout 0.2, one penalty at all 12
-sites, AdamW.  On a GPU: 64 windows, bf16 autocast; on a CPU: float32, cut down to 4 windows.  Each arm has a process
+sites, AdamW.  On a GPU: 64 windows, bf16 autocast; on a CPU: float32, cut down to 2 windows,
+one thread, timed in the CPU seconds of its own process, which other processes disturb least.  Each arm has a process
 of its own, since compiled code is shared between models of one class; the two take turns within each round, who
 goes first alternates, and the idle one sleeps.  The ratio is the median over rounds of with / without, low and high
 are its 95 % bootstrap interval.  `--null` also times two arms that are both without: what the method cannot tell apart.
@@ -64,12 +65,13 @@ class Arm:
         self.optimizer.zero_grad()
 
     def milliseconds(self, steps: int) -> float:
+        clock = time.process_time if self.device.type == "cpu" and torch.get_num_threads() == 1 else time.perf_counter
         self.wait()
-        begun = time.perf_counter()
+        begun = clock()
         for _ in range(steps):
             self.step()
         self.wait()
-        return 1e3 * (time.perf_counter() - begun) / steps
+        return 1e3 * (clock() - begun) / steps
 
     def wait(self) -> None:
         if self.device.type == "cuda":
@@ -125,8 +127,9 @@ def interval(ratios: list[float]) -> tuple[float, float]:
     return tuple(float(q) for q in np.quantile(np.median(draws, axis=1), (0.025, 0.975)))
 
 
-def compare(name: str, c: dict, strengths: tuple[float, float], compiled: bool, rounds: int, seconds: float) -> dict:
-    threads = min(2, torch.get_num_threads())
+def compare(
+    name: str, c: dict, strengths: tuple[float, float], compiled: bool, rounds: int, seconds: float, threads: int
+) -> dict:
     workers = [Worker(c, strength, compiled, threads) for strength in strengths]
     try:
         memory = []
@@ -158,15 +161,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--quick", action="store_true", help="a toy model, eager, two rounds: to see that it works")
     parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--batch", type=int, default=0, help="windows per step (default: 64 on a GPU, 4 on a CPU)")
+    parser.add_argument("--batch", type=int, default=0, help="windows per step (default: 64 on a GPU, 2 on a CPU)")
+    parser.add_argument("--threads", type=int, default=1, help="on a CPU; 1 (the default) is timed in CPU seconds")
     parser.add_argument("--only", default="eager,compiled", help="which")
     parser.add_argument("--null", action="store_true", help="also two arms that are both without the penalty")
     parser.add_argument("--out", type=Path, default=Path("build/bench-torch.json"))
     args = parser.parse_args()
     cuda = torch.cuda.is_available()
-    c = {"batch": args.batch or (64 if cuda else 4)} if not args.quick else SIZES["toy"]
+    c = {"batch": args.batch or (64 if cuda else 2)} if not args.quick else SIZES["toy"]
     rounds, seconds = (2, 0.02) if args.quick else (args.rounds, 1.0)
-    where = torch.cuda.get_device_name() if cuda else f"CPU, {min(2, torch.get_num_threads())} threads"
+    where = torch.cuda.get_device_name() if cuda else f"CPU, {args.threads} threads"
     full = Config(**c)
     print(f"{where}; torch {torch.__version__}; GPT {full.layers} x {full.width}, {full.batch} x {full.context} "
           f"characters; wanted: ratio <= 1.04 eager, <= 1.02 compiled, memory <= 1.01\n")  # fmt: skip
@@ -177,9 +181,9 @@ def main() -> None:
             continue
         arms = [("", (STRENGTH, 0.0))] + ([(", null", (0.0, 0.0))] if args.null else [])
         for label, strengths in arms:
-            rows.append(compare(f"{mode}{label}", c, strengths, mode == "compiled", rounds, seconds))
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    args.out.write_text(json.dumps(rows, indent=2) + "\n")
+            rows.append(compare(f"{mode}{label}", c, strengths, mode == "compiled", rounds, seconds, args.threads))
+            args.out.parent.mkdir(parents=True, exist_ok=True)
+            args.out.write_text(json.dumps(rows, indent=2) + "\n")
     print(f"\nwritten: {args.out}")
 
 

@@ -60,6 +60,7 @@ class Config:
     warmup: int = 100
     lr: float = 1e-3
     weight_decay: float = 0.1
+    digits: int = 3
     train: int = 10_000
     test: int = 10_000
     every: int = 50
@@ -69,10 +70,12 @@ class Config:
 HELP = {
     "task": "addition or text", "data": "text file, for --task text", "suppression": "strength of the penalty",
     "target": "wanted radius in units of sqrt(width)", "batch": "windows per micro-batch",
-    "accumulate": "micro-batches per step, over all processes", "train": "lines to train on",
-    "test": "lines to test on", "every": "steps between evaluations", "save": "steps between checkpoints",
+    "accumulate": "micro-batches per step, over all processes", "digits": "of the numbers to add",
+    "train": "lines to train on", "test": "lines to test on",
+    "every": "steps between evaluations", "save": "steps between checkpoints",
 }  # fmt: skip
-SMALL = {"layers": 3, "heads": 4, "width": 128, "context": 64, "dropout": 0.0, "batch": 32, "steps": 3000, "test": 2000}
+SMALL = {"layers": 2, "heads": 4, "width": 128, "context": 32, "dropout": 0.0, "batch": 64, "steps": 2000, "lr": 2e-3,
+         "digits": 2, "train": 5000, "test": 1000, "every": 100}  # fmt: skip
 TOY = {"layers": 2, "heads": 2, "width": 16, "context": 16, "batch": 4, "steps": 12, "warmup": 2, "train": 200,
        "test": 50, "every": 4, "save": 4}  # fmt: skip
 SIZES = {"full": {}, "small": SMALL, "toy": TOY}
@@ -328,7 +331,20 @@ def main() -> None:
         return compare(args.compare)
     given = {f.name: v for f in dataclasses.fields(Config) if (v := getattr(args, f.name)) is not None}
     c = Config(**SIZES[args.size or ("full" if args.device == "cuda" else "small")] | given)
-    counts = ("layers", "heads", "width", "context", "batch", "accumulate", "steps", "train", "test", "every", "save")
+    counts = (
+        "layers",
+        "heads",
+        "width",
+        "context",
+        "batch",
+        "accumulate",
+        "steps",
+        "digits",
+        "train",
+        "test",
+        "every",
+        "save",
+    )
     for wrong, message in (
         (args.device == "cuda" and not torch.cuda.is_available(), "--device got cuda, but there is none: pass cpu"),
         (c.task not in ("addition", "text"), f"--task got {c.task!r}, expected addition or text"),
@@ -336,8 +352,8 @@ def main() -> None:
         (c.width % c.heads, f"--width got {c.width}, expected a multiple of --heads {c.heads}"),
         (not 0 <= c.dropout < 1, f"--dropout got {c.dropout}, expected a share from 0 to below 1"),
         (not 0 <= c.suppression < math.inf, f"--suppression got {c.suppression}, expected a strength of at least 0"),
-        (c.context < 15 and c.task == "addition", f"--context got {c.context}, expected a line's 15 or more"),
-        (max(c.test, c.train) > 200_000, f"--train got {c.train}, --test {c.test}, expected at most 200000 lines each"),
+        (c.task == "addition" and c.context < 3 * c.digits + 6, f"--context got {c.context}, expected a line's length"),
+        (c.train + 2 * c.test > 100**c.digits, "--train and twice --test are more than there are pairs: pass fewer"),
     ):
         if wrong:
             parser.error(message)

@@ -3,10 +3,10 @@
     python examples/gpt_tasks.py          # shows lines of the addition task
 
 Addition: lines `$a+b=<sum, last digit first>$`, numbers from 0 to 999 without padding by zeros, packed into windows,
-loss on all characters.  100 + 900 + 9,000 training lines from up to 1, 2 and 3 digits; the test lines are drawn
-first, and no training line is one of them, nor its mirror b+a.  The prompt is `$a+b=`; an answer counts where
-greedy decoding gives all of it, the closing `$` included.  The recipe is that of arXiv 2307.03381, which samples
-its answers at temperature 0.8 and shares 77 test lines with its training set.
+loss on all characters.  100 + 900 + 9,000 training lines from up to 1, 2 and 3 digits (--size small: 5,000 lines of
+numbers to 99); the test lines are drawn first, and no training line is one of them, nor its mirror b+a.  The prompt is
+`$a+b=`; an answer counts where greedy decoding gives all of it, the closing `$` included.  The recipe is that of arXiv
+2307.03381, which samples its answers at temperature 0.8 and shares 77 test lines with its training set.
 
 Text: the first 90 % of a file's characters train, the rest validate.
 
@@ -60,17 +60,18 @@ class Text:
 
 
 class Addition:
-    """Sums of two numbers below 1000, the answer's last digit first."""
+    """Sums of two numbers of up to `digits` digits, the answer's last digit first."""
 
     characters, digest = "\n$+0123456789=", ""
 
     def __init__(self, c: Config, device: torch.device) -> None:
-        rng = random.Random(c.seed)
-        test = [divmod(code, 1000) for code in rng.sample(range(10**6), c.test)]
+        rng, self.digits = random.Random(c.seed), c.digits
+        test = [divmod(code, 10**c.digits) for code in rng.sample(range(100**c.digits), c.test)]
         held_out = {frozenset(pair) for pair in test}
         train: dict[tuple[int, int], None] = {}
-        for below, upto in ((10, c.train // 100), (100, c.train // 10), (1000, c.train)):
-            for code in rng.sample(range(below**2), min(below**2, 2 * c.train)):
+        for digits in range(1, c.digits + 1):
+            below, upto = 10**digits, c.train // 10 ** (c.digits - digits)
+            for code in rng.sample(range(below**2), min(below**2, 4 * c.train)):
                 pair = divmod(code, below)
                 if len(train) < upto and frozenset(pair) not in held_out:
                     train[pair] = None
@@ -96,7 +97,9 @@ class Addition:
         """
         right = []
         for part in (lines[i : i + 2048] for i in range(0, len(lines), 2048)):
-            tokens = encode("".join(text.ljust(15, "\n") for text in part), self.characters).view(len(part), -1)
+            tokens = encode("".join(text.ljust(3 * self.digits + 6, "\n") for text in part), self.characters).view(
+                len(part), -1
+            )
             begins = torch.tensor([text.index("=") for text in part])[:, None]
             ends = torch.tensor([text.rindex("$") for text in part])[:, None]
             place = torch.arange(tokens.shape[1] - 1)
