@@ -1,3 +1,4 @@
+import dataclasses
 import io
 
 import numpy as np
@@ -88,6 +89,18 @@ def test_an_unknown_criterion_is_refused(make):
 def test_the_verdict_names_the_winner_with_n_interval_and_p(make):
     line = verdict(make({"base": 100, "fast": 50}))[0]
     assert "“fast” generalised 1.95 times" in line and "8 paired seeds" in line and "95 % interval" in line
+
+
+def test_a_sure_gain_goes_before_a_larger_one_that_was_not_shown(make):
+    results = make({"base": 100, "bold": 30, "sure": 80})
+    ended = dict(results.ended)
+    for seed in (0, 1, 2):
+        ended["bold", seed] = ended["bold", seed]._replace(first=190, sustained=190)
+    mixed = dataclasses.replace(results, ended=ended)
+    found = by_arm(mixed)
+    assert found["bold"].speed_up.value > found["sure"].speed_up.value and found["bold"].p_holm > 0.05
+    assert verdict(mixed)[0].startswith("“sure” generalised") and "Shown to be faster too" not in verdict(mixed)[0]
+    assert "Shown to be faster too: “sure”." in verdict(results)[0]
 
 
 def test_the_verdict_claims_nothing_where_nothing_was_shown(make):

@@ -58,7 +58,8 @@ def _headline(first: list[ArmSummary], results: Results) -> str:
 
 def _comparison(rivals: list[ArmSummary], results: Results, within: str) -> str:
     base = f"the baseline {_quote(results.baseline)}"
-    best = max(rivals, key=lambda s: s.speed_up.value if s.speed_up else 0.0)
+    # the largest gain may be the least certain: an arm that was shown to be faster goes before one that was not
+    best = max(rivals, key=lambda s: (_shown(s), s.speed_up.value if s.speed_up else 0.0))
     estimate = best.speed_up
     assert estimate is not None
     bound = {"\u2264 ": "at most ", "\u2265 ": "at least "}.get(best.bound, "")
@@ -67,14 +68,20 @@ def _comparison(rivals: list[ArmSummary], results: Results, within: str) -> str:
         return f"Illustration, one seed: {_quote(best.arm)} generalised {factor} {within}."
     test = f"p = {number(best.p_holm, 2)} after Holm's correction for {_arms(len(rivals))}"
     detail = f"95 % interval {estimate.low:.2f} to {estimate.high:.2f}, {best.pairs} paired seeds, {test}"
-    shown = best.p_holm is not None and best.p_holm <= ALPHA and (estimate.low or 0.0) > 1
-    if shown:
-        return f"{_quote(best.arm)} generalised {factor} ({detail}), {_median(best, results)}."
+    if _shown(best):
+        too = [_quote(s.arm) for s in rivals if _shown(s) and s is not best]
+        others = f" Shown to be faster too: {', '.join(too[:5])}{' and more' if len(too) > 5 else ''}." if too else ""
+        return f"{_quote(best.arm)} generalised {factor} ({detail}), {_median(best, results)}.{others}"
     smallest = 2.0 ** (1 - best.pairs) * len(rivals)
     if smallest > ALPHA:
         detail += f"; {best.pairs} pairs cannot give less than {number(min(smallest, 1.0), 2)}"
     nearest = f"the nearest, {_quote(best.arm)}, was {factor}"
     return f"No arm was shown to be faster than {base}: {nearest} ({detail})."
+
+
+def _shown(summary: ArmSummary) -> bool:
+    low = summary.speed_up.low if summary.speed_up is not None else None
+    return summary.p_holm is not None and summary.p_holm <= ALPHA and (low or 0.0) > 1
 
 
 def _median(summary: ArmSummary, results: Results) -> str:
