@@ -57,7 +57,7 @@ ERRORS = [
     ((*RUN, "--budget", "1e3"), "training.budget: expected a whole number, got 1000.0"),
     (
         (*RUN, "--budget", "1"),
-        "training.every must not exceed the budget of 1 steps, got 2: nothing would be evaluated",
+        "training.every must not exceed the budget of 1 steps, got 4: nothing would be evaluated",
     ),
     (
         (*RUN, "--task.p", "96", "--task.operation", "/", "--task.b_from", "1"),
