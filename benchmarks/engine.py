@@ -46,7 +46,11 @@ CASES = {
 
 
 def flops(task, model, batch: int) -> float:
-    """Multiply-adds of the matrix products that a step cannot do without, times 2 (3 passes; look-ups are free)."""
+    """Flops of a step's matrix products (3 passes; look-ups are free; of the last block the last position alone).
+
+    The engine's Transformer also computes what depends on one token once per token, and so does fewer than these:
+    its share of the peak is that of the step as usually written.
+    """
     n = batch or task.sizes[0]
     if isinstance(model, MLP):
         widths = (*model.hidden, task.classes)
