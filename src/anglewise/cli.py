@@ -98,6 +98,10 @@ def _parser() -> argparse.ArgumentParser:
         metavar="SECONDS",
         help="training time between checkpoints (default 20)",
     )
+    run.add_argument(
+        "--readings", metavar="A,B", default="default",
+        help="instruments to read: default, all, none, or names (see: anglewise list readings); they change no run",
+    )  # fmt: skip
     run.add_argument("--quiet", action="store_true", help="no progress, only the summary")
 
     report = verb("report", _report, "draw the report of a store again")
@@ -106,13 +110,13 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("--to", type=Path, metavar="FILE", help=".html, or .svg/.pdf/.png for the picture alone")
 
     listing = verb("list", _list, "list what has a name")
-    listing.add_argument("what", choices=["tasks", "models", "methods", "experiments"])
+    listing.add_argument("what", choices=["tasks", "models", "methods", "experiments", "readings"])
 
     show = verb("show", _show, "one run: its specification, provenance, outcome and curves")
     show.add_argument("run", metavar="RUN", help="a run's id (or a unique beginning), or the folder of a run")
     show.add_argument("dir", nargs="?", type=Path, metavar="DIR", help="the store (default: found below runs/)")
 
-    query = verb("query", _query, "SQL over a store, with the views runs, curves and readings")
+    query = verb("query", _query, "SQL over a store, with the views runs, curves, readings and arrays")
     query.add_argument("sql", metavar="SQL")
     query.add_argument("dir", type=Path, metavar="DIR")
     query.add_argument("--format", choices=["table", "csv", "json"], default="table")
@@ -181,12 +185,15 @@ def _stoppable() -> Iterator[threading.Event]:
 
 
 def _run(arguments: argparse.Namespace, extra: list[str]) -> int:
+    from anglewise.lab.listing import readings_named
+
     experiment = _experiment(arguments, extra)
     out = arguments.out or Path("runs") / experiment.experiment_id.rsplit("-", 1)[0]
+    readings = readings_named(arguments.readings)
     if arguments.dry_run:
         from anglewise.lab.dry_run import describe
 
-        print(describe(experiment, out))
+        print(describe(experiment, out, readings))
         return 0
     import jax
 
@@ -208,7 +215,10 @@ def _run(arguments: argparse.Namespace, extra: list[str]) -> int:
             command=command,
             stop=stop.is_set,
             checkpoint_seconds=arguments.checkpoint,
+            readings=readings,
         )
+    if done.again:
+        print(f"{len(done.again)} runs were there without some of these readings, and were trained again for them")
     if done.done:
         print(f"{len(done.done)} of {len(done.done) + len(done.missing)} runs were there already")
     return _finish(Reader(out), experiment.experiment_id, out / "report.html")

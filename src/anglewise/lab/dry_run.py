@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import jax
 
 from anglewise.lab.engine.population import Population
-from anglewise.lab.runner import compiled_for, plan
+from anglewise.lab.look import Reading
+from anglewise.lab.runner import compiled_for, lacking, plan
 from anglewise.lab.spec import Experiment
 from anglewise.lab.store import Reader
 
 
-def describe(experiment: Experiment, out: Path) -> str:
+def describe(experiment: Experiment, out: Path, readings: Sequence[Reading] = ()) -> str:
     """The plan and its cost, as text.
 
     Args:
         experiment: What would be trained.
         out: The store that it would go to; it is read if it exists, and not made.
+        readings: What would be measured.
     """
-    runs = list(experiment.runs())
-    finished = _finished(out)
-    todo, rule = plan(experiment, finished), experiment.training
+    runs, rule = list(experiment.runs()), experiment.training
+    reader = Reader(out) if (out / "anglewise-store.json").exists() else None
+    readings = tuple(readings) if rule.measure_every else ()
+    todo = plan(experiment, _finished(reader), lacking(experiment, reader.outcome, readings) if reader else set())
     n, m = experiment.task.sizes
     lines = [
         f"{experiment.name}: {experiment.title}".rstrip(": "),
@@ -38,7 +42,7 @@ def describe(experiment: Experiment, out: Path) -> str:
         if not missing:
             lines.append(f"  {arm.name:32} {0:13}")
             continue
-        compiled = compiled_for(missing[0], device.platform)
+        compiled = compiled_for(missing[0], device.platform, readings)
         batched |= compiled.layout.batched
         trial = Population(missing[:1], compiled)
         trial.begin()
@@ -62,8 +66,8 @@ def describe(experiment: Experiment, out: Path) -> str:
     return "\n".join(lines)
 
 
-def _finished(out: Path) -> set[str]:
-    if not (out / "anglewise-store.json").exists():
+def _finished(reader: Reader | None) -> set[str]:
+    if reader is None:
         return set()
-    found = Reader(out).query("SELECT run_id FROM runs WHERE outcome IS NOT NULL")
+    found = reader.query("SELECT run_id FROM runs WHERE outcome IS NOT NULL")
     return set(found.column("run_id").to_pylist())

@@ -7,23 +7,30 @@ import json
 from pathlib import Path
 from typing import Any
 
-from anglewise.errors import StoreError
+from anglewise.errors import SpecError, StoreError, unknown
 
 
 def listing(what: str) -> str:
     """Names with their meaning and their fields' defaults.
 
     Args:
-        what: ``"tasks"``, ``"models"``, ``"methods"`` or ``"experiments"``.
+        what: ``"tasks"``, ``"models"``, ``"methods"``, ``"experiments"`` or ``"readings"``.
     """
     from anglewise.lab import catalogue
     from anglewise.lab.experiments import EXPERIMENTS
+    from anglewise.lab.readings.sets import DEFAULT, READINGS
 
     if what == "experiments":
         return "\n".join(
             f"{name:12} {e.title}\n{'':12} arms: {', '.join(arm.name for arm in e.arms)}; "
             f"{e.seeds} seeds, {e.training.budget:,} steps"
             for name, e in EXPERIMENTS.items()
+        )
+    if what == "readings":
+        return "\n".join(
+            f"{name:15} {_first_line(type(reading))}\n{'':15} {'in default; ' if name in DEFAULT else ''}"
+            f"{_values(reading)}"
+            for name, reading in READINGS.items()
         )
     found = {"tasks": catalogue.TASKS, "models": catalogue.MODELS, "methods": catalogue.METHODS}[what]
     return "\n".join(f"{name:12} {_first_line(cls)}\n{'':12} {_fields(cls)}" for name, cls in found.items())
@@ -38,6 +45,29 @@ def _fields(cls: Any) -> str:
         f.name if f.default is dataclasses.MISSING else f"{f.name}={json.dumps(f.default)}"
         for f in dataclasses.fields(cls)
     )
+
+
+def _values(made: Any) -> str:
+    return ", ".join(f"{f.name}={json.dumps(getattr(made, f.name))}" for f in dataclasses.fields(made))
+
+
+def readings_named(text: str) -> list[Any]:
+    """Readings by name or by the name of a set, comma-separated, each once.
+
+    Args:
+        text: For instance ``"default,curvature"``.
+
+    Raises:
+        SpecError: For a name that is neither.
+    """
+    from anglewise.lab.readings.sets import READINGS, SETS
+
+    chosen: dict[str, Any] = {}
+    for name in filter(None, (part.strip() for part in text.split(","))):
+        if name not in READINGS and name not in SETS:
+            raise SpecError(unknown("reading", name, [*SETS, *READINGS]))
+        chosen |= SETS[name] if name in SETS else {name: READINGS[name]}
+    return list(chosen.values())
 
 
 def show(run: str, store: Path | None) -> str:

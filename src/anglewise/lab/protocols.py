@@ -1,6 +1,6 @@
-"""What the engine knows of tasks, models, methods and readings, and all that it knows.
+"""What the engine knows of tasks, models and methods, and all that it knows (of readings: see ``look.py``).
 
-Each of the four is a frozen dataclass: its fields are its specification (they are hashed into a run's id and
+Each of the three is a frozen dataclass: its fields are its specification (they are hashed into a run's id and
 printed in the report), its methods are its mathematics.  The engine calls what stands here and never asks for
 a concrete type or a name.
 """
@@ -32,8 +32,26 @@ class Data(NamedTuple):
     test_labels: Int[Array, " m"]
 
 
+class Cycle(NamedTuple):
+    """How a task's operation turns a cyclic group: ``order[i] o order[j] = order[(i + sign * j) % n]``.
+
+    Addition mod p has the tokens 0, 1, ..., p - 1 in this order and sign 1; multiplication mod a prime has the
+    powers of a primitive root (0 is no member of the group); subtraction and division have sign -1.
+    """
+
+    order: tuple[int, ...]
+    sign: int
+    a: int
+    b: int
+    """Positions of the two operands in an input."""
+
+
 class Task(Protocol):
-    """What is learned."""
+    """What is learned.
+
+    A task may also offer ``table() -> (inputs [rows, length], labels [rows])``, every input with its answer, and
+    ``cycle``, a :class:`Cycle` or None; readings that need one of them are left out where it is not offered.
+    """
 
     def __hash__(self) -> int:
         """Equal specifications share one program."""
@@ -62,6 +80,21 @@ class Task(Protocol):
         """The examples, divided into train and test by `key` alone."""
 
 
+class Feed(NamedTuple):
+    """The linear map behind a site: h = x @ weight (+ bias), with x the activation at `source`."""
+
+    source: str
+    weight: Callable[[Any], Float[Array, "i d"]]
+    """Picks the weight from a network (or from anything of its structure)."""
+
+
+class Edge(NamedTuple):
+    """Where an optimiser stops being stable: at curvature `threshold`, measured after dividing by `preconditioner`."""
+
+    threshold: Array
+    preconditioner: Params | None
+
+
 class Network(Protocol):
     """A model with weights: an Equinox module, called on a batch."""
 
@@ -69,6 +102,10 @@ class Network(Protocol):
         self, inputs: Int[Array, "n length"], *, tap: Tap | None = None, key: PRNGKeyArray | None = None
     ) -> tuple[Float[Array, "n classes"], Activations]:
         """Logits and activations by site.  `key` is there only for methods that need noise in the forward pass."""
+
+    @property
+    def feeds(self) -> Mapping[str, Feed]:
+        """For each default site, the linear map that makes it."""
 
 
 class Model(Protocol):
@@ -103,6 +140,9 @@ class Method:
         project: ``(params) -> params``, after the step.
         reshape: ``(network) -> network``, before training; acts on the architecture.
         init: ``(params, key) -> params``, acts on the first weights.
+        springs: ``() -> {site: (strength, target)}``, for a method whose penalty is the radial one: what readings
+            compare with theory.
+        edge: ``(memory) -> Edge``, for an optimiser whose edge of stability is known; `memory` is its transform's.
         needs: What the method asks of the engine beyond a plain step: ``"gradient"``, ``"parts"``, ``"noise"``
             (a key for the transform), ``"forward-noise"`` (a key for the network), ``"whole-batch"`` (its penalty
             is no mean over rows, so the batch must not be cut).
@@ -115,6 +155,8 @@ class Method:
     project: ClassVar[Any] = None
     reshape: ClassVar[Any] = None
     init: ClassVar[Any] = None
+    springs: ClassVar[Any] = None
+    edge: ClassVar[Any] = None
     needs: ClassVar[frozenset[str]] = frozenset()
 
 
@@ -123,12 +165,3 @@ class Instrument(Protocol):
 
     def read(self, activations: Activations) -> Mapping[tuple[str, str], Array]:
         """Scalars by (site, name)."""
-
-
-class Reading(Protocol):
-    """A costlier instrument, with passes of its own, at its own cadence."""
-
-    def measure(
-        self, network: Network, sites: tuple[str, ...], inputs: Array, labels: Array
-    ) -> Mapping[tuple[str, str], Array]:
-        """Scalars by (site, name), from the network on training examples."""

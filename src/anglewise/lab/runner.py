@@ -19,14 +19,13 @@ from anglewise.errors import AnglewiseError
 from anglewise.lab.engine import checkpoint, layout
 from anglewise.lab.engine.layout import Layout
 from anglewise.lab.engine.population import Compiled, Population, Rows, Structure, structure_of
+from anglewise.lab.look import Reading
 from anglewise.lab.outcome import judge, times
-from anglewise.lab.readings.energy import RadialEnergy
-from anglewise.lab.readings.radii import Radii, RadiusQuantiles
-from anglewise.lab.readings.spectrum import Spectrum
+from anglewise.lab.readings.radii import Radii
+from anglewise.lab.readings.sets import DEFAULT
 from anglewise.lab.spec import Experiment, Run, content_hash, to_json
 from anglewise.lab.store import Store
 
-READINGS = (RadiusQuantiles(), RadialEnergy(), Spectrum())
 INSTRUMENTS = (Radii(),)
 CHECKPOINT_SECONDS = 20.0
 APPEND_SECONDS = 1.0
@@ -60,19 +59,44 @@ class Plan:
         experiment: The whole.
         done: Identities of runs that the store holds already.
         missing: Runs to train, seeds first, so that an interrupted experiment is still paired.
+        again: Those among the missing that had ended, without readings that are asked for now.
     """
 
     experiment: Experiment
     done: frozenset[str]
     missing: tuple[Run, ...]
+    again: frozenset[str] = frozenset()
 
 
-def plan(experiment: Experiment, finished: set[str]) -> Plan:
-    """Expand an experiment and drop what is finished."""
+def plan(experiment: Experiment, finished: set[str], again: set[str] = frozenset()) -> Plan:  # type: ignore[assignment]
+    """Expand an experiment and drop what is finished, but for what must be trained again."""
     runs = list(experiment.runs())
-    done = frozenset(run.run_id for run in runs) & finished
+    ids = frozenset(run.run_id for run in runs)
+    done = ids & finished - again
     missing = sorted((run for run in runs if run.run_id not in done), key=lambda run: run.seed)
-    return Plan(experiment, done, tuple(missing))
+    return Plan(experiment, done, tuple(missing), ids & finished & again)
+
+
+def lacking(
+    experiment: Experiment, outcome: Callable[[str], Mapping[str, Any] | None], readings: Sequence[Reading]
+) -> set[str]:
+    """Runs that have ended without some of the readings.
+
+    Training them again gives the same curves, bit for bit, since measuring changes nothing.
+
+    Args:
+        experiment: Whose runs.
+        outcome: How a run ended, by its identity; None if it has not.
+        readings: What is asked for; those that do not suit the task and model are not missed.
+    """
+    suiting = [to_json(r) for r in readings if r.suits(experiment.task, experiment.model)]
+    wanted = suiting if experiment.training.measure_every else []
+    found = {run.run_id: outcome(run.run_id) for run in experiment.runs()} if wanted else {}
+    return {
+        run_id
+        for run_id, ended in found.items()
+        if ended is not None and any(reading not in ended.get("readings", ()) for reading in wanted)
+    }
 
 
 def manifest(experiment: Experiment, command: str) -> dict[str, Any]:
@@ -98,6 +122,7 @@ def train(
     command: str = "",
     stop: Callable[[], bool] = lambda: False,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
+    readings: Sequence[Reading] = tuple(DEFAULT.values()),
 ) -> Plan:
     """Train what is missing of an experiment.
 
@@ -109,6 +134,8 @@ def train(
         command: The line that reproduces it.
         stop: Asked after every segment; True saves and ends.
         checkpoint_seconds: Seconds of training between checkpoints.
+        readings: Instruments to read at every ``training.measure_every`` steps; a run that had ended without one
+            of them is trained again.
 
     Returns:
         The plan as it was before training.
@@ -119,29 +146,30 @@ def train(
     """
     device = jax.devices()[0]
     store.manifest(experiment.experiment_id, manifest(experiment, command))
-    todo = plan(experiment, store.finished())
+    readings = tuple(readings) if experiment.training.measure_every else ()
+    todo = plan(experiment, store.finished(), lacking(experiment, store.outcome, readings))
     try:
         progress.start({"plan": todo, "device": device})
-        for population, folder in _populations(todo.missing, store, device):
+        for population, folder in _populations(todo.missing, store, device, readings):
             _go_on(population, folder, store, progress, provenance, stop, checkpoint_seconds)
     finally:
         progress.close()
     return todo
 
 
-PROGRAMS: dict[tuple[Structure, Layout], Compiled] = {}
+PROGRAMS: dict[tuple[Structure, Layout, tuple[Reading, ...]], Compiled] = {}
 """Programs of this process, so that a second experiment of equal structure compiles nothing."""
 
 
-def compiled_for(run: Run, platform: str) -> Compiled:
-    """The program that a run trains with, made once per structure and layout."""
-    key = structure_of(run), layout.choose(run.task, run.training, platform)
+def compiled_for(run: Run, platform: str, readings: tuple[Reading, ...] = ()) -> Compiled:
+    """The program that a run trains with, made once per structure, layout and choice of readings."""
+    key = structure_of(run), layout.choose(run.task, run.training, platform), readings
     if key not in PROGRAMS:
-        PROGRAMS[key] = Compiled(run, key[1], READINGS, INSTRUMENTS)
+        PROGRAMS[key] = Compiled(run, key[1], readings, INSTRUMENTS)
     return PROGRAMS[key]
 
 
-def _populations(missing: Sequence[Run], store: Store, device: Any) -> Any:
+def _populations(missing: Sequence[Run], store: Store, device: Any, readings: tuple[Reading, ...]) -> Any:
     """Populations with their folders: those that have a checkpoint first, then the rest, grouped anew."""
     wanted = {run.run_id: run for run in missing}
     for folder in store.populations():
@@ -153,29 +181,32 @@ def _populations(missing: Sequence[Run], store: Store, device: Any) -> Any:
             continue  # shared with runs that are not asked for now: leave it to them
         live = {run.run_id for run in runs if run is not None}
         stand_in = next(run for run in runs if run is not None)
-        population = Population([run or stand_in for run in runs], compiled_for(stand_in, device.platform))
+        compiled = compiled_for(stand_in, device.platform, readings)
+        if note.get("readings") != [to_json(reading) for reading in compiled.readings]:
+            continue  # measured otherwise so far: begin anew
+        population = Population([run or stand_in for run in runs], compiled)
         population.restore(folder / "state.safetensors", int(note["looks"]), live=live)
         if any(store.rewind(run_id, population.step) < population.step for run_id in live):
             continue  # rows before the checkpoint were lost: these runs begin anew
         for run_id in live:
             del wanted[run_id]
         yield population, folder
-    for group in _groups(list(wanted.values()), device):
-        population = Population(group, compiled_for(group[0], device.platform))
+    for group in _groups(list(wanted.values()), device, readings):
+        population = Population(group, compiled_for(group[0], device.platform, readings))
         population.begin()
         for run in group:
             store.reset(run.run_id)
         yield population, store.population_dir(content_hash([run.run_id for run in group]))
 
 
-def _groups(runs: Sequence[Run], device: Any) -> list[list[Run]]:
+def _groups(runs: Sequence[Run], device: Any, readings: tuple[Reading, ...]) -> list[list[Run]]:
     """Runs that train together: each alone on a CPU; on an accelerator, equal structures, as many as fit."""
     by_structure: dict[Structure, list[Run]] = {}
     for run in runs:
         by_structure.setdefault(structure_of(run), []).append(run)
     groups: list[list[Run]] = []
     for members in by_structure.values():
-        compiled = compiled_for(members[0], device.platform)
+        compiled = compiled_for(members[0], device.platform, readings)
         if compiled.layout.batched:
             groups += layout.chunks(members, compiled.bytes_each(members[0]), layout.free_bytes(device))
         else:
@@ -196,12 +227,12 @@ def _go_on(
     for run, live in zip(population.runs, population.live, strict=True):
         if live:
             store.begin(run.run_id, to_json(run), dict(provenance))
-    waiting: dict[str, tuple[list[Any], list[Any]]] = {}
+    waiting: dict[str, tuple[list[Any], list[Any], list[Any]]] = {}
     saved = stored = time.monotonic()
 
     def flush() -> None:
-        for run_id, (curves, readings) in waiting.items():
-            store.append(run_id, curves, readings)
+        for run_id, rows in waiting.items():
+            store.append(run_id, *rows)
         waiting.clear()
 
     def save() -> None:
@@ -214,13 +245,15 @@ def _go_on(
     while population.live.any():
         before = population.step
         for rows in population.advance():
-            kept = waiting.setdefault(rows.run.run_id, ([], []))
+            kept = waiting.setdefault(rows.run.run_id, ([], [], []))
             kept[0].extend(rows.curves)
             kept[1].extend(rows.readings)
+            kept[2].extend(rows.arrays)
             progress.update(rows, population.step - max(before, 0))
             if rows.ended:
                 store.append(rows.run.run_id, *waiting.pop(rows.run.run_id))
-                outcome = outcome_of(rows)
+                read = [to_json(reading) for reading in population.compiled.readings]
+                outcome = outcome_of(rows) | {"readings": read}
                 store.finish(rows.run.run_id, outcome)
                 progress.finish(rows.run, outcome)
         now, stopping = time.monotonic(), stop()

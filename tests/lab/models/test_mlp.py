@@ -166,9 +166,21 @@ def test_the_number_of_parameters(model, p, count):
 def test_every_site_exists_with_its_width(model):
     _, activations = eqx.filter_eval_shape(lambda: model.init(TASK, jax.random.key(0))(INPUTS))
     assert model.sites == tuple(f"hidden.{k}.pre" for k in range(len(model.hidden)))
-    assert set(activations) == {f"hidden.{k}.{part}" for k in range(len(model.hidden)) for part in ("pre", "post")}
+    hidden = {f"hidden.{k}.{part}" for k in range(len(model.hidden)) for part in ("pre", "post")}
+    assert set(activations) == hidden | {"input"}
     for k, width in enumerate(model.hidden):
         assert activations[f"hidden.{k}.pre"].shape == activations[f"hidden.{k}.post"].shape == (len(INPUTS), width)
+
+
+@every_architecture
+def test_each_site_is_fed_by_its_source_through_its_weight(model):
+    network = drawn(model)
+    _, activations = quick_jit(lambda x: network(x))(INPUTS)
+    assert set(network.feeds) == set(model.sites)
+    for k, (site, feed) in enumerate(network.feeds.items()):
+        bias = network.layers[k].bias
+        made = np.asarray(activations[feed.source]) @ np.asarray(feed.weight(network))
+        np.testing.assert_allclose(made + (0 if bias is None else np.asarray(bias)), activations[site], rtol=1e-4, atol=1e-4)
 
 
 def test_a_tap_replaces_an_activation_and_the_network_goes_on_with_it():

@@ -97,12 +97,18 @@ def reference(model, network, inputs):
         first = x if model.norm == "none" else norm(block.norm1, d)(x)
         if model.norm == "grokfast":
             x = first
-        a, _ = attention(first, first, first, attn_mask=mask, need_weights=False)
+        a, weights = attention(first, first, first, attn_mask=mask, average_attn_weights=False)  # [n, heads, t, t]
+        values = (first @ tensor(block.qkv.weight)[:, 2 * d :]).unflatten(-1, (model.heads, -1))
+        if model.attention_bias:
+            values = values + tensor(block.qkv.bias)[2 * d :].unflatten(-1, (model.heads, -1))
+        mixed = torch.einsum("nhqk,nkhc->nqhc", weights, values).flatten(-2)
         x = x + a
         pre = linear(block.up)(x if model.norm == "none" else norm(block.norm2, d)(x))
-        m = linear(block.down)(act(pre))
+        post = act(pre)
+        m = linear(block.down)(post)
         x = x + m
-        parts = {"attention.out": a, "mlp.pre": pre, "mlp.out": m, "out": x}
+        seen = {"attention.weights": weights.permute(0, 2, 1, 3).flatten(-2), "attention.mixed": mixed}
+        parts = seen | {"attention.out": a, "mlp.pre": pre, "mlp.post": post, "mlp.out": m, "out": x}
         sites |= {f"block.{k}.{part}": h.transpose(0, 1) for part, h in parts.items()}
     x = x if model.norm == "none" else norm(network.norm, d)(x)
     head = tensor(network.embedding.T) if model.tied else tensor(network.head.weight)
@@ -127,6 +133,19 @@ def test_it_equals_pytorchs_modules_with_the_same_weights(name):
             assert set(activations) == set(sites) and set(model.sites) <= set(sites)
             for site, h in activations.items():
                 np.testing.assert_allclose(h, sites[site][-1:] if site.startswith(last) else sites[site], atol=1e-11)
+
+
+@every_model
+def test_each_site_is_fed_by_its_source_through_its_weight(name):
+    network = network_of(name)
+    with jax.enable_x64(True):
+        _, activations = called(network, INPUTS)
+    assert set(network.feeds) == set(MODELS[name].sites)
+    for site, feed in network.feeds.items():
+        block = network.blocks[int(site.split(".")[1])]
+        bias = (block.out if "attention" in site else block.down).bias
+        made = np.asarray(activations[feed.source]) @ np.asarray(feed.weight(network))
+        np.testing.assert_allclose(made + (0 if bias is None else np.asarray(bias)), activations[site], atol=1e-11)
 
 
 @pytest.mark.parametrize("name", ["grokfast", "not-causal"])

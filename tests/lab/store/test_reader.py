@@ -11,7 +11,13 @@ from anglewise.errors import StoreError
 from anglewise.lab.store import Reader, Store, reader, rows
 
 RUNS = [("a0", "adamw", 0), ("a1", "adamw", 1), ("b0", "angle's", 0), ("b1", "angle's", 1)]
-TYPES = {"string": "VARCHAR", "int64": "BIGINT", "double": "DOUBLE"}
+TYPES = {
+    "string": "VARCHAR",
+    "int64": "BIGINT",
+    "double": "DOUBLE",
+    "list<item: float>": "FLOAT[]",
+    "list<l: float>": "FLOAT[]",
+}
 
 
 def curve(step, value=0.5):
@@ -96,6 +102,7 @@ def test_column_types_do_not_depend_on_what_is_there(root, tmp_path):
         "runs": "VARCHAR VARCHAR VARCHAR BIGINT VARCHAR BIGINT DOUBLE BIGINT BIGINT",
         "curves": "VARCHAR VARCHAR BIGINT BIGINT DOUBLE DOUBLE DOUBLE DOUBLE",
         "readings": "VARCHAR VARCHAR BIGINT BIGINT VARCHAR VARCHAR DOUBLE",
+        "arrays": "VARCHAR VARCHAR BIGINT BIGINT VARCHAR VARCHAR VARCHAR FLOAT[]",
         "experiments": "VARCHAR VARCHAR VARCHAR VARCHAR BIGINT",
     }
     for store in (root, tmp_path / "empty"):
@@ -109,6 +116,7 @@ def test_column_types_do_not_depend_on_what_is_there(root, tmp_path):
 
 def test_sql_that_names_no_view_sees_them_all(root):
     assert Reader(root).query("SHOW TABLES").column("name").to_pylist() == [
+        "arrays",
         "curves",
         "experiments",
         "readings",

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 from anglewise.errors import SpecError
+from anglewise.lab.look import pairs
 from anglewise.lab.tasks.modular import Modular
 
 PRIMES = (2, 3, 7, 13)
@@ -179,3 +180,23 @@ def test_what_cannot_be_meant_is_refused(fields, message):
     with pytest.raises(SpecError) as error:
         Modular(**fields)
     assert str(error.value) == message
+
+
+@pytest.mark.parametrize("operation", ["+", "-", "*", "/"])
+def test_the_cycle_turns_the_operation_into_addition(operation):
+    task = Modular(p=11, operation=operation, form="a op b =", b_from=int(operation == "/"))
+    cycle, n = task.cycle, len(task.cycle.order)
+    assert n == (11 if operation in "+-" else 10) and len(set(cycle.order)) == n
+    order = np.array(cycle.order)
+    for j in range(n):
+        answers = task.answer(order, np.full(n, order[j]))
+        assert (answers == order[(np.arange(n) + cycle.sign * j) % n]).all()
+    inputs, labels = pairs(task)
+    whole = dict(zip(map(tuple, task.table()[0]), task.table()[1], strict=True))
+    assert all(whole[tuple(x)] == y for x, y in zip(inputs, labels, strict=True)) and len(labels) == n * n
+
+
+def test_a_polynomial_and_a_composite_product_turn_no_cycle():
+    assert Modular(operation="x^2+y^2").cycle is None and Modular(p=10, operation="*").cycle is None
+    with pytest.raises(TypeError, match="has no cycle: this reading does not suit it"):
+        pairs(Modular(operation="x^2+y^2"))

@@ -21,10 +21,14 @@ from anglewise.lab.engine import checkpoint
 from anglewise.lab.engine.layout import Layout, tree_bytes
 from anglewise.lab.engine.rng import stream
 from anglewise.lab.engine.step import Member, Program, State
+from anglewise.lab.look import Earlier, Reading
 from anglewise.lab.outcome import stop_step
-from anglewise.lab.protocols import Reading
-from anglewise.lab.spec import Run, Training
+from anglewise.lab.spec import Run, Training, to_json
 
+MEMBERS: Any = Member(0, 0, 0, 0)  # type: ignore[arg-type]
+STATES: Any = State(None, 0, 0, 0)  # type: ignore[arg-type]
+PAST: Any = Earlier(0, None)  # type: ignore[arg-type]
+"""Axes along which a batched program's members and states are stacked: all count the same steps."""
 CURVES = ("train_accuracy", "test_accuracy", "train_loss", "test_loss")
 
 
@@ -43,6 +47,7 @@ class Rows(NamedTuple):
     run: Run
     curves: list[dict[str, Any]]
     readings: list[dict[str, Any]]
+    arrays: list[dict[str, Any]]
     ended: bool
     history: dict[str, np.ndarray]
     seconds: float
@@ -66,17 +71,40 @@ class Compiled:
     def __init__(self, run: Run, layout: Layout, readings: tuple[Reading, ...], instruments: tuple[Any, ...]):
         """Assemble, without compiling."""
         self.training, self.layout = run.training, layout
-        self.program = Program(run.task, run.model, run.arm.methods, run.training, readings, instruments, layout.block)
+        self.program = Program(run.task, run.model, run.arm.methods, run.training, instruments, layout.block)
+        self.readings = tuple(reading for reading in readings if reading.suits(run.task, run.model))
         self.length = max(1, layout.segment // run.training.every)
-        members: Any = Member(0, 0, 0, 0)  # type: ignore[arg-type]
-        states: Any = State(None, 0, 0, 0)  # type: ignore[arg-type]
-        segment, measure = self._segment, self.program.measure
+        segment = self._segment
         if layout.batched:
-            segment = jax.vmap(segment, in_axes=(members, states, None, None), out_axes=(states, 0))
-            measure = jax.vmap(measure, in_axes=(members, 0))
-        self.measure = jax.jit(measure)
+            segment = jax.vmap(segment, in_axes=(MEMBERS, STATES, None, None), out_axes=(STATES, 0))
         self._advance = jax.jit(segment, donate_argnums=1)
+        self._measures: dict[Any, Any] = {}
         self._ready: dict[Any, Any] = {}
+
+    def measure(self, count: int, member: Member, state: State, past: tuple[Earlier, Earlier]) -> dict[Any, Any]:
+        """Values of the readings that are due at measurement number `count` (from 0), by (site, name)."""
+        found: dict[Any, Any] = {}
+        for precision in ("as trained", "float64"):
+            due = tuple(r for r in self.readings if r.precision == precision and count % r.every == 0)
+            if not due:
+                continue
+            with jax.enable_x64(precision == "float64" or self.training.precision == "float64"):
+                if due not in self._measures:
+                    self._measures[due] = jax.jit(self._measure(due, precision))
+                found |= jax.device_get(self._measures[due](member, state, past))
+        return found
+
+    def _measure(self, readings: tuple[Reading, ...], precision: str) -> Any:
+        """One program for some readings."""
+
+        def measure(member: Member, state: State, past: tuple[Earlier, Earlier]) -> Any:
+            if precision == "float64":
+                member, state, past = jax.tree.map(_widened, (member, state, past))
+            return dict(self.program.measure(readings, member, state, past))
+
+        if not self.layout.batched:
+            return measure
+        return jax.vmap(measure, in_axes=(MEMBERS, STATES, (PAST, PAST)))
 
     def _segment(self, member: Member, state: State, targets: Any, count: Any) -> tuple[State, Any]:
         evaluate, step = self.program.evaluate, self.program.step
@@ -129,6 +157,7 @@ class Population:
         self.seconds = np.zeros(len(runs))
         self.steps = np.zeros(0, np.int64)
         self.curves = {name: np.zeros((len(runs), 0)) for name in CURVES}
+        self.past: tuple[Earlier, Earlier]
 
     @property
     def step(self) -> int:
@@ -152,6 +181,8 @@ class Population:
             if batched:
                 moving = jax.tree.map(lambda *xs: jnp.stack(xs), *(state[1:] for state in states))
                 self.state = State(states[0].step, *moving)
+            never = Earlier(_copied(self.state.params), jnp.asarray(-1, jnp.int32))
+            self.past = (never, never)
 
     def targets(self) -> list[int]:
         """Steps of the next evaluations: a segment's worth, and no further than the next measurement."""
@@ -168,8 +199,9 @@ class Population:
         measured: Any = {}
         with arithmetic(self.training):
             self.state, rows, seconds = self.compiled.advance(self.member, self.state, targets)
-            if due and targets[-1] % due == 0:
-                measured = jax.device_get(self.compiled.measure(self.member, self.state.params))
+            if due and targets[-1] % due == 0 and self.compiled.readings:
+                measured = self.compiled.measure(targets[-1] // due, self.member, self.state, self.past)
+                self.past = (Earlier(_copied(self.state.params), self.state.step + 0), self.past[0])
         if not self.compiled.layout.batched:
             rows, measured = (jax.tree.map(lambda x: np.asarray(x)[None], x) for x in (rows, measured))
         self.seconds[self.live] += seconds / self.live.sum()
@@ -197,14 +229,17 @@ class Population:
             for i in keep
             for (site, name), values in readings.items()
         ]
-        if len(keep) == len(targets):
-            found += [
-                {"step": targets[-1], "site": site, "name": name, "value": float(values[index])}
-                for (site, name), values in measured.items()
-            ]
+        arrays: list[dict[str, Any]] = []
+        for (site, name), values in measured.items() if len(keep) == len(targets) else ():
+            value = values[index]
+            row = {"step": targets[-1], "site": site, "name": name}
+            if value.ndim:
+                arrays.append(row | {"shape": ",".join(map(str, value.shape)), "values": value.ravel()})
+            else:
+                found.append(row | {"value": float(value)})
         whole = offset + len(keep)
         history = {"step": self.steps[:whole], **{name: self.curves[name][index, :whole] for name in CURVES}}
-        return Rows(self.runs[index], curves, found, end is not None, history, float(self.seconds[index]))
+        return Rows(self.runs[index], curves, found, arrays, end is not None, history, float(self.seconds[index]))
 
     def _end(self, index: int) -> int | None:
         """The step at which a run ends: diverged, shown enough, or budget spent; None while it goes on."""
@@ -226,12 +261,14 @@ class Population:
         self.member = jax.tree.map(lambda x: x[rows], self.member)
         step, *moving = self.state
         self.state = State(step, *jax.tree.map(lambda x: x[rows], moving))
+        self.past = tuple(Earlier(jax.tree.map(lambda x: x[rows], was.params), was.step) for was in self.past)  # type: ignore[assignment]
 
     def save(self, path: Path) -> None:
         """Write everything that going on needs."""
         looks = len(self.steps)
-        note = {"runs": [run.run_id for run in self.runs], "looks": looks}
-        checkpoint.write(path, self._saved(self.state, self.steps, self.curves, self.seconds), note)
+        described = [to_json(reading) for reading in self.compiled.readings]
+        note = {"runs": [run.run_id for run in self.runs], "looks": looks, "readings": described}
+        checkpoint.write(path, self._saved((self.state, self.past), self.steps, self.curves, self.seconds), note)
 
     def restore(self, path: Path, looks: int, *, live: set[str]) -> None:
         """Go on from a checkpoint.
@@ -248,13 +285,22 @@ class Population:
         n, shape = len(self.runs), jax.ShapeDtypeStruct
         curves = {name: shape((n, looks), np.float64) for name in CURVES}
         with arithmetic(self.training):
-            like = jax.eval_shape(lambda s: s, self.state)
+            like = jax.eval_shape(lambda s: s, (self.state, self.past))
             saved = self._saved(like, shape((looks,), np.int64), curves, shape((n,), np.float64))
             found = checkpoint.read(path, saved)
-            self.state = jax.tree.map(jnp.asarray, found["state"])
+            self.state, self.past = jax.tree.map(jnp.asarray, found["state"])
         self.steps, self.curves, self.seconds = found["steps"], found["curves"], found["seconds"]
         self.live = np.array([run.run_id in live for run in self.runs])
 
     @staticmethod
     def _saved(state: Any, steps: Any, curves: Any, seconds: Any) -> dict[str, Any]:
         return {"state": state, "steps": steps, "curves": curves, "seconds": seconds}
+
+
+def _copied(tree: Any) -> Any:
+    """A copy that survives when the original is given to a program for good."""
+    return jax.tree.map(jnp.copy, tree)
+
+
+def _widened(x: Any) -> Any:
+    return x.astype(jnp.float64) if jnp.issubdtype(x.dtype, jnp.floating) else x

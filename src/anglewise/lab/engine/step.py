@@ -22,11 +22,14 @@ import optax
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from anglewise.errors import SpecError
+from anglewise.lab.look import Earlier, Look, Reading
 from anglewise.lab.methods.dataclass import at_step
-from anglewise.lab.protocols import Data, Instrument, Model, Params, Reading, Task
+from anglewise.lab.protocols import Data, Instrument, Model, Params, Task
 from anglewise.lab.spec import Training
 
 Chain: TypeAlias = tuple[Any, ...]
+MEASURING = 0xFFFFFFFF
+"""Splits the keys that readings draw with off a run's noise; no step has this number."""
 Values: TypeAlias = Mapping[tuple[str, str], Array]
 
 
@@ -80,7 +83,6 @@ class Program:
         model: What learns.
         methods: A chain, of which the structure counts and not the numbers.
         training: Batch, order, precision.
-        readings: Costlier instruments, called by :meth:`measure`.
         instruments: Instruments on the activations that :meth:`evaluate` has at hand anyway.
         block: Rows whose gradient is taken at once; 0 is the whole batch.
 
@@ -92,7 +94,6 @@ class Program:
     model: Model
     methods: Chain
     training: Training
-    readings: tuple[Reading, ...] = ()
     instruments: tuple[Instrument, ...] = ()
     block: int = 0
 
@@ -183,12 +184,37 @@ class Program:
                     found.update(instrument.read(own))
         return {**row, "readings": found}
 
-    def measure(self, member: Member, params: Params) -> Values:
-        """The costlier readings, on the training examples."""
-        network, data = eqx.combine(params, self.static), member.data
-        found: dict[tuple[str, str], Array] = {}
-        for reading in self.readings:
-            found.update(reading.measure(network, self.model.sites, data.train_inputs, data.train_labels))
+    def look(self, member: Member, state: State, past: tuple[Earlier, Earlier]) -> Look:
+        """What a reading sees of a member."""
+        chain = self._chain(member, state.step)
+        penalties = [m.penalty for m in chain if m.penalty is not None]
+        springs: dict[str, tuple[Array, Array]] = {}
+        for method in chain:
+            springs.update(method.springs() if method.springs is not None else {})
+        edges = [m.edge(memory) for m, memory in zip(chain, state.memory, strict=True) if m.edge is not None]
+        return Look(
+            task=self.task,
+            model=self.model,
+            params=state.params,
+            static=self.static,
+            data=member.data,
+            step=state.step,
+            key=jax.random.fold_in(jax.random.fold_in(member.noise_key, MEASURING), state.step),
+            loss=self._loss(chain),
+            penalty=(lambda activations, params: sum(p(activations, params) for p in penalties)) if penalties else None,
+            springs=springs,
+            edge=edges[-1] if edges else None,
+            earlier=past,
+            after=lambda: self.step(member, state).params,
+        )
+
+    def measure(
+        self, readings: tuple[Reading, ...], member: Member, state: State, past: tuple[Earlier, Earlier]
+    ) -> Values:
+        """Values of some readings, by (site, name)."""
+        look, found = self.look(member, state, past), dict[tuple[str, str], Array]()
+        for reading in readings:
+            found.update(reading.measure(look))
         return found
 
     def _chain(self, member: Member, step: Any) -> Chain:

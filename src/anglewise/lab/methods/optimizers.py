@@ -12,10 +12,11 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import jax
+import jax.numpy as jnp
 import optax
 
 from anglewise.lab.methods.dataclass import method
-from anglewise.lab.protocols import Method, Params
+from anglewise.lab.protocols import Edge, Method, Params
 from anglewise.lab.schedules import Schedule
 
 
@@ -25,6 +26,15 @@ def _downhill(lr: Any) -> optax.GradientTransformation:
 
 def _matrices(params: Params) -> Params:
     return jax.tree.map(lambda w: w.ndim > 1, params)
+
+
+def _adam_edge(method: Any, memory: Any) -> Edge:
+    r"""Adam's edge of stability: :math:`(2 + 2 \beta_1) / ((1 - \beta_1) \eta)` for :math:`P^{-1} H`,
+    :math:`P = \sqrt{\hat v} + \epsilon` (arXiv 2207.14484, equation 3; 38 / eta at beta1 0.9)."""
+    count, nu = optax.tree_utils.tree_get(memory, "count"), optax.tree_utils.tree_get(memory, "nu")
+    seen = 1 - method.beta2 ** jnp.maximum(count, 1)
+    threshold = (2 + 2 * method.beta1) / ((1 - method.beta1) * method.lr)
+    return Edge(jnp.asarray(threshold), jax.tree.map(lambda v: jnp.sqrt(v / seen) + method.eps, nu))
 
 
 @method
@@ -55,6 +65,10 @@ class AdamW(Method):
             _downhill(self.lr),
         )
 
+    def edge(self, memory: Any) -> Edge:
+        """Adam's edge of stability."""
+        return _adam_edge(self, memory)
+
 
 @method
 class Adam(Method):
@@ -82,6 +96,10 @@ class Adam(Method):
             _downhill(self.lr),
         )
 
+    def edge(self, memory: Any) -> Edge:
+        """Adam's edge of stability."""
+        return _adam_edge(self, memory)
+
 
 @method
 class SGD(Method):
@@ -100,3 +118,8 @@ class SGD(Method):
     def transform(self) -> optax.GradientTransformation:
         """Add the decay, accumulate, step downhill."""
         return optax.chain(optax.add_decayed_weights(self.wd), optax.trace(self.momentum), _downhill(self.lr))
+
+    def edge(self, memory: Any) -> Edge:
+        r"""Heavy-ball's edge of stability, :math:`(2 + 2 \mu) / \eta` (arXiv 2103.00065)."""
+        lr: Any = self.lr
+        return Edge(jnp.asarray((2 + 2 * self.momentum) / lr), None)

@@ -8,6 +8,7 @@ is unstated there, and summed in a later repository of the same group.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from anglewise.lab.methods.dataclass import method
@@ -40,3 +41,9 @@ class RadialPenalty(Method):
         at = pick(activations, self.sites)
         total = sum(radial_penalty(h, self.target, side=self.side) for h in at.values())
         return self.strength * (total if self.over == "sum" else total / len(at))
+
+    def springs(self) -> Mapping[str, tuple[Any, Any]]:
+        """Strength per site, and target."""
+        strength: Any = self.strength
+        each = strength if self.over == "sum" else strength / len(self.sites)
+        return dict.fromkeys(self.sites, (each, self.target))

@@ -3,7 +3,8 @@ r"""Multi-layer perceptron on a short tuple of tokens, as in the grokking litera
 .. math:: h_1 = W_1 [e_a; e_b] + b_1, \qquad h_{k+1} = W_{k+1} \phi(h_k) + b_{k+1}, \qquad z = W \phi(h_L) + b
 
 e is one-hot ("2-hot" input) or a learned embedding.  Sites: ``hidden.k.pre`` is h_{k+1}, ``hidden.k.post`` its
-activation; the default sites are the pre-activations.
+activation, ``input`` the vector [e_a; e_b] (to read; nothing can be tapped there); the default sites are the
+pre-activations.
 
 The first layer is a look-up: with a one-hot input, W_1 e_a is a row of W_1; with embeddings it is a row of the
 product of table and weights, which is formed once per step wherever the batch is larger than the vocabulary.
@@ -12,6 +13,8 @@ product of table and weights, which is formed once per step wherever the batch i
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -20,7 +23,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from anglewise.errors import SpecError
 from anglewise.lab.models.layers import Activation, Linear, activate
-from anglewise.lab.protocols import Activations, Tap, Task
+from anglewise.lab.protocols import Activations, Feed, Tap, Task
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,7 +87,7 @@ class MLPNetwork(eqx.Module):
         self, inputs: Int[Array, "n length"], *, tap: Tap | None = None, key: PRNGKeyArray | None = None
     ) -> tuple[Float[Array, "n classes"], Activations]:
         """Logits and activations by site."""
-        activations: dict[str, Array] = {}
+        activations: dict[str, Array] = {"input": self._embedded(inputs)}  # computed only where it is read
         h = self._first(inputs)
         for k, following in enumerate((*self.layers[1:], self.head)):
             pre, post = f"hidden.{k}.pre", f"hidden.{k}.post"
@@ -93,6 +96,19 @@ class MLPNetwork(eqx.Module):
             activations[post] = tap(post, a) if tap else a
             h = following(activations[post])
         return h, activations
+
+    @property
+    def feeds(self) -> Mapping[str, Feed]:
+        """The layer that makes each pre-activation."""
+        sources = ["input", *(f"hidden.{k}.post" for k in range(len(self.layers) - 1))]
+        return {f"hidden.{k}.pre": Feed(source, _weight_of(k)) for k, source in enumerate(sources)}
+
+    def _embedded(self, inputs: Int[Array, "n length"]) -> Float[Array, "n i"]:
+        if self.embedding is None:
+            dtype = self.head.weight.dtype
+            return jax.nn.one_hot(inputs, self.tokens, dtype=dtype).reshape(inputs.shape[0], -1)
+        parts = [self.embedding[i % self.embedding.shape[0]][inputs[:, i]] for i in range(inputs.shape[1])]
+        return jnp.concatenate(parts, axis=-1)
 
     def _first(self, inputs: Int[Array, "n length"]) -> Float[Array, "n d"]:
         """First pre-activation, by look-up."""
@@ -103,8 +119,11 @@ class MLPNetwork(eqx.Module):
         else:
             table = [self.embedding[i % self.embedding.shape[0]] for i in range(length)]
             if n < self.tokens:
-                parts = [table[i][inputs[:, i]] for i in range(length)]
-                return first(jnp.concatenate(parts, axis=-1))
+                return first(self._embedded(inputs))
             tables = [table[i] @ blocks[i] for i in range(length)]
         h = jnp.asarray(sum(tables[i][inputs[:, i]] for i in range(length)))
         return h if first.bias is None else h + first.bias
+
+
+def _weight_of(k: int) -> Callable[[Any], Array]:
+    return lambda network: network.layers[k].weight

@@ -4,7 +4,9 @@ Pre-norm block: :math:`x \leftarrow x + A(N_1 x)`, :math:`x \leftarrow x + M(N_2
 carries the *normalised* stream: :math:`x \leftarrow N_1 x`, then :math:`x + A(x)`, then :math:`x + M(N_2 x)`.
 
 Sites: ``block.k.attention.out`` and ``block.k.mlp.out``, the sub-layers' outputs before the residual add (the
-default), ``block.k.mlp.pre``, and ``block.k.out``, the stream after the block; each ``[positions, n, d]``.
+default), ``block.k.mlp.pre``, and ``block.k.out``, the stream after the block; each ``[positions, n, d]``.  To read,
+not to tap: ``block.k.attention.mixed`` and ``block.k.mlp.post``, what the two output maps are applied to, and
+``block.k.attention.weights``, the softmax weights ``[positions, n, heads * input length]`` (0 for a later position).
 
 Three things make it fast, and none of them changes a value.  Attention over a handful of positions is a few
 elementwise products and sums.  Of the last block only keys and values are needed everywhere; its sites hold the
@@ -18,8 +20,8 @@ import dataclasses
 import functools
 import itertools
 import math
-from collections.abc import Callable, Sequence
-from typing import Literal, NamedTuple, TypeAlias
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import equinox as eqx
 import jax
@@ -28,7 +30,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from anglewise.errors import SpecError
 from anglewise.lab.models.layers import Activation, LayerNorm, Linear, activate, matmul
-from anglewise.lab.protocols import Activations, Tap, Task
+from anglewise.lab.protocols import Activations, Feed, Tap, Task
 
 
 @dataclasses.dataclass(frozen=True)
@@ -157,7 +159,7 @@ class Stream(NamedTuple):
         return jnp.stack([layout.align(h, key, EVERY) for h, key in parts])
 
 
-Site: TypeAlias = Callable[[str, Stream], Stream]
+Site: TypeAlias = Callable[..., Stream]
 
 
 class Block(eqx.Module):
@@ -197,7 +199,9 @@ class Block(eqx.Module):
     def __call__(self, x: Stream, layout: Layout, site: Site, *, last: bool) -> Stream:
         """The stream after the block, at all positions or, with `last`, at the last alone."""
         source = x._replace(h=x.h if self.norm1 is None else self.norm1(x.h))
-        mixed, keys = self._attend(source, layout, last=last)
+        mixed, weights, keys = self._attend(source, layout, last=last)
+        for name, seen in (("mixed", mixed), ("weights", weights)):
+            site(f"{self.name}.attention.{name}", Stream(seen, keys), tapped=False)
         a = site(f"{self.name}.attention.out", Stream(self.out(mixed), keys))
         carried = source if self.model.norm == "grokfast" else x
         kept = list(zip(carried.parts(layout), carried.keys, strict=True))[-len(keys) :]
@@ -205,11 +209,17 @@ class Block(eqx.Module):
         h = jnp.concatenate(aligned) + a.h
         pre = Stream(self.up(h if self.norm2 is None else self.norm2(h)), keys)
         pre = site(f"{self.name}.mlp.pre", pre)
-        m = site(f"{self.name}.mlp.out", Stream(self.down(activate(self.model.activation, pre.h)), keys))
+        post = site(f"{self.name}.mlp.post", Stream(activate(self.model.activation, pre.h), keys), tapped=False)
+        m = site(f"{self.name}.mlp.out", Stream(self.down(post.h), keys))
         return site(f"{self.name}.out", Stream(h + m.h, keys))
 
-    def _attend(self, x: Stream, layout: Layout, *, last: bool) -> tuple[Float[Array, "rows d"], tuple[Key, ...]]:
-        """Softmax attention, as elementwise products over the few positions; before the output projection."""
+    def _attend(
+        self, x: Stream, layout: Layout, *, last: bool
+    ) -> tuple[Float[Array, "rows d"], Float[Array, "rows w"], tuple[Key, ...]]:
+        """Softmax attention, as elementwise products over the few positions; before the output projection.
+
+        The second is the attention weights, head by head, 0 for positions that are not seen.
+        """
         d, heads = self.model.width, self.model.heads
         weight, bias = self.qkv.weight, self.qkv.bias
         queries = range(len(x.keys) - 1, len(x.keys)) if last else range(len(x.keys))
@@ -225,7 +235,7 @@ class Block(eqx.Module):
         kv_parts = Stream(kv, x.keys).parts(layout)
         # sums within a head, and copies to it, as products with an indicator: faster than reductions over 32
         per_head = jnp.repeat(jnp.eye(heads, dtype=x.h.dtype), d // heads, axis=0)
-        outputs, keys = [], []
+        outputs, attention, keys = [], [], []
         for part, i in zip(q_parts, queries, strict=True):
             seen = range(i + 1) if self.model.causal else range(len(x.keys))
             key = layout.merge([x.keys[j] for j in seen])
@@ -235,8 +245,10 @@ class Block(eqx.Module):
             weights = jax.nn.softmax(jnp.stack(scores), axis=0)  # [seen, rows, heads]
             terms = ((w @ per_head.T) * kv[:, d:] for w, kv in zip(weights, pairs, strict=True))
             outputs.append(functools.reduce(jnp.add, terms))
+            padded = jnp.pad(weights, ((0, len(x.keys) - len(seen)), (0, 0), (0, 0)))
+            attention.append(jnp.transpose(padded, (1, 2, 0)).reshape(weights.shape[1], -1))
             keys.append(key)
-        return jnp.concatenate(outputs), tuple(keys)
+        return jnp.concatenate(outputs), jnp.concatenate(attention), tuple(keys)
 
 
 class TransformerNetwork(eqx.Module):
@@ -295,9 +307,9 @@ class TransformerNetwork(eqx.Module):
         activations: dict[str, Array] = {}
         layout = Layout(inputs, self.fixed, self.embedding.shape[0], share=tap is None)
 
-        def site(name: str, x: Stream) -> Stream:
+        def site(name: str, x: Stream, *, tapped: bool = True) -> Stream:
             activations[name] = x.whole(layout)
-            if tap is None:
+            if tap is None or not tapped:
                 return x
             activations[name] = tap(name, activations[name])
             return x._replace(h=activations[name].reshape(x.h.shape))
@@ -311,3 +323,17 @@ class TransformerNetwork(eqx.Module):
         h = h if self.norm is None else self.norm(h)
         logits = h @ self.embedding.T if self.head is None else self.head(h)
         return logits, activations
+
+    @property
+    def feeds(self) -> Mapping[str, Feed]:
+        """The output projection of each sub-layer."""
+        found = {}
+        for k in range(len(self.blocks)):
+            for sub_layer, source, part in (("attention", "mixed", "out"), ("mlp", "post", "down")):
+                name = f"block.{k}.{sub_layer}"
+                found[f"{name}.out"] = Feed(f"{name}.{source}", _weight_of(k, part))
+        return found
+
+
+def _weight_of(k: int, part: str) -> Callable[[Any], Array]:
+    return lambda network: getattr(network.blocks[k], part).weight

@@ -37,8 +37,8 @@ FORMAT = 1
 MARKER = "anglewise-store.json"
 VERSION = "v1"
 """Version of the row schemas; a folder of its own, so that one version is read with one schema."""
-KINDS = ("curves", "readings")
-_SEGMENT = re.compile(r"(curves|readings)-(\d{12,})-(\d{12,})-([0-9a-f]{8})\.parquet")
+KINDS = ("curves", "readings", "arrays")
+_SEGMENT = re.compile(r"(curves|readings|arrays)-(\d{12,})-(\d{12,})-([0-9a-f]{8})\.parquet")
 
 
 class Segment(NamedTuple):

@@ -9,6 +9,7 @@ store too:
   recorded one;
 - ``curves(run_id, arm, seed, step, train_accuracy, test_accuracy, train_loss, test_loss)``;
 - ``readings(run_id, arm, seed, step, site, name, value)``;
+- ``arrays(run_id, arm, seed, step, site, name, shape, values)``: `shape` a text such as ``200,56``, `values` a list;
 - ``experiments(experiment_id, experiment, run_id, arm, seed)``: which runs an experiment consists of.
 """
 

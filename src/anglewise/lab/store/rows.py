@@ -1,13 +1,16 @@
 """Rows of curves and readings as bytes, and back, bit for bit.
 
 A *curve row* is what one evaluation of one run found: (step, train accuracy, test accuracy, train loss,
-test loss), each a number or None.  A *reading row* is one instrument's value: (step, site, name, value).
-NaN and infinity are values like any other.  Rows lie in Parquet segments or, before that, in lines of the
-tail: a checksum in eight hexadecimal digits, a space, one append's rows as JSON.
+test loss), each a number or None.  A *reading row* is one instrument's value: (step, site, name, value).  An *array
+row* is one instrument's array: (step, site, name, shape such as "200,56", values), the values in float32, row by row;
+here they are their little-endian bytes, in a table a list.  NaN and infinity are values like any other.  Rows lie in
+Parquet segments or, before that, in lines of the tail: a checksum in eight hexadecimal digits, a space, one
+append's rows as JSON.
 """
 
 from __future__ import annotations
 
+import base64
 import json
 import math
 import struct
@@ -15,6 +18,8 @@ import zlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
 
 from anglewise.errors import StoreError
 from anglewise.lab.store.layout import KINDS, Segment, segments
@@ -31,7 +36,9 @@ COLUMNS: dict[str, dict[str, type]] = {
         "test_loss": float,
     },
     "readings": {"step": int, "site": str, "name": str, "value": float},
+    "arrays": {"step": int, "site": str, "name": str, "shape": str, "values": bytes},
 }
+FLOATS = np.dtype("<f4")
 
 Rows: TypeAlias = dict[str, list[tuple[Any, ...]]]
 """Rows by kind; a row begins with its step."""
@@ -40,17 +47,19 @@ Rows: TypeAlias = dict[str, list[tuple[Any, ...]]]
 def pack(kind: str, rows: Iterable[Mapping[str, Any]]) -> list[tuple[Any, ...]]:
     """Rows given as mappings, in the order and types of the kind's columns."""
     columns = COLUMNS[kind].items()
-    return [tuple(None if row[name] is None else convert(row[name]) for name, convert in columns) for row in rows]
+    return [tuple(None if row[name] is None else _packed(row[name], of) for name, of in columns) for row in rows]
+
+
+def _packed(value: Any, of: type) -> Any:
+    return np.asarray(value, FLOATS).tobytes() if of is bytes else of(value)
 
 
 def to_line(rows: Rows) -> bytes:
     """One line of the tail.  A number that JSON lacks is written as the 16 digits of its bits."""
     plain = {
-        kind: [
-            [struct.pack(">d", x).hex() if isinstance(x, float) and not math.isfinite(x) else x for x in row]
-            for row in rows[kind]
-        ]
+        kind: [[_plain(x) for x in row] for row in rows[kind]]
         for kind in KINDS
+        if rows.get(kind)  # a run without arrays has lines like those of a store that knew none
     }
     text = json.dumps(plain, separators=(",", ":"), allow_nan=False).encode()
     return b"%08x %s\n" % (zlib.crc32(text), text)
@@ -71,7 +80,15 @@ def from_tail(data: bytes) -> tuple[Rows, int]:
     return rows, good
 
 
+def _plain(value: Any) -> Any:
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    return struct.pack(">d", value).hex() if isinstance(value, float) and not math.isfinite(value) else value
+
+
 def _restore(kind: type, value: Any) -> Any:
+    if kind is bytes:
+        return base64.b64decode(value)
     if kind is float and isinstance(value, str):
         return struct.unpack(">d", bytes.fromhex(value))[0]
     return value
@@ -81,10 +98,35 @@ def to_table(kind: str, rows: list[tuple[Any, ...]]) -> pa.Table:
     """Rows as an Arrow table of the kind's fixed schema."""
     import pyarrow as pa
 
-    types = {int: pa.int64(), float: pa.float64(), str: pa.string()}
+    types = {int: pa.int64(), float: pa.float64(), str: pa.string(), bytes: pa.list_(pa.float32())}
     schema = pa.schema([(name, types[of]) for name, of in COLUMNS[kind].items()])
     columns = list(zip(*rows, strict=True)) or [()] * len(schema)
-    return pa.table([pa.array(column, of) for column, of in zip(columns, schema.types, strict=True)], schema=schema)
+    made = [
+        _lists(column) if pa.types.is_list(of) else pa.array(column, of)
+        for column, of in zip(columns, schema.types, strict=True)
+    ]
+    return pa.table(made, schema=schema)
+
+
+def from_table(table: pa.Table) -> list[tuple[Any, ...]]:
+    """The rows of a table of :func:`to_table`."""
+    import pyarrow as pa
+
+    def plain(column: Any) -> list[Any]:
+        if not pa.types.is_list(column.type):
+            return list(column.to_pylist())
+        return [np.asarray(x.values, FLOATS).tobytes() for x in column]
+
+    return list(zip(*map(plain, table.columns), strict=True))
+
+
+def _lists(column: Iterable[bytes]) -> pa.Array:
+    """Float32 arrays, given as bytes, as lists."""
+    import pyarrow as pa
+
+    values = [np.frombuffer(x, FLOATS) for x in column]
+    ends = np.cumsum([0, *(len(x) for x in values)], dtype=np.int32)
+    return pa.ListArray.from_arrays(ends, pa.array(np.concatenate([np.empty(0, FLOATS), *values]), pa.float32()))
 
 
 def to_parquet(kind: str, rows: list[tuple[Any, ...]]) -> bytes:

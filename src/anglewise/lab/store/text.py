@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 FORMATS = ("table", "csv", "json")
+MOST = 6
+"""Values of a list that a table shows; the other formats show all."""
 
 
 def to_text(table: pa.Table, format: str = "table") -> str:
@@ -80,5 +82,7 @@ def _aligned(names: list[str], columns: list[list[Any]]) -> str:
 def _cell(value: Any) -> str:
     if value is None:
         return ""
+    if isinstance(value, list) and len(value) > MOST:
+        return f"[{', '.join(_cell(x) for x in value[:MOST])}, ... {len(value)} values]"
     text = f"{value:.8g}" if isinstance(value, float) else str(value)
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

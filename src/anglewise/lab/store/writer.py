@@ -38,7 +38,7 @@ from anglewise.lab.store.layout import (
     sync,
     writing,
 )
-from anglewise.lab.store.rows import contents, from_tail, pack, read, to_line, to_parquet
+from anglewise.lab.store.rows import contents, from_table, from_tail, pack, read, to_line, to_parquet
 
 
 class Store:
@@ -140,7 +140,13 @@ class Store:
                 changed = {key: x for key, x in provenance.items() if first.get(key) != x}
                 put_json(run / "provenance.json", {**first, "resumed": [*first.get("resumed", []), changed]})
 
-    def append(self, run_id: str, curves: Sequence[Mapping[str, Any]], readings: Sequence[Mapping[str, Any]]) -> None:
+    def append(
+        self,
+        run_id: str,
+        curves: Sequence[Mapping[str, Any]],
+        readings: Sequence[Mapping[str, Any]],
+        arrays: Sequence[Mapping[str, Any]] = (),
+    ) -> None:
         """Add rows to a run that was begun: all of them or, after a kill, none.
 
         Args:
@@ -148,11 +154,16 @@ class Store:
             curves: Rows with the keys ``step``, ``train_accuracy``, ``test_accuracy``, ``train_loss`` and
                 ``test_loss`` (each a float or None), steps beyond all that were appended before.
             readings: Rows with the keys ``step``, ``site``, ``name`` and ``value``, steps likewise.
+            arrays: Rows with the keys ``step``, ``site``, ``name``, ``shape`` and ``values``, steps likewise.
 
         Raises:
             StoreError: If a step is not beyond the earlier ones, the run is finished, or the disk is full.
         """
-        rows = {"curves": pack("curves", curves), "readings": pack("readings", readings)}
+        rows = {
+            "curves": pack("curves", curves),
+            "readings": pack("readings", readings),
+            "arrays": pack("arrays", arrays),
+        }
         with self._changing(run_id) as run:
             last = self._recovered(run_id, run)
             if (run / "outcome.json").exists():
@@ -225,7 +236,7 @@ class Store:
                 late = [segment for segment in found[kind] if segment.last > step]
                 for segment in late:
                     if segment.first <= step:  # its rows to keep move back to the tail before it goes
-                        tail[kind] = list(zip(*read(segment).to_pydict().values(), strict=True))
+                        tail[kind] = from_table(read(segment))
                 tail[kind] = [row for row in tail[kind] if row[0] <= step]
                 beyond += late
             put(run / "tail.jsonl", to_line(tail) if any(tail.values()) else b"")
@@ -259,6 +270,10 @@ class Store:
             runs = list((self.root / "runs").iterdir())
             self._finished = {run.name for run in runs if is_whole(run, read_json(run / "outcome.json"))}
         return set(self._finished)
+
+    def outcome(self, run_id: str) -> dict[str, Any] | None:
+        """How a run ended; None if it has not, or was never begun."""
+        return read_json(self.root / "runs" / checked("run_id", run_id) / "outcome.json")
 
     def reset(self, run_id: str) -> None:
         """Delete a run, if it is there, so that it can be trained from its beginning.

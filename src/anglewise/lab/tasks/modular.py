@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Int, PRNGKeyArray
 
 from anglewise.errors import SpecError
-from anglewise.lab.protocols import Data
+from anglewise.lab.protocols import Cycle, Data
 
 _TERM = re.compile(r"([+-]?)(\d*)(x(?:\^(\d+))?)?(y(?:\^(\d+))?)?")
 
@@ -91,6 +91,16 @@ class Modular:
         n = int(self.train * rows)
         return n, rows - n
 
+    @property
+    def cycle(self) -> Cycle | None:
+        """The group Z_p for + and -, the powers of a primitive root for * and / (p prime), None for polynomials."""
+        a, b = {"pair": (0, 1), "a b =": (0, 1), "a op b =": (0, 2)}[self.form]
+        if self.operation in ("+", "-"):
+            return Cycle(tuple(range(self.p)), 1 if self.operation == "+" else -1, a, b)
+        if self.operation in ("*", "/") and self.p > 2 and _prime(self.p):
+            return Cycle(_powers(self.p), 1 if self.operation == "*" else -1, a, b)
+        return None
+
     def table(self) -> tuple[Int[np.ndarray, "rows length"], Int[np.ndarray, " rows"]]:
         """Every input and its answer, in the order a = 0, 1, ... and b within it."""
         grid = np.meshgrid(np.arange(self.p), np.arange(self.b_from, self.p), indexing="ij")
@@ -163,3 +173,14 @@ def _next_prime(n: int) -> int:
     while not _prime(n):
         n += 1
     return n
+
+
+def _powers(p: int) -> tuple[int, ...]:
+    """Powers 1, g, g^2, ... of the smallest primitive root g of a prime p: every number from 1 to p - 1 once."""
+    for g in range(2, p):
+        powers = [1]
+        while powers[-1] * g % p != 1:
+            powers.append(powers[-1] * g % p)
+        if len(powers) == p - 1:
+            return tuple(powers)
+    raise SpecError(f"p = {p} has no primitive root: it is no odd prime")
