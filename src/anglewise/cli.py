@@ -83,7 +83,8 @@ def _parser() -> argparse.ArgumentParser:
     run = verb(
         "run", _run, "train what is missing of an experiment, then write its report",
         epilog="Any field of the experiment is a flag too: --task.p 97, --training.every 5, "
-        "--arms.adamw-tuned.adamw.lr 0.01.  The same command again does only what is missing.",
+        "--arms.adamw-tuned.adamw.lr 0.01; so is one of a reading: --readings.curvature.probes 100.  "
+        "The same command again does only what is missing.",
     )  # fmt: skip
     run.add_argument("experiment", help="a named experiment (see: anglewise list experiments) or a .toml file")
     run.add_argument("--seeds", help="number of paired seeds")
@@ -107,10 +108,22 @@ def _parser() -> argparse.ArgumentParser:
     report = verb("report", _report, "draw the report of a store again")
     report.add_argument("dir", type=Path, metavar="DIR")
     report.add_argument("--experiment", metavar="ID", help="which of the store's experiments, where there are several")
+    report.add_argument("--run", metavar="RUN", help="the page of one run: its id, or a unique beginning of it")
     report.add_argument("--to", type=Path, metavar="FILE", help=".html, or .svg/.pdf/.png for the picture alone")
 
+    figure = verb("figure", _figure, "one figure for a paper, from the readings of a store")
+    figure.add_argument("name", metavar="NAME", help="which (see: anglewise list figures)")
+    figure.add_argument("dir", type=Path, metavar="DIR")
+    figure.add_argument("runs", nargs="*", metavar="RUN", help="only these arms, or runs by id (default: all)")
+    figure.add_argument("--experiment", metavar="ID", help="which of the store's experiments, where there are several")
+    figure.add_argument("--to", type=Path, metavar="FILE", help="a .svg, .pdf or .png (default: DIR/NAME.svg)")
+
+    warning = verb("early-warning", _early_warning, "from readings before time t alone: can generalisation be told?")
+    warning.add_argument("dirs", nargs="+", type=Path, metavar="DIR", help="stores: several tasks, arms and seeds")
+    warning.add_argument("--to", type=Path, metavar="FILE", help="a .html, .csv, .svg, .pdf or .png")
+
     listing = verb("list", _list, "list what has a name")
-    listing.add_argument("what", choices=["tasks", "models", "methods", "experiments", "readings"])
+    listing.add_argument("what", choices=["tasks", "models", "methods", "experiments", "readings", "figures"])
 
     show = verb("show", _show, "one run: its specification, provenance, outcome and curves")
     show.add_argument("run", metavar="RUN", help="a run's id (or a unique beginning), or the folder of a run")
@@ -132,10 +145,11 @@ def _version(arguments: argparse.Namespace, extra: list[str]) -> None:
     print(__version__)
 
 
-def _experiment(arguments: argparse.Namespace, extra: list[str]) -> Any:
-    """The experiment that the words mean."""
+def _meant(arguments: argparse.Namespace, extra: list[str]) -> tuple[Any, list[Any]]:
+    """The experiment and the readings that the words mean."""
     from anglewise.lab.config import flag_table, load, merged, overlay
     from anglewise.lab.experiments import EXPERIMENTS
+    from anglewise.lab.listing import readings_named
 
     experiment = load(arguments.experiment, EXPERIMENTS)
     flags = [("seeds", arguments.seeds), ("training.budget", arguments.budget)]
@@ -152,6 +166,7 @@ def _experiment(arguments: argparse.Namespace, extra: list[str]) -> Any:
     for path, text in flags:
         if text is not None:
             changes = merged(changes, flag_table(path, text))
+    readings = readings_named(arguments.readings, changes.pop("readings", {}))
     experiment = overlay(experiment, changes, "")
     if arguments.arms is not None:
         names = {arm.name: arm for arm in experiment.arms}
@@ -162,7 +177,7 @@ def _experiment(arguments: argparse.Namespace, extra: list[str]) -> Any:
         kept = tuple(arm for arm in experiment.arms if arm.name in wanted)
         baseline = experiment.reference if experiment.reference in wanted else ""
         experiment = dataclasses.replace(experiment, arms=kept, baseline=baseline)
-    return experiment
+    return experiment, readings
 
 
 @contextlib.contextmanager
@@ -185,11 +200,8 @@ def _stoppable() -> Iterator[threading.Event]:
 
 
 def _run(arguments: argparse.Namespace, extra: list[str]) -> int:
-    from anglewise.lab.listing import readings_named
-
-    experiment = _experiment(arguments, extra)
+    experiment, readings = _meant(arguments, extra)
     out = arguments.out or Path("runs") / experiment.experiment_id.rsplit("-", 1)[0]
-    readings = readings_named(arguments.readings)
     if arguments.dry_run:
         from anglewise.lab.dry_run import describe
 
@@ -237,6 +249,8 @@ def _report(arguments: argparse.Namespace, extra: list[str]) -> int:
     from anglewise.lab.store import Reader
 
     reader, to = Reader(arguments.dir), arguments.to or arguments.dir / "report.html"
+    if arguments.run is not None:
+        return _report_run(reader, arguments.run, arguments.to)
     if to.suffix not in (".html", ".svg", ".pdf", ".png"):
         raise SpecError(f"--to {to}: expected a name ending in .html, .svg, .pdf or .png")
     if to.suffix == ".html":
@@ -245,6 +259,41 @@ def _report(arguments: argparse.Namespace, extra: list[str]) -> int:
 
     print(f"picture: {save_picture(reader, arguments.experiment, to).resolve()}")
     return 0
+
+
+def _report_run(reader: Any, run: str, to: Path | None) -> int:
+    from anglewise.lab.report.run_page import write_run_page
+
+    if to is not None and to.suffix != ".html":
+        raise SpecError(f"--to {to}: the page of a run is a .html (for pictures: anglewise figure)")
+    print(f"page: {write_run_page(reader, run, to).resolve()}")
+    return 0
+
+
+def _figure(arguments: argparse.Namespace, extra: list[str]) -> None:
+    from anglewise.lab.report.gallery import draw_figure
+    from anglewise.lab.store import Reader
+
+    to = arguments.to or arguments.dir / f"{arguments.name}.svg"
+    made = draw_figure(arguments.name, Reader(arguments.dir), to, experiment=arguments.experiment, runs=arguments.runs)
+    print(f"figure: {made.resolve()}")
+
+
+def _early_warning(arguments: argparse.Namespace, extra: list[str]) -> None:
+    from anglewise.lab.report.warning import print_study, study, write_csv
+    from anglewise.lab.report.warning_page import save_figure, write_page
+    from anglewise.lab.store import Reader
+
+    to = arguments.to or Path("early-warning.html")
+    if to.suffix not in (".html", ".csv", ".svg", ".pdf", ".png"):
+        raise SpecError(f"--to {to}: expected a name ending in .html, .csv, .svg, .pdf or .png")
+    made = study([Reader(path) for path in arguments.dirs])
+    print_study(made)
+    if to.suffix == ".html":
+        written = write_page(made, to, "anglewise " + shlex.join(sys.argv[1:]))
+    else:
+        written = write_csv(made, to) if to.suffix == ".csv" else save_figure(made, to)
+    print(f"written: {written.resolve()}")
 
 
 def _list(arguments: argparse.Namespace, extra: list[str]) -> None:

@@ -64,3 +64,11 @@ def test_a_loss_that_is_not_finite_is_diverged_whatever_else():
     loss = np.ones(len(STEPS))
     loss[-1] = np.inf
     assert judge(STEPS, FITTED, LATE, loss) == "diverged"
+
+
+def test_a_run_goes_on_to_its_next_measurement():
+    steps, accuracy = np.arange(0, 100, 4), np.linspace(0, 1, 25)
+    rule = {"threshold": 0.5, "sustain": 3, "further": 6}
+    assert stop_step(steps, accuracy, **rule) == 64
+    assert stop_step(steps, accuracy, **rule, measure=20) == 80
+    assert stop_step(steps[:18], accuracy[:18], **rule, measure=20) is None

@@ -14,7 +14,11 @@ from anglewise.lab.methods.optimizers import AdamW
 from anglewise.lab.methods.tiwari2026_radial import RadialPenalty
 from anglewise.lab.models.mlp import MLP
 from anglewise.lab.report.live import progress_for
-from anglewise.lab.runner import Interrupted, plan, train
+from anglewise.lab.readings.energy import RadialEnergy
+from anglewise.lab.readings.radii import RadiusQuantiles
+from anglewise.lab.readings.sets import DEFAULT
+from anglewise.lab.readings.spectrum import Spectrum
+from anglewise.lab.runner import Interrupted, lacking, plan, train
 from anglewise.lab.spec import Arm, Experiment, Training
 from anglewise.lab.store import Reader, Store
 from anglewise.lab.tasks.modular import Modular
@@ -65,13 +69,57 @@ def test_readings_have_their_two_cadences(undisturbed):
     found = rows(undisturbed, "readings")
     at = {name: sorted({row["step"] for row in found if row["name"] == name}) for name in {r["name"] for r in found}}
     assert at["radius"] == [*range(0, 60, 4), 60]
-    for name in ("radius_q05", "radial_energy", "effective_rank"):
+    for name in ("radius_q05", "radial_energy"):
         assert at[name] == [0, 20, 40, 60]
+    assert Spectrum().every == 2 and at["effective_rank"] == [0, 40, 60]  # its own cadence, and where a run ends
 
 
 def test_the_same_command_again_trains_nothing(undisturbed, monkeypatch):
     monkeypatch.setattr(runner.Population, "advance", lambda self: pytest.fail("trained again"))
     assert not trained(TINY, undisturbed).missing
+
+
+def test_arrays_are_stored_with_their_shapes(undisturbed):
+    found = [row for row in rows(undisturbed, "arrays") if row["name"] == "singular_values"]
+    assert {row["shape"] for row in found} == {"16"} and {len(row["values"]) for row in found} == {16}
+    assert {row["step"] for row in found} == {0, 40, 60}
+    assert all(row["values"] == sorted(row["values"], reverse=True) for row in found)
+
+
+def test_readings_asked_for_later_train_again_to_the_same_curves(tmp_path):
+    one = dataclasses.replace(TINY, seeds=1, arms=TINY.arms[2:])
+    trained(one, tmp_path / "store", readings=())
+    before = rows(tmp_path / "store")
+    assert {row["name"] for row in rows(tmp_path / "store", "readings")} == {"radius", "radius_std"}
+    done = trained(one, tmp_path / "store", readings=(RadiusQuantiles(),))
+    assert len(done.again) == 1 and rows(tmp_path / "store") == before
+    for fewer in ((RadiusQuantiles(),), ()):
+        assert not trained(one, tmp_path / "store", readings=fewer).missing
+    assert len(trained(one, tmp_path / "store", readings=(RadiusQuantiles(rows=7),)).again) == 1
+
+
+def test_readings_are_not_missed_where_nothing_is_measured_or_they_do_not_suit(undisturbed):
+    reader = Reader(undisturbed)
+    assert not lacking(TINY, reader.outcome, tuple(DEFAULT.values()))
+    assert lacking(TINY, reader.outcome, (RadialEnergy(relative=1e-3),)) == {run.run_id for run in TINY.runs()}
+    unmeasured = dataclasses.replace(TINY, training=dataclasses.replace(TINY.training, measure_every=0))
+    assert not lacking(unmeasured, reader.outcome, (RadialEnergy(relative=1e-3),))
+
+    class Elsewhere(RadialEnergy):
+        def suits(self, task, model):
+            return False
+
+    assert not lacking(TINY, reader.outcome, (Elsewhere(),))
+
+
+def test_other_readings_make_a_run_begin_anew_not_go_on_half_measured(tmp_path):
+    calls = iter(range(10**6))
+    one = dataclasses.replace(TINY, seeds=1, arms=TINY.arms[:1])
+    with pytest.raises(Interrupted):
+        trained(one, tmp_path / "store", stop=lambda: next(calls) >= 1, readings=())
+    trained(one, tmp_path / "store", readings=(RadiusQuantiles(),))
+    found = {row["step"] for row in rows(tmp_path / "store", "readings") if row["name"] == "radius_q50"}
+    assert found == {0, 20, 40, 60}
 
 
 def test_more_seeds_train_only_the_new_ones_and_equal_a_fresh_store(tmp_path):
@@ -102,7 +150,8 @@ def test_stopped_and_gone_on_equals_undisturbed(undisturbed, tmp_path, after):
     assert list((tmp_path / "store" / "populations").iterdir()) or after
     trained(TINY, tmp_path / "store")
     assert rows(tmp_path / "store") == rows(undisturbed)
-    assert rows(tmp_path / "store", "readings") == rows(undisturbed, "readings")
+    for view in ("readings", "arrays"):
+        assert repr(rows(tmp_path / "store", view)) == repr(rows(undisturbed, view))  # NaN is NaN
 
 
 def test_batched_and_stopped_equals_batched_undisturbed(tmp_path, batched):

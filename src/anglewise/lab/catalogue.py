@@ -15,8 +15,10 @@ from anglewise.lab.methods.tiwari2026_radial import RadialPenalty
 from anglewise.lab.models.mlp import MLP
 from anglewise.lab.models.transformer import Transformer
 from anglewise.lab.tasks.modular import Modular
+from anglewise.lab.tasks.parity import Parity
+from anglewise.lab.tasks.random_labels import RandomLabels
 
-TASKS: dict[str, Any] = {"modular": Modular}
+TASKS: dict[str, Any] = {"modular": Modular, "parity": Parity, "random-labels": RandomLabels}
 MODELS: dict[str, Any] = {"mlp": MLP, "transformer": Transformer}
 METHODS: dict[str, Any] = {
     "adamw": AdamW,

@@ -14,7 +14,7 @@ def listing(what: str) -> str:
     """Names with their meaning and their fields' defaults.
 
     Args:
-        what: ``"tasks"``, ``"models"``, ``"methods"``, ``"experiments"`` or ``"readings"``.
+        what: ``"tasks"``, ``"models"``, ``"methods"``, ``"experiments"``, ``"readings"`` or ``"figures"``.
     """
     from anglewise.lab import catalogue
     from anglewise.lab.experiments import EXPERIMENTS
@@ -26,6 +26,10 @@ def listing(what: str) -> str:
             f"{e.seeds} seeds, {e.training.budget:,} steps"
             for name, e in EXPERIMENTS.items()
         )
+    if what == "figures":
+        from anglewise.lab.report.gallery import FIGURES
+
+        return "\n".join(f"{name:20} {known.text}" for name, known in FIGURES.items())
     if what == "readings":
         return "\n".join(
             f"{name:15} {_first_line(type(reading))}\n{'':15} {'in default; ' if name in DEFAULT else ''}"
@@ -51,15 +55,17 @@ def _values(made: Any) -> str:
     return ", ".join(f"{f.name}={json.dumps(getattr(made, f.name))}" for f in dataclasses.fields(made))
 
 
-def readings_named(text: str) -> list[Any]:
+def readings_named(text: str, changes: Any = None) -> list[Any]:
     """Readings by name or by the name of a set, comma-separated, each once.
 
     Args:
         text: For instance ``"default,curvature"``.
+        changes: New values of their fields, ``{name: {field: value}}``.
 
     Raises:
-        SpecError: For a name that is neither.
+        SpecError: For a name that is neither, a change to a reading that is not asked for, or one that cannot be meant.
     """
+    from anglewise.lab.config import overlay
     from anglewise.lab.readings.sets import READINGS, SETS
 
     chosen: dict[str, Any] = {}
@@ -67,6 +73,14 @@ def readings_named(text: str) -> list[Any]:
         if name not in READINGS and name not in SETS:
             raise SpecError(unknown("reading", name, [*SETS, *READINGS]))
         chosen |= SETS[name] if name in SETS else {name: READINGS[name]}
+    for name, change in (changes or {}).items():
+        if name not in chosen:
+            raise SpecError(unknown("reading among those asked for", name, chosen))
+        if not isinstance(change, dict):
+            raise SpecError(f"readings.{name}: expected a field, such as readings.{name}.rows, got {change!r}")
+        chosen[name] = overlay(chosen[name], change, f"readings.{name}")
+        if (every := chosen[name].every) < 1:
+            raise SpecError(f"readings.{name}.every must be at least 1 measurement, got {every}")
     return list(chosen.values())
 
 

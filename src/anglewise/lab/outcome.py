@@ -55,7 +55,7 @@ def times(steps: np.ndarray, accuracy: np.ndarray, threshold: float = 0.95, sust
 
 
 def stop_step(
-    steps: np.ndarray, accuracy: np.ndarray, *, threshold: float, sustain: int, further: int | None
+    steps: np.ndarray, accuracy: np.ndarray, *, threshold: float, sustain: int, further: int | None, measure: int = 0
 ) -> int | None:
     """The step at which a run has shown enough: sustained, confirmed, and `further` steps trained on.
 
@@ -65,6 +65,8 @@ def stop_step(
         threshold: See :func:`times`.
         sustain: See :func:`times`.
         further: Steps to train on after the last of the sustained evaluations; None means to the budget.
+        measure: Steps between measurements: the run goes on to the next of them, so that what has generalised is
+            measured; 0 where nothing is.
 
     Returns:
         The first evaluated step at which the rule holds, or None if it does not hold yet.
@@ -73,7 +75,8 @@ def stop_step(
     if further is None or reached is None:
         return None
     confirmed = int(np.searchsorted(steps, reached)) + sustain - 1
-    later = np.flatnonzero(np.asarray(steps) >= steps[confirmed] + further)
+    measured = np.asarray(steps) % measure == 0 if measure else np.ones(len(steps), bool)
+    later = np.flatnonzero((np.asarray(steps) >= steps[confirmed] + further) & measured)
     return int(steps[later[0]]) if later.size else None
 
 

@@ -50,7 +50,8 @@ class Task(Protocol):
     """What is learned.
 
     A task may also offer ``table() -> (inputs [rows, length], labels [rows])``, every input with its answer, and
-    ``cycle``, a :class:`Cycle` or None; readings that need one of them are left out where it is not offered.
+    ``cycle``, a :class:`Cycle` or None, ``secret_positions``, the input positions that its labels depend on; readings
+    that need one of them are left out where it is not offered.
     """
 
     def __hash__(self) -> int:

@@ -32,12 +32,14 @@ class Training:
             ``"replacement"``: each batch is drawn anew.
         threshold: Test accuracy at or above which a run counts as generalised.
         sustain: Evaluations in a row at or above it that make a crossing sustained.
-        further: Steps to train on once sustained; -1 trains every run to the budget.
+        further: Steps to train on once sustained, and then to the next measurement; -1 trains every run to the
+            budget.
         split_seed: Seed of the train/test split; -1 gives each seed a split of its own.
         precision: Of parameters and arithmetic.
         block: Rows whose gradient is taken at once; 0 is the whole batch, -1 what is faster on the device.
             It changes rounding, hence it stands here.
-        measure_every: Steps between the costlier readings (quantiles, radial energy, ranks); 0 is never.
+        measure_every: Steps between measurements, at which readings are taken (each at its own multiple of them,
+            and all of them where a run ends); 0 is never.
     """
 
     budget: int = 1000

@@ -11,6 +11,7 @@ import torch
 from anglewise.errors import SpecError
 from anglewise.lab.models.mlp import MLP
 from anglewise.lab.tasks.modular import Modular
+from anglewise.lab.tasks.parity import Parity
 
 torch.set_num_threads(1)
 quick_jit = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
@@ -180,7 +181,9 @@ def test_each_site_is_fed_by_its_source_through_its_weight(model):
     for k, (site, feed) in enumerate(network.feeds.items()):
         bias = network.layers[k].bias
         made = np.asarray(activations[feed.source]) @ np.asarray(feed.weight(network))
-        np.testing.assert_allclose(made + (0 if bias is None else np.asarray(bias)), activations[site], rtol=1e-4, atol=1e-4)
+        np.testing.assert_allclose(
+            made + (0 if bias is None else np.asarray(bias)), activations[site], rtol=1e-4, atol=1e-4
+        )
 
 
 def test_a_tap_replaces_an_activation_and_the_network_goes_on_with_it():
@@ -217,3 +220,16 @@ def test_what_cannot_be_meant_is_refused(fields, message):
     with pytest.raises(SpecError) as error:
         MLP(**fields)
     assert str(error.value) == message
+
+
+@pytest.mark.parametrize("model", [MLP(hidden=(6,), bias=True), MLP(hidden=(6,), embedding=3, shared=False)])
+def test_many_positions_of_few_tokens_are_read_as_one_hot_vectors(model):
+    task = Parity(bits=5, secret=2, train=16, test=8)
+    network, bits = initial(model, task), np.array(list(np.ndindex(*(2,) * 5)))
+    found = quick_jit(lambda x: network(x)[1]["hidden.0.pre"])(bits)
+    w = numpy_of(network)
+    rows = np.eye(2) if w.embedding is None else None
+    for i in range(len(bits)):
+        x = np.concatenate([rows[bit] if rows is not None else w.embedding[k, bit] for k, bit in enumerate(bits[i])])
+        bias = 0 if w.layers[0].bias is None else w.layers[0].bias
+        np.testing.assert_allclose(found[i], x @ w.layers[0].weight + bias, rtol=1e-5, atol=1e-6)

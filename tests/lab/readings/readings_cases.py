@@ -41,10 +41,10 @@ def looking(model: Any, task: Any, methods: tuple[Any, ...] = BASE, *, seed: int
     member = Member(methods, task.split(stream(seed, "split")), stream(seed, "batch"), stream(seed, "noise"))
     state = program.start(member, stream(seed, "init"))
     history = [state]
-    rng = np.random.default_rng(seed)
+    rng, step = np.random.default_rng(seed), quick_jit(functools.partial(program.step, member))
     for _ in range(trained or 2):
         if trained:
-            state = program.step(member, state)
+            state = step(state)
         else:
             drawn = jax.tree.map(lambda x: jnp.asarray(scale * rng.normal(size=x.shape), x.dtype), state.params)
             state = state._replace(params=drawn, step=state.step + 5)

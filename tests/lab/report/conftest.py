@@ -8,7 +8,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from anglewise.lab.report.results import Ended, Results, Series
+from anglewise.lab.report.results import Ended, Frames, Results, Series
 
 SITES = ("hidden.0.pre", "hidden.1.pre")
 
@@ -80,6 +80,79 @@ def synthetic(
     return dataclasses.replace(results, **changes)
 
 
+def synthetic_network(
+    seed=0, *, steps=range(0, 101, 10), neurons=24, n=13, width=8, middle=50, site="hidden.0.post"
+) -> dict:
+    """One run's arrays by (name, site): a network whose frequencies 3 and 5 grow, with a dead neuron."""
+    rng = np.random.default_rng(seed)
+    steps, f = np.array(list(steps)), n // 2
+    grown = 1 / (1 + np.exp(-(steps - middle) / 8))
+    own = rng.permutation(np.arange(neurons) % 2) * 2 + 2
+    blocks = np.eye(f)[own] * rng.uniform(0.7, 1, (neurons, 1))
+    noise = rng.dirichlet(np.ones(f), neurons)
+    map_ = np.stack([g * blocks + (1 - g) * noise for g in grown])
+    map_[:, 4] = np.nan
+    angle = 2 * np.pi * np.outer((3, 5), np.arange(n)) / n
+    ring = np.stack([np.cos(angle), np.sin(angle)], axis=-1)
+    circles = np.stack([(0.5 + g) * ring * g + rng.normal(0, 0.2, ring.shape) * (1.1 - g) for g in grown])
+    power = np.stack([np.where(np.isin(np.arange(f), (2, 4)), 0.5 * g, (1 - g) / f) for g in grown])
+    sigma = np.stack([np.sort(rng.gamma(1 + 3 * g, 2, width))[::-1] for g in grown])
+    grid = np.linspace(-1, 20, 50)
+    bump = [np.exp(-np.square(grid) / 2) + g * np.exp(-np.square(grid - 9)) + 1e-9 for g in grown]
+    density = np.stack([np.stack([grid, b]) for b in bump])
+    found = {
+        ("fourier_map", site): map_,
+        ("circles", "embedding"): circles,
+        ("circle_frequencies", "embedding"): np.tile([3.0, 5.0], (len(steps), 1)),
+        ("fourier_power", "embedding"): power,
+        ("logit_fourier", ""): power,
+        ("singular_values", "hidden.0.pre"): sigma,
+        ("weight_singular_values", "layers.0.weight"): sigma,
+        ("hessian_density", ""): density,
+        ("strange", ""): sigma,
+        ("stranger", ""): np.ones((len(steps), 3, 2)),
+    }
+    return {panel: Frames(steps, values.astype(np.float32)) for panel, values in found.items()}
+
+
+def as_shelf(networks):
+    """Arrays by run, as a store would give them."""
+
+    def arrays(keys, names=None, *, last=False):
+        found = {}
+        for key in keys:
+            for (name, site), frames in networks.get(key, {}).items():
+                if names is None or name in names:
+                    kept = Frames(frames.steps[-1:], frames.values[-1:]) if last else frames
+                    found.setdefault((name, site), {})[key] = kept
+        return found
+
+    return arrays
+
+
 @pytest.fixture
 def make():
     return synthetic
+
+
+@pytest.fixture
+def network():
+    return synthetic_network
+
+
+@pytest.fixture
+def shelf():
+    return as_shelf
+
+
+@pytest.fixture
+def measured():
+    """An experiment whose runs have arrays, too."""
+
+    def made(times=None, *, seeds=3, **changes):
+        results = synthetic(times or {"a": 60, "b": 90}, seeds=seeds, **changes)
+        networks = {key: synthetic_network(i, middle=40 + 10 * i) for i, key in enumerate(results.planned)}
+        runs = {key: f"{i:02x}{'f' * 18}" for i, key in enumerate(results.planned)}
+        return dataclasses.replace(results, arrays=as_shelf(networks), runs=runs)
+
+    return made

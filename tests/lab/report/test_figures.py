@@ -4,10 +4,11 @@ import pytest
 
 from anglewise.errors import AnglewiseError
 from anglewise.lab.report.curves import band, thin
-from anglewise.lab.report.figures import COLOURS, accuracy, colour, readings, survival, symbol, targets
+from anglewise.lab.report.figures import accuracy, readings, survival, targets
 from anglewise.lab.report.picture import draw
 from anglewise.lab.report.results import Series
 from anglewise.lab.report.text import label
+from anglewise.lab.report.traces import COLOURS, colour, symbol
 
 
 def all_panels(results):

@@ -1,3 +1,6 @@
+import base64
+import dataclasses
+import hashlib
 import json
 import os
 import re
@@ -8,7 +11,9 @@ from html.parser import HTMLParser
 import pytest
 
 from anglewise.errors import AnglewiseError
-from anglewise.lab.report.page import page, write_page
+from anglewise.lab.report.page import page
+from anglewise.lab.report.run_page import run_page
+from anglewise.lab.report.shell import write_page
 from anglewise.lab.report.text import script
 
 IMAGE = "<img src=x onerror=document.documentElement.dataset.pwned=1>"
@@ -29,24 +34,32 @@ class Tags(HTMLParser):
         self.attributes += [name for name, _ in attrs]
 
 
-def hostile(make):
+@pytest.fixture
+def hostile(make, network, shelf):
     results = make(HOSTILE, seeds=3, sites=(IMAGE, CLOSE), others=(IMAGE,), name=CLOSE, title=IMAGE, command=CLOSE)
     results.spec["task"][IMAGE] = CLOSE
     results.spec["arms"][0]["methods"][0][IMAGE] = CLOSE
     results.provenance[IMAGE] = type(results.provenance["python"])({CLOSE: 3})
-    return results
+    arrays = {(name, IMAGE): frames for (name, _), frames in network().items()}
+    arrays[IMAGE, CLOSE] = arrays["strange", IMAGE]
+    shelves = shelf(dict.fromkeys(results.planned, arrays))
+    return dataclasses.replace(results, arrays=shelves, runs=dict.fromkeys(results.planned, QUOTE))
 
 
-def test_names_from_users_make_no_tags_and_no_attributes(make):
-    found = Tags(page(hostile(make)))
+@pytest.mark.parametrize("what", ["experiment", "run"])
+def test_names_from_users_make_no_tags_and_no_attributes(hostile, what):
+    found = Tags(page(hostile) if what == "experiment" else run_page(hostile, hostile.planned[0]))
     assert found.tags.count("script") == 3 and "img" not in found.tags and "link" not in found.tags
     assert not [name for name in found.attributes if name.startswith("on") or name in ("src", "href")]
 
 
-def test_the_data_block_is_json_that_no_name_can_close(make):
-    text = page(hostile(make))
+def test_the_data_block_is_json_that_no_name_can_close(hostile):
+    text = page(hostile)
     block = re.search(r'<script type="application/json" id="panels">(.*?)</script>', text, re.DOTALL)[1]
-    assert "<" not in block and len(json.loads(block)) == 6
+    assert "<" not in block
+    assert [panel["id"] for panel in json.loads(block) if not panel["lazy"]] == [
+        *("accuracy", "radius-0", "radius-1", "phase-0", "phase-1", "survival")
+    ]
     assert script("\u2028<!--") == '"\\u2028\\u003c!--"' and script([float("nan")]) == "[null]"
 
 
@@ -123,14 +136,27 @@ FLAGS = [
 ]
 
 
-def opened(text, tmp_path):
+def opened(text, tmp_path, part=""):
     """The page's DOM after its scripts have run, in a browser that resolves no name."""
     path = write_page(text, tmp_path / "report.html")
     offline = "--host-resolver-rules=MAP * ~NOTFOUND"
-    command = [browser(), *FLAGS, offline, f"--user-data-dir={tmp_path / 'profile'}", path.as_uri()]
+    command = [browser(), *FLAGS, offline, f"--user-data-dir={tmp_path / 'profile'}", path.as_uri() + part]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert 'data-ready="true"' in done.stdout, done.stderr[-2000:]
     return done.stdout
+
+
+def unfolded(text):
+    """The page with all its parts open from the start."""
+    return text.replace('<details class="theme"', '<details open class="theme"')
+
+
+def with_script(text, source):
+    """The page with one more script that its policy lets run: a stand-in for a hand on the mouse."""
+    source = f"{{{source}}}"  # a block of its own: its names are not the page's
+    known = base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()
+    text = text.replace("script-src ", f"script-src 'sha256-{known}' ")
+    return text.replace("</body>", f"<script>{source}</script></body>")
 
 
 def drawn(dom):
@@ -141,19 +167,91 @@ def drawn(dom):
 
 @pytest.mark.browser
 def test_a_browser_draws_every_figure_without_errors(make, tmp_path):
-    dom = opened(page(make(seeds=3, others=("radial_energy",), missing=[("man", 0)])), tmp_path)
+    text = page(make(seeds=3, others=("radial_energy",), missing=[("man", 0)]))
+    figures = drawn(opened(text, tmp_path))
+    first = {"accuracy", "radius-0", "radius-1", "phase-0", "phase-1", "survival"}
+    assert set(figures) == first and all(count >= 4 for count in figures.values()), figures
+    dom = opened(unfolded(text), tmp_path)
     figures = drawn(dom)
-    wanted = {"accuracy", "radius-0", "radius-1", "survival", "radial_energy-0", "radial_energy-1"}
-    assert set(figures) == wanted and all(count >= 4 for count in figures.values()), figures
+    wanted = {f"reading-{name}-{site}" for name in ("radius_q50", "radial_energy") for site in (0, 1)}
+    assert set(figures) == first | wanted and all(count >= 4 for count in figures.values()), figures
     assert "data-errors" not in dom.split("<head>")[0]
 
 
+CLICKS = """
+const theme = document.getElementById("gradients");
+theme.open = true;
+const log = theme.querySelector("[data-log]");
+setTimeout(() => { log.click(); document.querySelector(".legend [data-arm]").click(); }, 1500);
+setTimeout(() => {
+  const panel = document.getElementById("reading-radial_energy-0");
+  document.documentElement.dataset.axis = panel.layout.yaxis.type;
+  const shown = (trace) => trace.visible !== false;
+  document.documentElement.dataset.shown = panel.data.filter(shown).map((trace) => trace.meta.arm).join();
+  document.documentElement.dataset.lines = panel.layout.shapes.filter(shown).map((line) => line.name).join();
+}, 3000);
+"""
+
+
 @pytest.mark.browser
-def test_hostile_names_run_nothing_in_a_browser(make, tmp_path):
-    dom = opened(page(hostile(make)), tmp_path)
+def test_a_theme_is_drawn_when_it_is_opened_and_obeys_the_switches(make, tmp_path):
+    results = make({"a": 60, "b": 90}, seeds=2, others=("radial_energy", "effective_rank"))
+    dom = opened(with_script(page(results), CLICKS), tmp_path)
+    top = dom.split("<head>")[0]
+    assert "reading-radial_energy-0" in drawn(dom) and "reading-effective_rank-0" not in drawn(dom)
+    assert "data-errors" not in top
+    assert 'data-axis="log"' in top and 'data-shown="1,1"' in top and 'data-lines="arm 1,"' in top
+
+
+@pytest.mark.browser
+def test_a_link_opens_its_theme(make, tmp_path):
+    results = make({"a": 60}, seeds=2, others=("radial_energy", "effective_rank"))
+    figures = drawn(opened(page(results), tmp_path, "#spectra"))
+    assert "reading-effective_rank-0" in figures and "reading-radial_energy-0" not in figures
+
+
+@pytest.mark.browser
+def test_hostile_names_run_nothing_in_a_browser(hostile, tmp_path):
+    dom = opened(unfolded(page(hostile)), tmp_path)
     top = dom.split("<head>")[0]
     assert "data-pwned" not in top and "data-errors" not in top
-    assert all(drawn(dom).values()) and len(drawn(dom)) == 6
+    assert all(drawn(dom).values()) and len(drawn(dom)) == 15
+
+
+DRAG = """
+const slider = document.getElementById("slider");
+const seen = [];
+function look() {
+  const map = document.getElementById("map-0"), ring = document.getElementById("circle-0");
+  seen.push([document.documentElement.dataset.step, map.data[0].z[0].length, ring.layout.annotations[0].text,
+    document.getElementById("accuracy").layout.shapes.find((line) => line.name === "now").x0].join(" "));
+  document.documentElement.dataset.seen = seen.join("; ");
+}
+function drag(to) { slider.value = to; slider.dispatchEvent(new Event("input")); }
+setTimeout(() => drag(2), 500);
+setTimeout(() => { look(); drag(9); }, 1500);
+setTimeout(() => { look(); document.getElementById("play").click(); }, 2500);
+"""
+
+
+@pytest.mark.browser
+def test_the_slider_moves_map_and_circles_and_the_player_runs_to_the_end(measured, tmp_path):
+    results = measured()
+    text = run_page(results, ("a", 1))
+    dom = opened(unfolded(with_script(text, DRAG)), tmp_path)
+    top = dom.split("<head>")[0]
+    assert "data-errors" not in top
+    assert 'data-seen="20 6 k = 3 20; 90 6 k = 3 90"' in top and 'data-step="100"' in top
+    figures = drawn(dom)
+    assert figures["circle-0"] == figures["circle-1"] == 1 and figures["spectrum-0"] >= 11
+    assert "heatmaplayer" in dom and 'id="power-1"' in dom
+
+
+@pytest.mark.browser
+def test_hostile_names_run_nothing_on_a_runs_page(hostile, tmp_path):
+    dom = opened(unfolded(run_page(hostile, hostile.planned[0])), tmp_path)
+    top = dom.split("<head>")[0]
+    assert "data-pwned" not in top and "data-errors" not in top and len(drawn(dom)) > 10
 
 
 @pytest.mark.browser

@@ -81,11 +81,13 @@ class Compiled:
         self._measures: dict[Any, Any] = {}
         self._ready: dict[Any, Any] = {}
 
-    def measure(self, count: int, member: Member, state: State, past: tuple[Earlier, Earlier]) -> dict[Any, Any]:
-        """Values of the readings that are due at measurement number `count` (from 0), by (site, name)."""
+    def measure(
+        self, readings: tuple[Reading, ...], member: Member, state: State, past: tuple[Earlier, Earlier]
+    ) -> dict[Any, Any]:
+        """Values of some of the readings, by (site, name)."""
         found: dict[Any, Any] = {}
         for precision in ("as trained", "float64"):
-            due = tuple(r for r in self.readings if r.precision == precision and count % r.every == 0)
+            due = tuple(reading for reading in readings if reading.precision == precision)
             if not due:
                 continue
             with jax.enable_x64(precision == "float64" or self.training.precision == "float64"):
@@ -195,28 +197,43 @@ class Population:
 
     def advance(self) -> list[Rows]:
         """Train one segment; returns every live member's rows and retires those that have ended."""
-        targets, due = self.targets(), self.training.measure_every
-        measured: Any = {}
+        targets = self.targets()
         with arithmetic(self.training):
             self.state, rows, seconds = self.compiled.advance(self.member, self.state, targets)
-            if due and targets[-1] % due == 0 and self.compiled.readings:
-                measured = self.compiled.measure(targets[-1] // due, self.member, self.state, self.past)
-                self.past = (Earlier(_copied(self.state.params), self.state.step + 0), self.past[0])
         if not self.compiled.layout.batched:
-            rows, measured = (jax.tree.map(lambda x: np.asarray(x)[None], x) for x in (rows, measured))
+            rows = jax.tree.map(lambda x: np.asarray(x)[None], rows)
         self.seconds[self.live] += seconds / self.live.sum()
         self.steps = np.concatenate([self.steps, np.asarray(targets, np.int64)])
         for name in CURVES:
             new = np.asarray(rows[name][:, : len(targets)], np.float64)
             self.curves[name] = np.concatenate([self.curves[name], new], axis=1)
         live = [int(i) for i in np.flatnonzero(self.live)]
-        shown = [self._show(i, targets, rows["readings"], measured) for i in live]
+        measured = self._measured(live)
+        shown = [self._show(i, targets, rows["readings"], measured[i]) for i in live]
         self.live[[i for i in live if self._end(i) is not None]] = False
         if self.compiled.layout.batched and 0 < 2 * self.live.sum() <= len(self.runs):
             self._keep(np.flatnonzero(self.live))
         return shown
 
-    def _show(self, index: int, targets: list[int], readings: Any, measured: Any) -> Rows:
+    def _measured(self, live: list[int]) -> dict[int, dict[Any, np.ndarray]]:
+        """Each live member's values of the readings that are due now: all of them where its run ends here."""
+        due, step, readings = self.training.measure_every, self.step, self.compiled.readings
+        if not readings or not due or (step % due and step < self.training.budget):
+            return {i: {} for i in live}
+        regular = tuple(reading for reading in readings if step % due == 0 and step // due % reading.every == 0)
+        last = [i for i in live if self._end(i) == step]
+        found: dict[int, dict[Any, np.ndarray]] = {i: {} for i in live}
+        for some, members in ((regular, live), (tuple(r for r in readings if r not in regular), last)):
+            if not some or not members:
+                continue
+            with arithmetic(self.training):
+                values = self.compiled.measure(some, self.member, self.state, self.past)
+            for i in members:
+                found[i] |= {name: x[i] if self.compiled.layout.batched else x for name, x in values.items()}
+        self.past = (Earlier(_copied(self.state.params), self.state.step + 0), self.past[0])
+        return found
+
+    def _show(self, index: int, targets: list[int], readings: Any, measured: dict[Any, np.ndarray]) -> Rows:
         """One member's rows of this segment, cut at the step where its run ended."""
         end = self._end(index)
         keep = [i for i, step in enumerate(targets) if end is None or step <= end]
@@ -230,8 +247,7 @@ class Population:
             for (site, name), values in readings.items()
         ]
         arrays: list[dict[str, Any]] = []
-        for (site, name), values in measured.items() if len(keep) == len(targets) else ():
-            value = values[index]
+        for (site, name), value in measured.items() if len(keep) == len(targets) else ():
             row = {"step": targets[-1], "site": site, "name": name}
             if value.ndim:
                 arrays.append(row | {"shape": ",".join(map(str, value.shape)), "values": value.ravel()})
@@ -247,7 +263,7 @@ class Population:
         broken = self.steps[~np.isfinite(self.curves["train_loss"][index])][:1]
         enough = stop_step(
             self.steps, self.curves["test_accuracy"][index], threshold=rule.threshold, sustain=rule.sustain,
-            further=None if rule.further < 0 else rule.further,
+            further=None if rule.further < 0 else rule.further, measure=rule.measure_every,
         )  # fmt: skip
         spent = [rule.budget] if self.step >= rule.budget else []
         ends = [*(int(step) for step in broken), *([] if enough is None else [enough]), *spent]

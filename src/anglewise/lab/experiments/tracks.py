@@ -27,7 +27,7 @@ TRACK_A = Experiment(
     ),
     baseline="adamw-tuned",
     seeds=4,
-    training=Training(budget=1000, every=10, batch=512, further=0),
+    training=Training(budget=1000, every=10, batch=512, further=0, measure_every=100),
 )
 
 NANDA = AdamW(lr=Warmup(1e-3, 10.0, offset=0.0), wd=1.0, beta1=0.9, beta2=0.98)
@@ -38,7 +38,7 @@ TRACK_B = Experiment(
     model=Transformer(layers=1, norm="none", activation="relu", attention_bias=False, init_law="normal"),
     arms=(Arm("adamw-nanda", (NANDA,)), Arm("adamw-nanda+radial", (NANDA, RadialPenalty(strength=0.01)))),
     seeds=4,
-    training=Training(budget=10000, every=10, further=0),
+    training=Training(budget=10000, every=10, further=0, measure_every=200),
 )
 
 CHOU = AdamW(lr=0.05, wd=4.0, beta1=0.9, beta2=0.99, eps=1e-25)
@@ -49,7 +49,7 @@ TRACK_C1 = Experiment(
     model=MLP(hidden=(200, 200)),
     arms=(Arm("adamw-chou", (CHOU,)), Arm("adamw-chou+radial", (CHOU, RadialPenalty(strength=0.05)))),
     seeds=8,
-    training=Training(budget=500, every=2, further=10),
+    training=Training(budget=500, every=2, further=10, measure_every=50),
 )
 
 WEAK, STRONG = AdamW(lr=1e-3, wd=1e-3), AdamW(lr=1e-3, wd=0.1)
@@ -64,7 +64,7 @@ TRACK_D = Experiment(
         Arm("adamw-weak+radial", (WEAK, RadialPenalty(strength=0.05, target=1.0))),
     ),
     seeds=4,
-    training=Training(budget=20000, every=10, threshold=0.9, further=0),
+    training=Training(budget=20000, every=10, threshold=0.9, further=0, measure_every=400),
 )
 
 EXPERIMENTS = (TRACK_A, TRACK_B, TRACK_C1, TRACK_D)

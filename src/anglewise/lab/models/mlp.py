@@ -7,7 +7,8 @@ activation, ``input`` the vector [e_a; e_b] (to read; nothing can be tapped ther
 pre-activations.
 
 The first layer is a look-up: with a one-hot input, W_1 e_a is a row of W_1; with embeddings it is a row of the
-product of table and weights, which is formed once per step wherever the batch is larger than the vocabulary.
+product of table and weights, which is formed once per step wherever the batch is larger than the vocabulary.  For many
+positions of few tokens, such as bits, a product is many times faster than as many look-ups and their gradients.
 """
 
 from __future__ import annotations
@@ -111,8 +112,10 @@ class MLPNetwork(eqx.Module):
         return jnp.concatenate(parts, axis=-1)
 
     def _first(self, inputs: Int[Array, "n length"]) -> Float[Array, "n d"]:
-        """First pre-activation, by look-up."""
+        """First pre-activation: by look-up, or as a product where there are more look-ups to add than tokens."""
         first, (n, length) = self.layers[0], inputs.shape
+        if length >= self.tokens:
+            return first(self._embedded(inputs))
         blocks = first.weight.reshape(length, -1, first.weight.shape[-1])
         if self.embedding is None:
             tables = [blocks[i] for i in range(length)]

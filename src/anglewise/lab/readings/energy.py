@@ -1,10 +1,20 @@
-r"""Radial energy of the task gradient at every site.
+r"""Radial energy of the task gradient, and under its own name of the total gradient, at every site.
 
-.. math:: \Phi = d \, \frac{\langle g, u \rangle^2}{|g|^2}, \qquad g = \nabla_h \ell_{\text{task}}
+.. math:: \Phi_i = d \, \frac{\langle g_i, u_i \rangle^2}{|g_i|^2}, \qquad
+    g_i = \nabla_{h_i} \ell_{\text{task}} \quad\text{or}\quad \nabla_{h_i} L_{\text{total}}
 
-The gradient is of the cross-entropy alone, sample by sample: the penalty's own gradient is purely radial and
-would measure itself.  A random direction gives 1 on average; compare with the paired run without penalty rather
-than with 1.  Source: arXiv 2606.32000, section 4.
+The task's is the one to interpret.  The penalty's own gradient is purely radial: near force balance it cancels the
+task's radial part, away from it it adds to it, and either way the total measures the penalty.  A random direction
+gives 1 on average; compare with the paired run without penalty rather than with 1.
+
+Vectors of one example (several positions) depend on each other, so examples are the clusters of the standard error:
+with :math:`S_e` the sum over an example's vectors, :math:`c_e` their number, :math:`m = \sum S_e / \sum c_e` and k
+examples,
+
+.. math:: \operatorname{se}(m) = \frac{1}{\sum c_e} \sqrt{\frac{k}{k-1} \sum_e (S_e - m c_e)^2},
+
+which for one vector per example is the familiar :math:`s / \sqrt k`.  Source: arXiv 2606.32000, section 4; the
+standard error is Cochran's for a ratio (Sampling Techniques, 1977, section 6.3).
 """
 
 from __future__ import annotations
@@ -12,47 +22,78 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 
-import jax
 import jax.numpy as jnp
-from jaxtyping import Array
+from jaxtyping import Array, Bool, Float
 
 from anglewise.geometry import radial_energy
-from anglewise.lab.protocols import Network
+from anglewise.lab.look import ROWS, Look, Reading
 
 
 @dataclasses.dataclass(frozen=True)
-class RadialEnergy:
-    """Mean, median and ratio of means of the radial energy, and the share of vectors that have no gradient.
+class RadialEnergy(Reading):
+    """Radial share of the gradient, times the width: mean with standard error, median, ratio of means.
 
     Args:
+        every: Measurements between two values.
+        rows: Training examples looked at.
         relative: A vector whose gradient is shorter than this times the longest has no direction that float
-            arithmetic could tell; it is left out and counted, never taken as 0.
+            arithmetic could tell; it is left out and counted, never taken as 0.  So is a vector of length 0.
     """
 
+    every: int = 1
+    rows: int = ROWS
     relative: float = 1e-6
 
-    def measure(
-        self, network: Network, sites: tuple[str, ...], inputs: Array, labels: Array
-    ) -> Mapping[tuple[str, str], Array]:
-        """``radial_energy``, ``radial_energy_median``, ``radial_energy_of_means``, ``no_gradient``, by site."""
-        shapes = jax.eval_shape(lambda: network(inputs)[1])
-        nudges = {site: jnp.zeros(shapes[site].shape, shapes[site].dtype) for site in sites}
+    def measure(self, look: Look) -> Mapping[tuple[str, str], Array]:
+        """By site, all of the gradient with respect to the activations, sample by sample.
 
-        def loss(nudges: Mapping[str, Array]) -> tuple[Array, Mapping[str, Array]]:
-            logits, activations = network(inputs, tap=lambda site, h: h + nudges[site] if site in nudges else h)
-            picked = jnp.take_along_axis(jax.nn.log_softmax(logits), labels[:, None], axis=-1)
-            return -jnp.sum(picked), {site: activations[site] for site in sites}
-
-        gradients, activations = jax.grad(loss, has_aux=True)(nudges)
+        Of the task: ``radial_energy`` (mean over vectors), ``radial_energy_se``, ``radial_energy_median``,
+        ``radial_energy_of_means`` (mean squared radial part over mean square) and ``no_gradient`` (share left out).
+        Of task and penalties: ``total_radial_energy``, and after it ``_median`` and ``_of_means``; they equal the
+        task's where there is no penalty.
+        """
+        activations = look.forward("train", self.rows).activations
+        task = look.gradients("task", "train", self.rows)
+        total = task if look.penalty is None else look.gradients("total", "train", self.rows)
         found: dict[tuple[str, str], Array] = {}
-        for site in sites:
-            g, h = gradients[site], activations[site]
-            size = jnp.max(jnp.abs(g), axis=-1)
-            usable = size > self.relative * jnp.max(size)
-            energy = radial_energy(g, at=h)
-            square = jnp.where(usable, jnp.sum(jnp.square(g / jnp.max(size)), axis=-1), 0)
-            found[site, "radial_energy"] = jnp.nanmean(jnp.where(usable, energy, jnp.nan))
-            found[site, "radial_energy_median"] = jnp.nanmedian(jnp.where(usable, energy, jnp.nan))
-            found[site, "radial_energy_of_means"] = jnp.sum(jnp.where(usable, energy, 0) * square) / jnp.sum(square)
-            found[site, "no_gradient"] = jnp.mean(~usable, dtype=energy.dtype)
+        for site in look.sites:
+            h = activations[site]
+            own, usable, weight = self._energies(task[site], h)
+            found.update({(site, name): value for name, value in _averages(own, usable, weight).items()})
+            found[site, "radial_energy_se"] = _standard_error(own, usable)
+            found[site, "no_gradient"] = jnp.mean(~usable, dtype=own.dtype)
+            averages = _averages(*self._energies(total[site], h))
+            found.update({(site, f"total_{name}"): value for name, value in averages.items()})
         return found
+
+    def _energies(
+        self, g: Float[Array, "*batch d"], h: Float[Array, "*batch d"]
+    ) -> tuple[Float[Array, "*batch"], Bool[Array, "*batch"], Float[Array, "*batch"]]:
+        """Energy of every vector, whether it can be told, and its squared gradient over the largest entry's."""
+        size = jnp.max(jnp.abs(g), axis=-1)
+        usable = (size > self.relative * jnp.max(size)) & jnp.any(h != 0, axis=-1)
+        scaled = g / jnp.max(size)  # a fitted sample's gradient is so small that its square vanishes
+        weight = jnp.where(usable, jnp.sum(scaled * scaled, axis=-1), 0)
+        return radial_energy(g, at=h), usable, weight
+
+
+def _averages(
+    energy: Float[Array, "*batch"], usable: Bool[Array, "*batch"], weight: Float[Array, "*batch"]
+) -> dict[str, Array]:
+    told = jnp.where(usable, energy, jnp.nan)
+    return {
+        "radial_energy": jnp.nanmean(told),
+        "radial_energy_median": jnp.nanmedian(told),
+        "radial_energy_of_means": jnp.sum(jnp.where(usable, energy, 0) * weight) / jnp.sum(weight),
+    }
+
+
+def _standard_error(energy: Float[Array, "*positions n"], usable: Bool[Array, "*positions n"]) -> Float[Array, ""]:
+    """Of the mean over usable vectors, with examples (the last axis) as clusters; NaN below two examples."""
+    n = energy.shape[-1]
+    kept, one = jnp.where(usable, energy, 0).reshape(-1, n), usable.reshape(-1, n).astype(energy.dtype)
+    sums, counts = jnp.sum(kept, axis=0), jnp.sum(one, axis=0)
+    total, clusters = jnp.sum(counts), jnp.sum(counts > 0, dtype=energy.dtype)
+    residual = sums - counts * jnp.sum(sums) / total
+    spread = jnp.sum(residual * residual) * clusters / (clusters - 1)
+    return jnp.where(clusters > 1, jnp.sqrt(spread) / total, jnp.nan)

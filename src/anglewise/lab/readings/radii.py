@@ -1,4 +1,9 @@
-r"""Radii of activations: :math:`|h| / \sqrt d` at every site, over the training examples."""
+r"""Radii of activations: :math:`|h| / \sqrt d` at every site, on training and, apart, on test examples.
+
+:class:`Radii` reads all training examples at every evaluation, which has their activations at hand anyway.
+:class:`RadiusQuantiles` looks at a sample: quantiles need sorting, and the test points a pass of their own.  Where
+positions share a site, every position is a vector of its own.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +12,14 @@ import math
 from collections.abc import Mapping
 
 import jax.numpy as jnp
-from jaxtyping import Array
+from jaxtyping import Array, Float
 
 from anglewise.geometry import radius
-from anglewise.lab.protocols import Activations, Network
+from anglewise.lab.look import ROWS, Look, Reading
+from anglewise.lab.protocols import Activations
+
+QUANTILES = (5, 50, 95)
+"""In percent."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,25 +30,42 @@ class Radii:
         """``radius`` (the mean over vectors) and ``radius_std``, by site."""
         found: dict[tuple[str, str], Array] = {}
         for site, h in activations.items():
-            r = radius(h) / math.sqrt(h.shape[-1])
-            found[site, "radius"] = jnp.mean(r)
-            found[site, "radius_std"] = jnp.std(r)
+            found.update({(site, name): value for name, value in _moments(_radii(h)).items()})
         return found
 
 
 @dataclasses.dataclass(frozen=True)
-class RadiusQuantiles:
-    """Quantiles of the radius, in units of sqrt(d); they sort, hence at the costlier cadence."""
+class RadiusQuantiles(Reading):
+    """Quantiles of the radius on training points; mean, spread and quantiles on test points. Units of sqrt(d).
 
-    def measure(
-        self, network: Network, sites: tuple[str, ...], inputs: Array, labels: Array
-    ) -> Mapping[tuple[str, str], Array]:
-        """``radius_q05``, ``radius_q50``, ``radius_q95``, by site."""
-        _, activations = network(inputs)
+    Args:
+        every: Measurements between two values.
+        rows: Examples of each part.
+    """
+
+    every: int = 1
+    rows: int = ROWS
+
+    def measure(self, look: Look) -> Mapping[tuple[str, str], Array]:
+        """``radius_q05``, ``radius_q50``, ``radius_q95``, by site; of test points these and Radii's, as ``test_*``."""
+        train, test = (look.forward(part, self.rows).activations for part in ("train", "test"))
         found: dict[tuple[str, str], Array] = {}
-        for site in sites:
-            h = activations[site]
-            r = radius(h).ravel() / math.sqrt(h.shape[-1])
-            values = jnp.quantile(r, jnp.asarray((0.05, 0.5, 0.95), r.dtype))
-            found.update({(site, f"radius_q{q:02d}"): v for q, v in zip((5, 50, 95), values, strict=True)})
+        for site in look.sites:
+            r, other = _radii(train[site]), _radii(test[site])
+            found.update({(site, name): value for name, value in _quantiles(r).items()})
+            apart = {**_moments(other), **_quantiles(other)}
+            found.update({(site, f"test_{name}"): value for name, value in apart.items()})
         return found
+
+
+def _radii(h: Float[Array, "*batch d"]) -> Float[Array, " vectors"]:
+    return radius(h).ravel() / math.sqrt(h.shape[-1])
+
+
+def _moments(r: Float[Array, " vectors"]) -> dict[str, Array]:
+    return {"radius": jnp.mean(r), "radius_std": jnp.std(r)}
+
+
+def _quantiles(r: Float[Array, " vectors"]) -> dict[str, Array]:
+    values = jnp.quantile(r, jnp.asarray(QUANTILES, r.dtype) / 100)
+    return {f"radius_q{q:02d}": value for q, value in zip(QUANTILES, values, strict=True)}

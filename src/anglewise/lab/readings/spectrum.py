@@ -1,41 +1,123 @@
-r"""Ranks and top singular value of the matrix whose rows are a site's activations.
+r"""Singular values of activations and of weights, the ranks that follow from them, and the weights' norms.
 
-Rows are the first `rows` training examples (at all positions), not centred; no rank can exceed
-min(rows, d).  Entropy rank :math:`\exp(-\sum q_i \ln q_i)`, stable rank :math:`|A|_F^2 / \sigma_1^2`.
+Of a matrix with singular values :math:`\sigma_1 \ge \sigma_2 \ge \dots`:
+
+.. math:: \text{effective rank} = \exp\Bigl(-\sum_i q_i \ln q_i\Bigr), \quad q_i = \frac{\sigma_i}{\sum_j \sigma_j},
+    \qquad \text{stable rank} = \frac{|A|_F^2}{\sigma_1^2}
+
+The rows of a site's A are its activations on a sample of training examples (at all positions), not centred; no
+rank can exceed min(n, d), which is written beside them.  The mean activation can hold most of :math:`|A|_F^2`, so
+the effective rank of A with its column means taken off has a name of its own.
+
+Singular values come from an SVD of the matrix and not from the Gram matrix :math:`A^\top A`, whose float32
+eigenvalues lose all below :math:`\sigma_1 / 1000`: of 512 x 200 the one takes 3.5 ms, the other 2.5 ms, and of
+512 x 512 both take 18 ms (one CPU thread).
+
+Sources: effective rank, Roy and Vetterli 2007; stable rank, arXiv 2606.32000, appendix, which does not say which
+of the two its tables hold.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 
 import jax.numpy as jnp
-from jaxtyping import Array
+from jaxtyping import Array, Float
 
-from anglewise.lab.protocols import Network
+from anglewise.lab.look import ROWS, Look, Reading, named_matrices, named_parameters
 
 
 @dataclasses.dataclass(frozen=True)
-class Spectrum:
-    """Effective and stable rank, and the largest singular value.
+class Spectrum(Reading):
+    """Singular values of activations, their effective and stable rank, and the ceiling of any rank.
 
     Args:
-        rows: Training examples that give the rows.
+        every: Measurements between two values.
+        rows: Training examples that give the rows of A; 0 is all.
     """
 
-    rows: int = 1024
+    every: int = 2
+    rows: int = ROWS
 
-    def measure(
-        self, network: Network, sites: tuple[str, ...], inputs: Array, labels: Array
-    ) -> Mapping[tuple[str, str], Array]:
-        """``effective_rank``, ``stable_rank`` and ``sigma_max``, by site."""
-        _, activations = network(inputs[: self.rows])
+    def measure(self, look: Look) -> Mapping[tuple[str, str], Array]:
+        """``effective_rank``, ``effective_rank_centred``, ``stable_rank``, ``sigma_max``, ``rank_ceiling`` by site.
+
+        And the array ``singular_values``, descending, shape ``[min(n, d)]``.
+        """
         found: dict[tuple[str, str], Array] = {}
-        for site in sites:
+        activations = look.forward("train", self.rows).activations
+        for site in look.sites:
             h = activations[site]
-            sigma = jnp.linalg.svd(h.reshape(-1, h.shape[-1]), compute_uv=False)
+            a = h.reshape(-1, h.shape[-1])
+            sigma, centred = singular_values(a)
+            found[site, "effective_rank"], found[site, "stable_rank"] = ranks(sigma)
+            found[site, "effective_rank_centred"] = ranks(centred)[0]
             found[site, "sigma_max"] = sigma[0]
-            found[site, "stable_rank"] = jnp.sum(jnp.square(sigma / sigma[0]))
-            q = sigma / jnp.sum(sigma)
-            found[site, "effective_rank"] = jnp.exp(-jnp.sum(q * jnp.log(jnp.where(q > 0, q, 1))))
+            found[site, "rank_ceiling"] = jnp.asarray(min(a.shape), a.dtype)
+            found[site, "singular_values"] = sigma
         return found
+
+
+@dataclasses.dataclass(frozen=True)
+class WeightNorms(Reading):
+    """Frobenius norm of every parameter, and of all together.
+
+    Args:
+        every: Measurements between two values.
+    """
+
+    every: int = 1
+
+    def measure(self, look: Look) -> Mapping[tuple[str, str], Array]:
+        """``weight_norm`` by parameter; at the site ``""``, of all parameters as one vector."""
+        vectors = {name: w for name, w in named_parameters(look.params).items() if w.ndim < 2}
+        squares = {name: jnp.sum(w * w) for name, w in {**named_matrices(look.params), **vectors}.items()}
+        squares[""] = sum(squares.values(), start=jnp.zeros(()))
+        return {(name, "weight_norm"): jnp.sqrt(square) for name, square in squares.items()}
+
+
+@dataclasses.dataclass(frozen=True)
+class WeightSpectrum(Reading):
+    """Singular values of every weight matrix, and their effective and stable rank.
+
+    Args:
+        every: Measurements between two values.
+    """
+
+    every: int = 4
+
+    def measure(self, look: Look) -> Mapping[tuple[str, str], Array]:
+        """``weight_sigma_max``, ``weight_effective_rank``, ``weight_stable_rank`` by matrix.
+
+        And the array ``weight_singular_values``, descending, shape ``[min(i, o)]``.
+        """
+        found: dict[tuple[str, str], Array] = {}
+        for name, w in named_matrices(look.params).items():
+            sigma = jnp.linalg.svd(w, compute_uv=False)
+            found[name, "weight_effective_rank"], found[name, "weight_stable_rank"] = ranks(sigma)
+            found[name, "weight_sigma_max"] = sigma[0]
+            found[name, "weight_singular_values"] = sigma
+        return found
+
+
+def singular_values(a: Float[Array, "n d"]) -> tuple[Float[Array, " k"], Float[Array, " k"]]:
+    r"""Singular values of A, and of A with its column means m taken off; k = min(n, d).
+
+    A triangle R with :math:`R^\top R = (A - 1 m^\top)^\top (A - 1 m^\top)` serves both, because
+    :math:`A^\top A = R^\top R + n \, m m^\top`.
+    """
+    mean = jnp.mean(a, axis=0)
+    triangle = jnp.linalg.qr(a - mean, mode="r")
+    whole = jnp.concatenate([math.sqrt(a.shape[0]) * mean[None], triangle])
+    return jnp.linalg.svd(whole, compute_uv=False)[: min(a.shape)], jnp.linalg.svd(triangle, compute_uv=False)
+
+
+def ranks(sigma: Float[Array, " k"]) -> tuple[Float[Array, ""], Float[Array, ""]]:
+    """Effective and stable rank from singular values; both 0 for a matrix of zeros."""
+    peak, total = jnp.max(sigma), jnp.sum(sigma)
+    q = sigma / jnp.where(total != 0, total, 1)
+    effective = jnp.exp(-jnp.sum(q * jnp.log(jnp.where(q != 0, q, 1))))
+    stable = jnp.sum(jnp.square(sigma / jnp.where(peak != 0, peak, 1)))
+    return jnp.where(total != 0, effective, 0), stable

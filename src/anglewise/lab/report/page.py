@@ -1,27 +1,22 @@
-"""The report: one HTML file that holds everything, opens without a network and begins with the result.
-
-Nothing from a user is ever read as HTML or script.  As a second wall, the page's content security policy lets
-only the page's own scripts run, known by their hashes, and lets nothing be fetched.
-"""
+"""The report of an experiment: one HTML file that holds everything and begins with the result."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
 import os
-import tempfile
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from anglewise.errors import AnglewiseError
 from anglewise.lab.report import sections
 from anglewise.lab.report.curves import CAPTION
-from anglewise.lab.report.figures import COLOURS, Panel, accuracy, readings, survival, targets
+from anglewise.lab.report.figures import accuracy, readings, survival, targets
+from anglewise.lab.report.instruments import Theme, instruments, themes
+from anglewise.lab.report.phase import phase
 from anglewise.lab.report.results import Results, load
+from anglewise.lab.report.shell import box, controls, document, grid, log, write_page
 from anglewise.lab.report.summary import CRITERIA, NOTE, ArmSummary, Criterion, summaries
-from anglewise.lab.report.text import escape, script
+from anglewise.lab.report.text import escape
+from anglewise.lab.report.traces import COLOURS, Panel
 from anglewise.lab.report.verdict import verdict
 
 Tables: TypeAlias = dict[Criterion, list[ArmSummary]]
@@ -48,69 +43,28 @@ def write_report(
     return write_page(page(load(reader, experiment_id), command=command), path)
 
 
-def write_page(text: str, path: str | os.PathLike[str]) -> Path:
-    """Write a file as a whole or not at all."""
-    path = Path(path)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(text)
-            os.chmod(beside, 0o644)
-            os.replace(beside, path)
-        except BaseException:
-            Path(beside).unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise AnglewiseError(f"cannot write {path}: {error.strerror}; choose another place") from error
-    return path
-
-
 def page(results: Results, *, command: str | None = None) -> str:
     """The whole report as text."""
-    from plotly.offline import get_plotlyjs
-
-    radii = readings(results, "radius")
-    names = dict.fromkeys(name for name, _ in results.readings if not name.startswith("radius"))
-    others = {name: readings(results, name) for name in names}
+    radii, portraits, groups = readings(results, "radius"), phase(results), instruments(results)
     tables = summaries(results)
     first = tables["first"]
     ran = any(s.finished for s in first)
     panels = [accuracy(results)] if results.curves.get("test_accuracy") else []
-    panels += radii + ([survival(results)] if ran else []) + [p for group in others.values() for p in group]
-    body = "\n".join(
-        [
-            _top(results, tables),
-            sections.legend(results),
-            _accuracy(results),
-            _radii(results, radii),
-            _times(results, tables, ran),
-            f"<section><h2>How the runs ended</h2>{sections.outcomes(first)}</section>",
-            *[_others(results, name, group) for name, group in others.items()],
-            _configuration(results),
-            _reproduce(results, results.command if command is None else command),
-        ]
-    )
-    data = script([panel._asdict() for panel in panels])
-    plotly, own = get_plotlyjs(), _asset("page.js")
-    hashes = " ".join(_hash(text) for text in (plotly, own))
-    policy = f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data: blob:"
-    title = escape(results.title or results.name)
-    return f"""<!doctype html>
-<html lang="en"><head><meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{policy}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<style>{_asset("page.css")}</style>
-</head><body><main>
-{body}
-</main>
-<script type="application/json" id="panels">{data}</script>
-<script>{plotly}</script>
-<script>{own}</script>
-</body></html>
-"""
+    panels += radii + portraits + ([survival(results)] if ran else [])
+    panels += [panel for group in groups for part in group.parts for panel in part.panels]
+    body = [
+        _top(results, tables),
+        sections.legend(results),
+        _accuracy(results),
+        _radii(results, radii),
+        _phase(portraits),
+        _times(results, tables, ran),
+        f"<section><h2>How the runs ended</h2>{sections.outcomes(first)}</section>",
+        _instruments(results, groups),
+        _configuration(results),
+        _reproduce(results, results.command if command is None else command),
+    ]
+    return document(results.title or results.name, body, panels)
 
 
 def _top(results: Results, tables: Tables) -> str:
@@ -128,17 +82,17 @@ def _top(results: Results, tables: Tables) -> str:
 
 
 def _bands(results: Results) -> str:
-    return _box("band", "bands", on=len(results.arms) <= len(COLOURS))
+    return box("band", "bands", on=len(results.arms) <= len(COLOURS))
 
 
 def _accuracy(results: Results) -> str:
     if not results.curves.get("test_accuracy"):
         return "<section><h2>Accuracy</h2><p>No evaluations yet.</p></section>"
-    boxes = _controls(
+    boxes = controls(
         _bands(results),
-        _box("seed", "single seeds"),
-        _box("train", "train accuracy (dashed)", on=True),
-        _log("accuracy", "x"),
+        box("seed", "single seeds"),
+        box("train", "train accuracy (dashed)", on=True),
+        log("accuracy", "x"),
     )
     note = f"The dotted line is the threshold, {100 * results.threshold:g} % of the test examples."
     return (
@@ -151,27 +105,44 @@ def _radii(results: Results, panels: list[Panel]) -> str:
     if not panels:
         return "<section><h2>Radii</h2><p>No radii were read.</p></section>"
     spread = any(name in ("radius_q05", "radius_q95") for name, _ in results.readings)
-    boxes = _controls(
+    balance = any(name == "balance_radius" for name, _ in results.readings)
+    boxes = controls(
         _bands(results),
-        _box("seed", "single seeds"),
-        _box("spread", "5 % and 95 % of a network's activations (dotted)") if spread else "",
-        _log("radius", "y", on=any(panel.log for panel in panels)),
-        _log("radius", "x"),
+        box("seed", "single seeds"),
+        box("spread", "5 % and 95 % of a network's activations (dotted)") if spread else "",
+        box("theory", "balance radius (dashed)", on=True) if balance else "",
+        log("radius", "y", on=any(panel.log for panel in panels)),
+        log("radius", "x"),
     )
     has_target = any(targets(results, arm, panel.site) for arm in results.arms for panel in panels)
     note = " Dash-dotted: an arm's target." if has_target else ""
+    if balance:
+        note += " Dashed: the radius at which theory has the loss's outward push and the penalty's pull cancel."
     return (
-        f"<section><h2>Radius of every site</h2>{boxes}{_grid(panels)}"
+        f"<section><h2>Radius of every site</h2>{boxes}{grid(panels)}"
         f'<p class="note">Length of the activations, averaged over samples, in units of the square root of '
         f"their width: 1 is what a vector of unit variance has.{note} {CAPTION}</p></section>"
     )
 
 
-def _others(results: Results, name: str, panels: list[Panel]) -> str:
-    title = escape(name.replace("_", " ").capitalize())
-    log = _log(f"{name}-", "y", on=any(panel.log for panel in panels))
-    boxes = _controls(_bands(results), _box("seed", "single seeds"), log)
-    return f"<section><h2>{title}</h2>{boxes}{_grid(panels)}</section>"
+def _phase(panels: list[Panel]) -> str:
+    if not panels:
+        return ""
+    note = (
+        "One line per seed, each from its first step (ring) to its last, with arrows along time: how far the "
+        "activations lie from the origin against how well the network generalises. A line that runs right and then "
+        "up inflates first and generalises later; one that turns left while it climbs generalises as it shrinks."
+    )
+    return f'<section><h2>Phase portrait</h2>{grid(panels)}<p class="note">{note}</p></section>'
+
+
+def _instruments(results: Results, groups: list[Theme]) -> str:
+    if not groups:
+        return ""
+    boxes = controls(_bands(results), box("seed", "single seeds"))
+    faint = " A faint upright line is an arm's median time to generalise." if sections.any_reached(results) else ""
+    note = f"Readings by theme; open one to draw it. {CAPTION}{faint}"
+    return f'<section><h2>Instruments</h2>{boxes}<p class="note">{note}</p>{themes(groups)}</section>'
 
 
 def _times(results: Results, tables: Tables, ran: bool) -> str:
@@ -209,35 +180,3 @@ def _reproduce(results: Results, command: str) -> str:
     )
     origin = f'<p class="soft">Experiment {escape(results.experiment_id)}</p>{sections.provenance(results)}'
     return f"<section><h2>Reproduce</h2>{line}<h3>Provenance</h3>{origin}</section>"
-
-
-def _grid(panels: list[Panel]) -> str:
-    figures = "".join(
-        f'<section><h3>{escape(panel.site)}</h3><div class="plot" id="{escape(panel.id)}"></div></section>'
-        for panel in panels
-    )
-    return f'<div class="panels">{figures}</div>'
-
-
-def _controls(*inputs: str) -> str:
-    return f'<div class="controls">{"".join(inputs)}</div>'
-
-
-def _box(layer: str, text: str, *, on: bool = False) -> str:
-    checked = " checked" if on else ""
-    return f'<label><input type="checkbox" data-layer="{layer}"{checked}> {text}</label>'
-
-
-def _log(prefix: str, axis: str, *, on: bool = False) -> str:
-    checked = " checked" if on else ""
-    data = f'data-log="{escape(prefix)}" data-axis="{axis}axis"'
-    text = "logarithmic steps" if axis == "x" else "logarithmic values"
-    return f'<label><input type="checkbox" {data}{checked}> {text}</label>'
-
-
-def _asset(name: str) -> str:
-    return (files("anglewise.lab.report") / name).read_text(encoding="utf-8")
-
-
-def _hash(text: str) -> str:
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"

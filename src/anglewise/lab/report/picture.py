@@ -3,38 +3,22 @@
 from __future__ import annotations
 
 import os
-import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from anglewise.errors import AnglewiseError
 from anglewise.lab.report.curves import band
-from anglewise.lab.report.figures import COLOURS, colour, targets
+from anglewise.lab.report.figures import targets
+from anglewise.lab.report.paper import MARKS, STYLE, checked, save, short, styled
 from anglewise.lab.report.results import Results, load
 from anglewise.lab.report.summary import time_of
-from anglewise.lab.report.text import plain
+from anglewise.lab.report.traces import COLOURS, colour
 from anglewise.lab.stats import kaplan_meier
 
-MARKS = ("", "o", "s", "D", "^", "x", "P", "*")
 DASHES = ("-", "--", ":", "-.")
 LETTERS = 130
 """Of the legend's size, in the width of the picture."""
-STYLE: Any = {
-    "font.size": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.titlesize": 9.5,
-    "axes.titlelocation": "left",
-    "axes.grid": True,
-    "grid.color": "#ececec",
-    "axes.axisbelow": True,
-    "legend.frameon": False,
-    "text.parse_math": False,
-    "svg.hashsalt": "anglewise",
-    "svg.fonttype": "path",
-}
 
 
 def save_picture(reader: Any, experiment_id: str | None, path: str | os.PathLike[str]) -> Path:
@@ -56,34 +40,30 @@ def draw(results: Results, path: str | os.PathLike[str]) -> Path:
     Raises:
         AnglewiseError: If the file cannot be written, or its ending is none of .svg, .pdf and .png.
     """
-    import matplotlib
+    path = checked(path)
+    with styled(STYLE):
+        return save(picture(results), path, dpi=200)
+
+
+def picture(results: Results) -> Any:
+    """The same as a figure of matplotlib."""
     from matplotlib.figure import Figure
 
-    path = Path(path)
-    if path.suffix not in (".svg", ".pdf", ".png"):
-        raise AnglewiseError(f"expected a name ending in .svg, .pdf or .png, got {path.name!r}")
-    with matplotlib.rc_context(STYLE), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph .* missing from")  # names may hold any letters
-        figure = Figure(figsize=(10.5, 3.7), layout="constrained")
-        axes = figure.subplots(1, 3)
-        _accuracy(axes[0], results)
-        _radius(axes[1], results)
-        _survival(axes[2], results)
-        for axis in axes:
-            axis.set_xlabel("optimiser steps")
-            axis.margins(x=0.01)
-        handles = [_handle(i) for i in range(len(results.arms))]
-        names = [" " + _short(arm) for arm in results.arms]  # a leading underscore would drop the entry
-        columns = max(1, min(len(names), LETTERS // (max(map(len, names)) + 5)))
-        figure.legend(handles, names, loc="outside lower center", ncols=columns, fontsize=8.5, handlelength=1.8)
-        rows = -(-len(names) // columns)
-        figure.set_size_inches(10.5, 3.4 + 0.2 * rows)
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            figure.savefig(path, dpi=200, metadata={"Date": None} if path.suffix == ".svg" else None)
-        except OSError as error:
-            raise AnglewiseError(f"cannot write {path}: {error.strerror}; choose another place") from error
-    return path
+    figure = Figure(figsize=(10.5, 3.7), layout="constrained")
+    axes = figure.subplots(1, 3)
+    _accuracy(axes[0], results)
+    _radius(axes[1], results)
+    _survival(axes[2], results)
+    for axis in axes:
+        axis.set_xlabel("optimiser steps")
+        axis.margins(x=0.01)
+    handles = [_handle(i) for i in range(len(results.arms))]
+    names = [" " + short(arm) for arm in results.arms]  # a leading underscore would drop the entry
+    columns = max(1, min(len(names), LETTERS // (max(map(len, names)) + 5)))
+    figure.legend(handles, names, loc="outside lower center", ncols=columns, fontsize=8.5, handlelength=1.8)
+    rows = -(-len(names) // columns)
+    figure.set_size_inches(10.5, 3.4 + 0.2 * rows)
+    return figure
 
 
 def _accuracy(axis: Any, results: Results) -> None:
@@ -116,7 +96,7 @@ def _radius(axis: Any, results: Results) -> None:
         axis.set_ylim(bottom=0)
     if 1 < len(sites) <= len(DASHES):
         styles = [_line("#555", DASHES[j]) for j in range(len(sites))]
-        axis.legend(styles, [" " + _short(site) for site in sites], fontsize=8, loc="best")
+        axis.legend(styles, [" " + short(site) for site in sites], fontsize=8, loc="best")
 
 
 def _survival(axis: Any, results: Results) -> None:
@@ -155,8 +135,3 @@ def _line(ink: str, dashes: str, marker: str = "") -> Any:
 
 def _mark(i: int) -> str:
     return MARKS[i // 8 % len(MARKS)]
-
-
-def _short(name: str) -> str:
-    name = plain(name)
-    return name if len(name) <= 30 else f"{name[:16]}\u2026{name[-13:]}"

@@ -1,7 +1,8 @@
 """Results of one experiment as plain data: what was planned, what has finished, how it went.
 
 Everything that reports reads this and nothing else; :func:`load` fills it from a store.  A run counts as
-finished once it has an outcome.  A planned run without one is *missing*, and stays in every count.
+finished once it has an outcome.  A planned run without one is *missing*, and stays in every count.  *Arrays* (spectra,
+maps, circles: readings that are no single number) may be large, so they are loaded when a figure asks for them.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import shlex
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -37,6 +38,22 @@ class Series(NamedTuple):
     values: np.ndarray
 
 
+class Frames(NamedTuple):
+    """Arrays of one run: steps of shape ``[n]``, increasing, and values of shape ``[n, ...]``."""
+
+    steps: np.ndarray
+    values: np.ndarray
+
+
+Arrays: TypeAlias = Mapping[tuple[str, str], Mapping[Key, Frames]]
+"""Arrays by (name, site), then by run."""
+
+
+def no_arrays(keys: Collection[Key], names: Collection[str] | None = None, *, last: bool = False) -> Arrays:
+    """What there is where no arrays were read."""
+    return {}
+
+
 @dataclasses.dataclass(frozen=True)
 class Results:
     """One experiment.
@@ -58,6 +75,9 @@ class Results:
         command: What reproduces it.
         provenance: By key, each value with the number of runs that have it.
         created: When the experiment was planned.
+        runs: Ids in the store.
+        arrays: ``(runs, names, last=False) -> Arrays``, read from the store when called: those of some runs, by name
+            (None for all), of every step or of the last.
     """
 
     experiment_id: str
@@ -76,6 +96,8 @@ class Results:
     command: str = ""
     provenance: Mapping[str, Counter[str]] = dataclasses.field(default_factory=dict)
     created: str = ""
+    runs: Mapping[Key, str] = dataclasses.field(default_factory=dict)
+    arrays: Callable[..., Arrays] = no_arrays
 
     def seeds(self, arm: str) -> list[int]:
         """Planned seeds of an arm, in order."""
@@ -84,6 +106,43 @@ class Results:
     def finished(self, arm: str) -> dict[int, Ended]:
         """Finished runs of an arm, by seed."""
         return {seed: self.ended[arm, seed] for seed in self.seeds(arm) if (arm, seed) in self.ended}
+
+    def select(self, wanted: Sequence[str]) -> Results:
+        """The same experiment with only some of its arms (by name) or runs (by id, or its unique beginning).
+
+        Raises:
+            StoreError: If a name is neither, or the beginning of several ids.
+        """
+        kept: list[Key] = []
+        for name in wanted:
+            found = [key for key in self.planned if key[0] == name]
+            found = found or [key for key, run_id in self.runs.items() if name and run_id.startswith(name)]
+            if not found:
+                raise StoreError(unknown("arm or run", name, [*self.arms, *self.runs.values()][: len(self.arms) + 8]))
+            if len(found) > 1 and name not in self.arms:
+                raise StoreError(f"{len(found)} runs begin with {name!r}: give more of the id")
+            kept += found
+        return self.only(kept) if wanted else self
+
+    def only(self, keys: Collection[Key]) -> Results:
+        """The same experiment with only some of its runs."""
+        keys = set(keys)
+
+        def of(found: Mapping[Key, Any]) -> dict[Key, Any]:
+            return {key: value for key, value in found.items() if key in keys}
+
+        arms = tuple(arm for arm in self.arms if any(name == arm for name, _ in keys))
+        panels = {panel: of(series) for panel, series in self.readings.items()}
+        return dataclasses.replace(
+            self,
+            arms=arms,
+            baseline=self.baseline if self.baseline in arms else arms[0],
+            planned=tuple(key for key in self.planned if key in keys),
+            ended=of(self.ended),
+            curves={name: of(series) for name, series in self.curves.items()},
+            readings={panel: series for panel, series in panels.items() if series},
+            runs=of(self.runs),
+        )
 
 
 def load(reader: Any, experiment_id: str | None = None) -> Results:
@@ -154,7 +213,62 @@ def load(reader: Any, experiment_id: str | None = None) -> Results:
         command=command if isinstance(command, str) else shlex.join(command),
         provenance=_tally([reader.provenance(row["run_id"]) for row in started]),
         created=str(manifest.get("created") or ""),
+        runs={key: run_id for run_id, key in keys.items()},
+        arrays=_Stored(reader, keys),
     )
+
+
+def load_run(reader: Any, run: str) -> tuple[Results, Key]:
+    """The newest experiment that a run belongs to, with this run alone, and what the run is called there.
+
+    Args:
+        reader: A store's reader.
+        run: Its id, or a beginning that no other run has.
+
+    Raises:
+        StoreError: If there is no such run, or several.
+    """
+    homes = {entry["run_id"]: m["experiment_id"] for m in reader.experiments() for entry in m["runs"]}
+    found = [run_id for run_id in homes if run and run_id.startswith(run)]
+    if not found:
+        raise StoreError(unknown("run", run, list(homes)[:12]))
+    if len(found) > 1:
+        raise StoreError(f"{len(found)} runs begin with {run!r}: give more of the id")
+    results = load(reader, homes[found[0]]).select(found)
+    return results, results.planned[0]
+
+
+@dataclasses.dataclass(frozen=True)
+class _Stored:
+    """Arrays of a store, read when called."""
+
+    reader: Any
+    keys: Mapping[str, Key]
+
+    def __call__(self, keys: Collection[Key], names: Collection[str] | None = None, *, last: bool = False) -> Arrays:
+        runs = [run_id for run_id, key in self.keys.items() if key in set(keys)]
+        where = f"run_id IN ({', '.join(map(_quoted, runs)) or 'NULL'})"
+        if names is not None:
+            where += f" AND name IN ({', '.join(map(_quoted, names)) or 'NULL'})"
+        newest = "QUALIFY row_number() OVER (PARTITION BY run_id, name, site ORDER BY step DESC) = 1" if last else ""
+        table = self.reader.query(
+            f'SELECT run_id, name, site, step, shape, "values" FROM arrays WHERE {where} {newest} '
+            "ORDER BY name, site, run_id, step"
+        )
+        found: dict[tuple[str, str], dict[Key, Frames]] = {}
+        for (name, site, run_id), rows in _groups(table, ["name", "site", "run_id"]).items():
+            part = table.slice(rows.start, rows.stop - rows.start)
+            found.setdefault((name, site), {})[self.keys[run_id]] = _frames(part)
+        return found
+
+
+def _frames(table: Any) -> Frames:
+    """Arrays of one name, site and run; those of another shape than the last one are left out."""
+    shapes = table.column("shape").to_pylist()
+    kept = [i for i, shape in enumerate(shapes) if shape == shapes[-1]]
+    shape = tuple(int(n) for n in shapes[-1].split(","))
+    values = [np.asarray(table.column("values")[i].values, np.float32).reshape(shape) for i in kept]
+    return Frames(table.column("step").to_numpy()[kept].astype(int), np.stack(values))
 
 
 def _ended(row: Mapping[str, Any]) -> Ended:

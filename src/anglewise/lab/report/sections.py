@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from anglewise.lab.report.figures import colour, symbol
 from anglewise.lab.report.results import Results
 from anglewise.lab.report.summary import ArmSummary, Criterion, cells, columns, heading
 from anglewise.lab.report.text import DASH, count_of, escape
+from anglewise.lab.report.traces import colour, symbol
 
 OUTCOMES = {
     "grokked": ("#117733", "#fff"),
@@ -159,3 +159,8 @@ def provenance(results: Results) -> str:
 def counts(summaries: Sequence[ArmSummary]) -> str:
     """Runs finished of those planned, over all arms."""
     return count_of(sum(s.finished for s in summaries), sum(s.planned for s in summaries))
+
+
+def any_reached(results: Results) -> bool:
+    """Whether any run generalised."""
+    return any(run.first is not None for run in results.ended.values())

@@ -1,0 +1,255 @@
+r"""The Fourier circuit: what frequencies token tables, neurons and logits are made of.
+
+Tables.  With T the rows that a network keeps for the tokens of one operand, in the group's order, and k a frequency,
+
+.. math:: c_k = \frac{1}{\sqrt n} \sum_j T_j e^{-2 \pi i k j / n}, \qquad
+    q_k = \frac{2 |c_k|^2}{\sum_j |T_j - \bar T|^2}
+
+q_k is a share of power (once instead of twice at k = n/2).  Read from every embedding, and from the map that takes
+an operand's token to the first layer (embedding times weights, or the weights alone for a one-hot input).
+
+Neurons.  With :math:`h(a, b)` one neuron on the whole table of pairs,
+
+.. math:: R^2_k = \text{share of } \operatorname{Var} h
+    \text{ in the span of the waves of } k a, \; k b, \; k (a + b), \; k (a - b)
+
+that is, in polynomials of degree 2 in the waves of one frequency (arXiv 2301.05217, section 4.3).  *Coherence* is the
+mean over live neurons of the best frequency's share.
+
+Logits.  Their share in the span of :math:`\cos 2 \pi k (a + b - c) / n` (the same source, section 4.2).
+
+For subtraction and division the answer is a - b, and b changes its sign throughout.  Sources: arXiv 2606.32000
+(Figures 4 and 5: coherence, largest DFT magnitude, selectivity, without definitions); arXiv 2301.05217.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from anglewise.lab.look import Look, Reading
+from anglewise.lab.protocols import Model, Task
+from anglewise.lab.readings.cycles import cycle_of_task, cyclic, means, power, waves, waves_of
+
+
+@dataclasses.dataclass(frozen=True)
+class EmbeddingFourier(Reading):
+    """Frequencies of the token tables, their largest magnitude and sparsity, and the circles that tokens lie on.
+
+    Args:
+        every: Measurements between two values.
+        circles: Most circles to give, of the strongest frequencies that have two waves.
+    """
+
+    every: int = 1
+    circles: int = 4
+
+    def suits(self, task: Task, model: Model) -> bool:
+        """Tasks with a cycle."""
+        return cyclic(task)
+
+    def measure(self, look: Look) -> Mapping[tuple[str, str], Array]:
+        """By table: ``fourier_power`` [f], ``fourier_max``, ``fourier_entropy``, ``fourier_gini``, ``circles``, ...
+
+        ``fourier_max`` is the largest |c_k| over frequencies and columns.  ``fourier_entropy`` is that of q over ln f
+        (1: all frequencies alike, 0: one).  ``fourier_gini`` is the Gini coefficient of the frequencies' norms.
+        ``circles`` [circles, n, 2] are the tokens in the plane of each strong frequency, along the orthonormal pair
+        nearest to the directions of its cosine and sine (so a clean circle starts at angle 0 and runs
+        counter-clockwise), and ``circle_frequencies`` [circles] says which these are.
+        """
+        found: dict[tuple[str, str], Array] = {}
+        for name, table in token_tables(look).items():
+            columns = power(table)
+            strength = jnp.sum(columns, axis=1)
+            share = strength / jnp.sum(strength)
+            wave = jnp.asarray(waves_of(table.shape[0]), table.dtype)[:, None]
+            found[name, "fourier_power"] = share
+            found[name, "fourier_max"] = jnp.sqrt(jnp.max(columns / wave))
+            found[name, "fourier_entropy"] = entropy(share)
+            found[name, "fourier_gini"] = gini(jnp.sqrt(strength))
+            drawn = circles(table, strength, self.circles)
+            found[name, "circle_frequencies"], found[name, "circles"] = drawn
+        return found
+
+
+@dataclasses.dataclass(frozen=True)
+class NeuronFourier(Reading):
+    """Which frequencies each neuron answers to over the whole table: coherence, selectivity, clusters.
+
+    Args:
+        every: Measurements between two values.
+        sites: Where neurons are read (a Transformer's at the last position); empty for every post-activation,
+            ``*.post``.  Post-activations, because that is what the next layer reads, and because a first layer's
+            pre-activation is f(a) + g(b) whatever was learned and has no component in a + b.
+        member: A neuron belongs to the cluster of its best frequency if that explains at least this share of its
+            variance; above one half no other frequency can be as strong (2301.05217 uses 0.85).
+        least: Members that make a frequency live.
+        relative: A neuron whose variance is below this times the largest is dead: left out, and NaN in the map.
+    """
+
+    every: int = 2
+    sites: tuple[str, ...] = ()
+    member: float = 0.5
+    least: int = 1
+    relative: float = 1e-6
+
+    def suits(self, task: Task, model: Model) -> bool:
+        """Tasks with a cycle."""
+        return cyclic(task)
+
+    def measure(self, look: Look) -> Mapping[tuple[str, str], Array]:
+        """By site: ``fourier_map`` [neurons, f], ``fourier_coherence``, ``live_frequencies``, and others.
+
+        ``fourier_map`` is R^2 by neuron and frequency; ``fourier_coherence`` the mean of its best over live neurons,
+        ``fourier_coherence_sum`` the same for the waves of k(a + b) alone.  ``own_share`` is the share of all
+        neurons' power in their best frequencies, ``selectivity_entropy`` the mean entropy of a neuron's map over ln f
+        (0: one frequency, 1: all alike), ``live_frequencies`` the number that have a cluster, ``cluster_size`` the
+        median size of these (NaN without), ``fourier_max`` the largest coefficient with the transform divided by n.
+        """
+        activations = look.table().activations
+        sites = self.sites or tuple(site for site in activations if site.endswith(".post"))
+        found: dict[tuple[str, str], Array] = {}
+        for site in sites:
+            h = activations[site]
+            found.update({(site, name): x for name, x in self._one(h if h.ndim == 2 else h[-1], look).items()})
+        return found
+
+    def _one(self, h: Float[Array, "n2 d"], look: Look) -> dict[str, Array]:
+        cycle = cycle_of_task(look.task)
+        n = len(cycle.order)
+        found = means(h.reshape(n, n, -1))
+        live = found.variance > self.relative * jnp.max(found.variance)
+        total = n * jnp.where(live, found.variance, 1)
+        wave = jnp.asarray(waves_of(n), h.dtype)[:, None]
+        sizes = [power(x) for x in (found.a, found.b, found.plus, found.minus)]
+        single = jnp.where(wave == 1, 0.5, 1)  # at n/2, a + b and a - b have one wave in common
+        shares = ((sizes[0] + sizes[1] + (sizes[2] + sizes[3]) * single) / total).T
+        answer = (power(found.answer(cycle)) / total).T
+        best = jnp.max(shares, axis=1)
+        members = (live & (best >= self.member))[:, None] & (
+            jnp.argmax(shares, axis=1)[:, None] == jnp.arange(shares.shape[1])
+        )
+        counts = jnp.sum(members, axis=0, dtype=h.dtype)
+        populated = counts >= self.least
+        of_neurons = jax.vmap(entropy)(shares / jnp.sum(shares, axis=1, keepdims=True))
+        return {
+            "fourier_map": jnp.where(live[:, None], shares, jnp.nan),
+            "fourier_coherence": jnp.mean(best, where=live),
+            "fourier_coherence_sum": jnp.mean(jnp.max(answer, axis=1), where=live),
+            "own_share": jnp.sum(best * found.variance, where=live) / jnp.sum(found.variance, where=live),
+            "selectivity_entropy": jnp.mean(of_neurons, where=live),
+            "live_frequencies": jnp.sum(populated, dtype=h.dtype),
+            "cluster_size": jnp.nanmedian(jnp.where(populated, counts, jnp.nan)),
+            "fourier_max": jnp.sqrt(n * jnp.max(jnp.stack(sizes) / wave)),
+        }
+
+
+@dataclasses.dataclass(frozen=True)
+class LogitFourier(Reading):
+    """How much of the logits is a sum of cosines of a + b - c, and of which frequencies.
+
+    Args:
+        every: Measurements between two values.
+        best: Strongest frequencies that make ``logit_coherence_best``.
+    """
+
+    every: int = 2
+    best: int = 5
+
+    def suits(self, task: Task, model: Model) -> bool:
+        """Tasks with a cycle."""
+        return cyclic(task)
+
+    def measure(self, look: Look) -> Mapping[tuple[str, str], Array]:
+        """``logit_fourier`` [f], the shares of variance by frequency; ``logit_coherence``, ``..._best``, their sums."""
+        share = logit_shares(look)
+        strongest = jax.lax.top_k(share, min(self.best, share.shape[0]))[0]
+        return {
+            ("", "logit_fourier"): share,
+            ("", "logit_coherence"): jnp.sum(share),
+            ("", "logit_coherence_best"): jnp.sum(strongest),
+        }
+
+
+def logit_shares(look: Look) -> Float[Array, " f"]:
+    """Share of the logits' variance along the cosine of k(a + b - c), for every frequency k.
+
+    Only classes that are members of the group count, and each pair's logits are taken about their mean over these: a
+    constant added to all of a pair's logits changes no probability.
+    """
+    cycle = cycle_of_task(look.task)
+    n = len(cycle.order)
+    logits = look.table().logits[:, np.asarray(cycle.order)]
+    centred = logits - jnp.mean(logits, axis=1, keepdims=True)
+    by_distance = means(means(centred.reshape(n, n, n)).answer(cycle)).minus
+    along = jnp.asarray(waves(n).cos, logits.dtype) @ by_distance
+    return jnp.square(along) / jnp.mean(jnp.sum(jnp.square(centred), axis=1))
+
+
+def token_tables(look: Look) -> dict[str, Float[Array, "n d"]]:
+    """What the network keeps for the tokens of an operand, one row per member of the group in its order.
+
+    The embedding under its own name (``embedding``, or ``embedding.0``, ``embedding.1`` for a stack), and for every
+    weight that is applied to the embedded input, the map from the token at each operand's position to its outputs,
+    as ``<weight>.<position>``.
+    """
+    cycle, network = cycle_of_task(look.task), look.network
+    order, found = np.asarray(cycle.order), dict[str, Array]()
+    embedding: Any = getattr(look.params, "embedding", None)
+    stack = None if embedding is None else (embedding[None] if embedding.ndim == 2 else embedding)
+    names = jax.tree_util.tree_map_with_path(
+        lambda path, _: jax.tree_util.keystr(path, simple=True, separator="."), look.params
+    )
+    for position in (cycle.a, cycle.b):
+        if stack is not None:
+            which = position % stack.shape[0]
+            found["embedding" if embedding.ndim == 2 else f"embedding.{which}"] = stack[which][order]
+        for feed in network.feeds.values():
+            if feed.source == "input":
+                weight = feed.weight(network)
+                block = weight.reshape(look.task.length, -1, weight.shape[-1])[position]
+                rows = block[order] if stack is None else stack[position % stack.shape[0]][order] @ block
+                found[f"{feed.weight(names)}.{position}"] = rows
+    return found
+
+
+def circles(table: Float[Array, "n d"], strength: Float[Array, " f"], most: int) -> tuple[Array, Array]:
+    """The strongest frequencies, [circles], and the rows' coordinates in the plane of each, [circles, n, 2]."""
+    n = table.shape[0]
+    _, index = jax.lax.top_k(strength[: (n - 1) // 2], min(most, (n - 1) // 2))
+    cos, sin = (jnp.asarray(w, table.dtype)[index] for w in waves(n))
+    planes = jnp.stack([cos @ table, sin @ table], axis=1)  # [circles, 2, d]
+    # the nearest orthonormal pair, (M M^T)^(-1/2) M; the root of a 2 x 2 matrix A is (A + sqrt(det) I) / trace of it
+    square = planes @ jnp.swapaxes(planes, 1, 2)
+    root_det = jnp.sqrt(jnp.maximum(jnp.linalg.det(square), 0))[:, None, None]
+    trace = jnp.trace(square, axis1=1, axis2=2)[:, None, None]
+    root = (square + root_det * jnp.eye(2, dtype=table.dtype)) / jnp.sqrt(trace + 2 * root_det)
+    told = root_det > jnp.finfo(table.dtype).eps * trace  # rows on one line have no plane
+    orthonormal = jnp.where(told, jnp.linalg.inv(root) @ planes, jnp.nan)
+    centred = table - jnp.mean(table, axis=0)
+    return (index + 1).astype(table.dtype), jnp.einsum("nd,kpd->knp", centred, orthonormal)
+
+
+def entropy(share: Float[Array, " f"]) -> Float[Array, ""]:
+    """Entropy of shares that add up to 1, over its largest value ln f; NaN for a single share."""
+    logs = jnp.log(jnp.where(share > 0, share, 1))
+    return -jnp.sum(share * logs) / math.log(share.shape[0]) if share.shape[0] > 1 else share[0] * jnp.nan
+
+
+def gini(sizes: Float[Array, " f"]) -> Float[Array, ""]:
+    r"""Gini coefficient of sizes: 0 where all are equal, 1 - 1/f where only one is not 0.
+
+    .. math:: G = 1 - 2 \sum_i \frac{x_{(i)}}{\sum_j x_j} \frac{f - i + 1/2}{f}, \qquad x_{(1)} \le x_{(2)} \le \dots
+
+    Source: Hurley and Rickard 2009, arXiv 0811.4706.
+    """
+    f = sizes.shape[0]
+    ranks = (f - jnp.arange(1, f + 1, dtype=sizes.dtype) + 0.5) / f
+    return 1 - 2 * jnp.sum(jnp.sort(sizes) * ranks) / jnp.sum(sizes)

@@ -1,0 +1,193 @@
+r"""The local learning coefficient: how fast the volume of almost-as-good weights around these weights shrinks.
+
+.. math:: \hat\lambda = n \beta \left( \mathbb E_{w} [L_n(w)] - L_n(w^*) \right), \quad \beta = 1 / \ln n, \qquad
+    w \sim \exp\left(-n \beta L_n(w) - \tfrac{\gamma}{2} |w - w^*|^2 \right)
+
+w* are the weights now, L_n the mean loss over n training examples.  A regular minimum in k parameters has k/2; a
+degenerate one less.  The expectation is over chains of stochastic-gradient Langevin dynamics that start at w*:
+
+.. math:: w \leftarrow w - \tfrac{\epsilon}{2} \left( n \beta \nabla L_m(w) + \gamma (w - w^*) \right)
+    + \sqrt\epsilon \, \xi, \qquad \xi \sim N(0, I)
+
+with a fresh minibatch at every step.  L(w) - L(w*) is taken on one and the same minibatch, which costs a forward pass
+and removes most of its noise.  For a quadratic loss with eigenvalues h_i, all is known: with
+:math:`a_i = n \beta h_i + \gamma`, the chains settle at
+
+.. math:: \tfrac12 \sum_i \frac{n \beta h_i}{a_i (1 - \epsilon a_i / 4)}
+
+which tends to k/2 as gamma and epsilon go to 0, while a direction takes a few times 1 / (epsilon a_i) steps to settle.
+
+**When not to trust it.**  ``llc_virial`` is the mean of <w - w*, force> over the number of parameters, which is 1 for
+chains that sample what they should: below 1 they have not spread yet, above 1 the steps are too large.
+``llc_drift`` is what the estimate still grew by between the halves of the kept draws.  ``llc_negative`` is the share
+of draws with a lower loss than w*: away from 0, w* is no minimum, and the coefficient is not defined (it then comes
+out too small, or negative).  Estimates of two networks compare at equal epsilon, gamma and number of steps.
+
+Defaults: on a MLP 200-200 that learned a + b mod 113 (5,107 examples) they gave 67.8 +- 1.1, virial 1.025 (of which
+1.026 is what eps * gamma / 4 foretells) and drift 1.3.  A weaker pull takes more steps than are cheap: at gamma 100 the
+same chains had virial 0.77 and drifted by 44.  The minibatch is part of neither n nor beta: n is all examples.
+Cost: chains * steps gradients and as many forward passes on a minibatch; there 480 of both, about 3 s on 2 CPU cores.
+
+Sources: Lau et al., arXiv 2308.12108 (definition, algorithm); Watanabe 2013 (beta); the virial check is the
+equipartition theorem.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Mapping
+from typing import NamedTuple, TypeAlias
+
+import jax
+import jax.numpy as jnp
+from jax.flatten_util import ravel_pytree
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from anglewise.errors import SpecError
+from anglewise.lab.look import Look, Reading
+from anglewise.lab.protocols import Params
+from anglewise.lab.readings.curvature import standard_error
+
+Loss: TypeAlias = Callable[[Params, PRNGKeyArray], Array]
+"""Mean loss on the minibatch that a key draws."""
+CHAINS = 4
+"""What a key is drawn for."""
+
+
+class Coefficient(NamedTuple):
+    """A local learning coefficient, and whether to believe it.
+
+    Attributes:
+        value: The mean over chains and kept draws.
+        error: Its standard error over chains; NaN for a single one.
+        drift: Mean over the second half of the kept draws less that over the first.
+        negative: Share of kept draws with a lower loss than at the start.
+        virial: Mean over kept draws of <w - w*, force> per parameter; 1 where the chains sample what they should.
+        path: n beta (L(w) - L(w*)) after every step, mean over chains.
+    """
+
+    value: Float[Array, ""]
+    error: Float[Array, ""]
+    drift: Float[Array, ""]
+    negative: Float[Array, ""]
+    virial: Float[Array, ""]
+    path: Float[Array, " steps"]
+
+
+def learning_coefficient(
+    loss: Loss,
+    params: Params,
+    key: PRNGKeyArray,
+    *,
+    n: int,
+    eps: float | Array,
+    gamma: float,
+    chains: int,
+    steps: int,
+    burn: int,
+) -> Coefficient:
+    """Estimate the local learning coefficient of `loss` at `params`.
+
+    Args:
+        loss: ``(params, key) -> mean loss`` on a minibatch that the key draws (or on everything).
+        params: w*.
+        key: Draws minibatches and noise.
+        n: Examples that the full loss is a mean over; at least 2.
+        eps: Step of the dynamics.
+        gamma: Pull back to w*, per squared unit of weight.
+        chains: Independent chains.
+        steps: Steps of each, counting burn-in.
+        burn: Steps that are not kept; at most ``steps - 2``.
+    """
+    start, unravel = ravel_pytree(params)
+    heat = n / math.log(n)
+    gradient = jax.value_and_grad(lambda w, key: loss(unravel(w), key))
+
+    def step(w: Array, key: PRNGKeyArray) -> tuple[Array, tuple[Array, Array]]:
+        batch, noise = jax.random.split(key)
+        value, slope = gradient(w, batch)
+        force = heat * slope + gamma * (w - start)
+        seen = heat * (value - loss(params, batch)), jnp.vdot(w - start, force) / start.size
+        w = w - eps / 2 * force + jnp.sqrt(eps) * jax.random.normal(noise, w.shape, w.dtype)
+        return w.astype(start.dtype), seen
+
+    def chain(key: PRNGKeyArray) -> tuple[Array, Array]:
+        return jax.lax.scan(step, start, jax.random.split(key, steps))[1]
+
+    excess, virial = jax.vmap(chain)(jax.random.split(key, chains))
+    kept = excess[:, burn:]
+    half = (steps - burn) // 2
+    return Coefficient(
+        value=jnp.mean(kept),
+        error=standard_error(jnp.mean(kept, axis=1)),
+        drift=jnp.mean(kept[:, half:]) - jnp.mean(kept[:, :half]),
+        negative=jnp.mean(kept < 0, dtype=kept.dtype),
+        virial=jnp.mean(virial[:, burn:]),
+        path=jnp.mean(excess, axis=0),
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class LearningCoefficient(Reading):
+    """Local learning coefficient of the task loss on the training examples, by SGLD, with its own diagnostics.
+
+    Args:
+        every: Measurements between two of its values.
+        batch: Examples in a minibatch, drawn with replacement; 0 is all training examples, each once.
+        eps: Step of the dynamics.
+        gamma: Pull back to the weights now, per squared unit of weight; a flat direction spreads to 1 / sqrt(gamma).
+        chains: Independent chains.
+        steps: Steps of each, counting burn-in.
+        burn: Steps that are not kept.
+
+    Raises:
+        SpecError: If fewer than two steps of at least one chain are kept.
+    """
+
+    every: int = 5
+    batch: int = 512
+    eps: float = 1e-4
+    gamma: float = 1000.0
+    chains: int = 4
+    steps: int = 120
+    burn: int = 60
+
+    def __post_init__(self) -> None:
+        """Refuse what leaves nothing to average."""
+        if self.chains < 1 or not 0 <= self.burn <= self.steps - 2:
+            raise SpecError(
+                "llc needs at least 1 chain and burn from 0 to steps - 2, "
+                f"got chains={self.chains}, steps={self.steps}, burn={self.burn}"
+            )
+
+    def measure(self, look: Look) -> Mapping[tuple[str, str], Array]:
+        """``llc``, ``llc_se``, ``llc_drift``, ``llc_negative``, ``llc_virial``, and ``llc_path`` [steps]."""
+        inputs, labels = look.rows("train", 0)
+        n = labels.shape[0]
+
+        def loss(params: Params, key: PRNGKeyArray) -> Array:
+            if not self.batch:
+                return look.objective(params, inputs, labels)
+            rows = jax.random.randint(key, (self.batch,), 0, n)
+            return look.objective(params, inputs[rows], labels[rows])
+
+        found = learning_coefficient(
+            loss,
+            look.params,
+            look.draw(CHAINS),
+            n=n,
+            eps=self.eps,
+            gamma=self.gamma,
+            chains=self.chains,
+            steps=self.steps,
+            burn=self.burn,
+        )
+        return {
+            ("", "llc"): found.value,
+            ("", "llc_se"): found.error,
+            ("", "llc_drift"): found.drift,
+            ("", "llc_negative"): found.negative,
+            ("", "llc_virial"): found.virial,
+            ("", "llc_path"): found.path,
+        }

@@ -1,0 +1,133 @@
+"""Runs of several experiments as the early-warning study sees them: from stores, and to one small file and back.
+
+Only what the study may look at is kept: the measured steps before a run generalised and within half its budget.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from anglewise.errors import StoreError
+from anglewise.lab.stats.warning import Trajectory
+
+CURVES = ("train_loss", "test_loss", "test_accuracy")
+CONTROL = "RandomLabels"
+DIGITS = 4
+"""Significant digits that a file keeps; the study is made from what a file would hold, so both give equal numbers."""
+
+
+def collect(readers: Sequence[Any], names: Collection[str]) -> tuple[list[Trajectory], int]:
+    """Finished runs of all experiments of some stores.
+
+    Args:
+        readers: Readers of stores.
+        names: Readings wanted, beside train loss, test loss and test accuracy.
+
+    Returns:
+        The runs, and how many of the planned ones have not finished.
+
+    Raises:
+        StoreError: If there is no finished run, or an experiment was run without measuring.
+    """
+    runs: list[Trajectory] = []
+    missing = 0
+    for reader in readers:
+        for manifest in reader.experiments():
+            found = _of(reader, manifest, names)
+            missing += len(manifest["runs"]) - len(found)
+            runs += found
+    if not runs:
+        raise StoreError("no finished run: train the early-warning experiments first (see: anglewise list experiments)")
+    return runs, missing
+
+
+def save(runs: Sequence[Trajectory], path: str | os.PathLike[str]) -> Path:
+    """Write runs as one Parquet file: a row per run and measured step, a column per series named ``name@site``."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    keys = sorted({key for run in runs for key in run.series})
+    count = [len(run.steps) for run in runs]
+    columns: dict[str, Any] = {}
+    for field, kind in (("task", pa.string()), ("arm", pa.string()), ("seed", pa.int32()), ("time", pa.float32()),
+                        ("budget", pa.float32()), ("control", pa.bool_())):  # fmt: skip
+        values = [getattr(run, field) for run, n in zip(runs, count, strict=True) for _ in range(n)]
+        columns[field] = pa.array(values, kind)
+    columns["step"] = pa.array(np.concatenate([run.steps for run in runs]), pa.int32())
+    for key in keys:
+        values = [run.series.get(key, np.full(n, np.nan)) for run, n in zip(runs, count, strict=True)]
+        columns["@".join(key)] = pa.array(np.concatenate(values).astype(np.float32))
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.table(columns), path, compression="zstd", compression_level=19)
+    return path
+
+
+def restore(path: str | os.PathLike[str]) -> list[Trajectory]:
+    """The runs of a file of :func:`save`.
+
+    Raises:
+        StoreError: If there is no such file.
+    """
+    import pyarrow.parquet as pq
+
+    if not Path(path).is_file():
+        raise StoreError(f"{path} is not there: give a file that the early-warning study has written")
+    table = pq.read_table(path)
+    task, arm, seed = (table.column(name).to_pylist() for name in ("task", "arm", "seed"))
+    places: dict[tuple[Any, ...], list[int]] = {}
+    for i, key in enumerate(zip(task, arm, seed, strict=True)):
+        places.setdefault(key, []).append(i)
+    step = table.column("step").to_numpy()
+    named = [(name, table.column(name).to_numpy().astype(float)) for name in table.column_names if "@" in name]
+    runs = []
+    for (task_, arm_, seed_), rows in places.items():
+        series = {tuple(name.split("@", 1)): rounded(values[rows]) for name, values in named}
+        first = {name: table.column(name)[rows[0]].as_py() for name in ("time", "budget", "control")}
+        kept: Any = {key: values for key, values in series.items() if np.isfinite(values).any()}
+        runs.append(Trajectory(task_, arm_, seed_, step[rows].astype(int), kept, **first))
+    return runs
+
+
+def rounded(values: np.ndarray) -> np.ndarray:
+    """To the digits that a file keeps; doing it again changes nothing."""
+    return np.array([float(f"{value:.{DIGITS - 1}e}") for value in values.tolist()], float)
+
+
+def _of(reader: Any, manifest: Mapping[str, Any], names: Collection[str]) -> list[Trajectory]:
+    spec, training = manifest["spec"], manifest["spec"]["training"]
+    if not training["measure_every"]:
+        raise StoreError(f"experiment {manifest['name']!r} measures nothing: set training.measure_every")
+    ids = {run["run_id"]: (run["arm"], int(run["seed"])) for run in manifest["runs"]}
+    chosen = f"run_id IN ({', '.join(map(repr, ids)) or 'NULL'})"
+    ended = reader.query(f"SELECT run_id, t95_sustained FROM runs WHERE {chosen} AND outcome IS NOT NULL").to_pylist()
+    wanted = ", ".join(map(repr, sorted(names))) or "NULL"
+    looked = f"{chosen} AND step % {training['measure_every']} = 0 AND step <= {training['budget'] / 2}"
+    rows: dict[str, dict[tuple[str, str], dict[int, float]]] = {}
+    for row in reader.query(f"SELECT run_id, step, {', '.join(CURVES)} FROM curves WHERE {looked}").to_pylist():
+        for name in CURVES:
+            rows.setdefault(row["run_id"], {}).setdefault((name, ""), {})[row["step"]] = row[name]
+    for row in reader.query(
+        f"SELECT run_id, site, name, step, value FROM readings WHERE {looked} AND name IN ({wanted})"
+    ).to_pylist():
+        rows.setdefault(row["run_id"], {}).setdefault((row["name"], row["site"]), {})[row["step"]] = row["value"]
+    runs = []
+    for end in ended:
+        arm, seed = ids[end["run_id"]]
+        time = None if end["t95_sustained"] is None else float(end["t95_sustained"])
+        found = rows.get(end["run_id"], {})
+        steps = np.array(sorted(s for s in found.get((CURVES[0], ""), {}) if time is None or s < time), int)
+        series = {
+            key: rounded(np.array([np.nan if by.get(s) is None else by[s] for s in steps], np.float32).astype(float))
+            for key, by in found.items()
+        }
+        control = spec["task"]["is"] == CONTROL
+        runs.append(
+            Trajectory(manifest["name"], arm, seed, steps, series, time, float(training["budget"]), control=control)
+        )
+    return runs

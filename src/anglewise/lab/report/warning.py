@@ -1,0 +1,260 @@
+"""The early-warning study: which readings tell that a run is about to generalise, how early and how surely.
+
+Its predictors were fixed before any of its runs was looked at.  What they are made of, what is asked and how an alarm
+is set stands in :mod:`anglewise.lab.stats.warning`; this reads runs, tries every predictor on every split, and shows
+all of them, those that do not work too.
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from anglewise.errors import StoreError
+from anglewise.lab.report.shell import write_page as write_text
+from anglewise.lab.report.text import DASH, number
+from anglewise.lab.report.trajectories import collect
+from anglewise.lab.stats.estimate import Interval
+from anglewise.lab.stats.warning import (
+    NOISE,
+    STEP,
+    Horizon,
+    Lead,
+    Measure,
+    Predictor,
+    Score,
+    Split,
+    Trajectory,
+    evaluate,
+)
+
+RADIUS = (Measure("radius"),)
+ENERGY = (Measure("radial_energy"),)
+SPEED = (Measure("angular_speed"),)
+RANK = (Measure("effective_rank"), Measure("stable_rank"))
+FOURIER = (Measure("fourier_max"), Measure("fourier_coherence", log=False))
+NORM = (Measure("weight_norm"),)
+LOSS = (Measure("train_loss"),)
+GEOMETRY = (*RADIUS, *ENERGY, *SPEED, *RANK, *NORM)
+
+PREDICTORS = (
+    Predictor("base rate", "baseline", ()),
+    Predictor("elapsed time", "baseline", (Measure(STEP),)),
+    Predictor("noise", "baseline", (Measure(NOISE, log=False),)),
+    Predictor("radius", "geometry", RADIUS),
+    Predictor("radial energy", "geometry", ENERGY),
+    Predictor("angular speed", "geometry", SPEED),
+    Predictor("rank", "geometry", RANK),
+    Predictor("Fourier gain", "geometry", FOURIER),
+    Predictor("weight norm", "rival", NORM),
+    Predictor("train loss", "rival", LOSS),
+    Predictor("together", "together", GEOMETRY),
+    Predictor("together + Fourier gain", "together", (*GEOMETRY, *FOURIER)),
+    Predictor("together + train loss", "together", (*GEOMETRY, *LOSS)),
+    Predictor("test loss", "reference", (Measure("test_loss"),)),
+    Predictor("test accuracy", "reference", (Measure("test_accuracy", log=False),)),
+)
+"""All that is tried.  "Together" leaves Fourier gain out, which only tasks with a cyclic group have."""
+NEEDED = "energy,motion,spectrum,norms,embedding,neuron-fourier"
+"""Readings to ask for when the runs are made."""
+SPLITS: tuple[Split, ...] = ("seeds", "arms", "tasks")
+HORIZONS: tuple[Horizon, ...] = ("doubling", "ever")
+ASKED = {
+    "doubling": "Will it generalise before elapsed time has doubled?",
+    "ever": "Will it generalise within the budget?",
+}
+HEAD = (
+    "predictor",
+    "runs that generalise / do not",
+    "AUC at equal steps [95 %]",
+    "AUC over all steps [95 %]",
+    "alarm in time [95 %]",
+    "too early",
+    "lead, steps [95 %]",
+    "lead / time to generalise",
+    "false alarms, labels with a rule",
+    "false alarms, random labels",
+)
+NOTE = (
+    "All numbers are on runs held out from fitting and from setting the alarm, which was set to ring in 5 % of "
+    "training runs that never generalise. AUC: pairs within one held-out group; 0.5 is what knowing nothing gives, and "
+    "at equal steps what knowing the step gives; intervals resample clusters of runs of equal task and seed. In time: "
+    "the alarm came at t with t < T <= 2t; too early: before T/2; the others had none. Lead: T - t, median over all "
+    f"runs that generalise, a missed one counting as less than any; {DASH} where most were missed. Test loss and test "
+    "accuracy see the answer and stand here as references. Rows of fewer runs are of the tasks that have the reading."
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Study:
+    """What came out.
+
+    Args:
+        runs: All that were looked at.
+        scores: Of every predictor on every split and horizon, those it can be tried on.
+        missing: Planned runs that had not finished, and were left out.
+    """
+
+    runs: tuple[Trajectory, ...]
+    scores: tuple[Score, ...]
+    missing: int = 0
+
+    def of(self, split: Split, horizon: Horizon = "doubling") -> list[Score]:
+        """Scores of one split and horizon, in the order of the predictors."""
+        return [score for score in self.scores if (score.split, score.horizon) == (split, horizon)]
+
+
+def study(
+    readers: Sequence[Any], predictors: Sequence[Predictor] = PREDICTORS, *, horizons: Sequence[Horizon] = HORIZONS
+) -> Study:
+    """Try predictors on all finished runs of some stores.
+
+    Args:
+        readers: Readers of stores that together hold several tasks, each with several arms and seeds.
+        predictors: What is tried.
+        horizons: What is asked.
+
+    Raises:
+        StoreError: If there are no such runs.
+    """
+    names = {measure.name for predictor in predictors for measure in predictor.measures}
+    runs, missing = collect(readers, names)
+    return study_of(runs, predictors, horizons=horizons, missing=missing)
+
+
+def study_of(
+    runs: Sequence[Trajectory],
+    predictors: Sequence[Predictor] = PREDICTORS,
+    *,
+    horizons: Sequence[Horizon] = HORIZONS,
+    missing: int = 0,
+) -> Study:
+    """Try predictors on runs.
+
+    Raises:
+        StoreError: If no predictor can be tried: three groups at least are needed to hold out.
+    """
+    scores = []
+    for horizon in horizons:
+        for split in SPLITS:
+            for predictor in predictors:
+                try:
+                    scores.append(evaluate(runs, predictor, split, horizon))
+                except ValueError:  # too few groups have its readings: it has no row
+                    continue
+    if not scores:
+        raise StoreError(
+            f"{len({run.task for run in runs})} tasks, {len({run.arm for run in runs})} arms and "
+            f"{len({run.seed for run in runs})} seeds: the study holds each out in turn and needs at least 3 of one"
+        )
+    return Study(tuple(runs), tuple(scores), missing)
+
+
+def cells(score: Score) -> list[str]:
+    """A row of the table, as text."""
+    return [
+        score.predictor,
+        f"{score.generalised} / {score.never}",
+        _decimal(score.auc_same_step),
+        _decimal(score.auc),
+        _percent(score.in_time),
+        _percent(score.too_early, brief=True),
+        _lead(score.lead),
+        "" if score.lead_share.value is None else f"{score.lead_share.value:.2f}",
+        _percent(score.false_structured),
+        _percent(score.false_control),
+    ]
+
+
+def heading(split: Split, horizon: Horizon) -> str:
+    """What one table shows."""
+    what = {"seeds": "a quarter of the seeds", "arms": "a whole arm", "tasks": "a whole task"}[split]
+    return f"{ASKED[horizon]} Held out: {what}"
+
+
+def summary(made: Study) -> str:
+    """What was looked at, in one line."""
+    never = [run for run in made.runs if run.time is None]
+    controls = sum(run.control for run in never)
+    left = f"; {made.missing} planned runs had not finished and are left out" if made.missing else ""
+    return (
+        f"{len(made.runs)} runs of {len({run.task for run in made.runs})} tasks: {len(made.runs) - len(never)} "
+        f"generalised, {len(never) - controls} with a rule to learn did not within their budget, {controls} had random "
+        f"labels{left}"
+    )
+
+
+def print_study(made: Study, console: Console | None = None) -> None:
+    """Print the tables of the primary question."""
+    console = console or Console()
+    console.print(Text(summary(made), style="bold"))
+    width, console.width = console.width, max(console.width, 132)
+    for split in SPLITS:
+        scores = made.of(split)
+        if scores:
+            console.print(_terminal(heading(split, "doubling"), scores))
+    console.width = width
+    console.print(Text(NOTE, style="dim"))
+
+
+def to_csv(made: Study) -> str:
+    """All scores, numbers in full: one row per horizon, split and predictor."""
+    names = ("auc_same_step", "auc", "in_time", "too_early", "lead", "lead_share", "false_structured", "false_control")
+    plain = ("horizon", "split", "predictor", "kind", "generalised", "never", "controls")
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([*plain, *(f"{name}{end}" for name in names for end in ("", "_low", "_high"))])
+    for score in made.scores:
+        row = [str(getattr(score, name)) for name in plain]
+        for name in names:
+            found = getattr(score, name)
+            ends = (None, None, None) if found is None else (found.value, found.low, found.high)
+            row += ["" if end is None else f"{end:.4g}" for end in ends]
+        writer.writerow(row)
+    return text.getvalue()
+
+
+def write_csv(made: Study, path: str | os.PathLike[str]) -> Path:
+    """Write :func:`to_csv`."""
+    return write_text(to_csv(made), path)
+
+
+def _terminal(title: str, scores: Sequence[Score]) -> Table:
+    table = Table(title=Text(title, style="bold"), title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    for i, name in enumerate(HEAD):
+        table.add_column(Text(name.replace(" [95 %]", "\n[95 %]")), justify="right" if i else "left", overflow="fold")
+    for score in scores:
+        table.add_row(*[Text(cell.replace(" [", "\n[")) for cell in cells(score)])
+    return table
+
+
+def _decimal(found: Interval | None) -> str:
+    if found is None:
+        return DASH
+    if found.low is None or found.high is None:
+        return f"{found.value:.2f}"
+    return f"{found.value:.2f} [{found.low:.2f}{DASH}{found.high:.2f}]"
+
+
+def _percent(found: Interval | None, brief: bool = False) -> str:
+    if found is None:
+        return DASH
+    if brief or found.low is None or found.high is None:
+        return f"{100 * found.value:.0f} %"
+    return f"{100 * found.value:.0f} % [{100 * found.low:.0f}{DASH}{100 * found.high:.0f}]"
+
+
+def _lead(found: Lead) -> str:
+    if found.value is None:
+        return DASH
+    return f"{number(found.value)} [{number(found.low)}{DASH}{number(found.high)}]"
