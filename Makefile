@@ -33,6 +33,7 @@ check: .venv/.dev
 
 bench: .venv/.dev
 	$(BIN)/python benchmarks/engine.py
+	$(BIN)/python benchmarks/readings.py
 
 bench-torch: .venv/.dev
 	$(BIN)/python benchmarks/dropin.py
