@@ -33,6 +33,7 @@ def describe(experiment: Experiment, out: Path, readings: Sequence[Reading] = ()
         f"  task    {experiment.task}: {n:,} training and {m:,} test examples",
         f"  model   {experiment.model}",
         f"  train   {rule}",
+        f"  read    {_read(experiment, readings)}",
         f"  store   {out}: {len(todo.done)} of {len(runs)} runs are there, {len(todo.missing)} to train",
         "  arm                              runs to train   ms/step   parameters   at most",
     ]
@@ -42,7 +43,7 @@ def describe(experiment: Experiment, out: Path, readings: Sequence[Reading] = ()
         if not missing:
             lines.append(f"  {arm.name:32} {0:13}")
             continue
-        compiled = compiled_for(missing[0], device.platform, readings)
+        compiled = compiled_for(missing[0], device.platform)
         batched |= compiled.layout.batched
         trial = Population(missing[:1], compiled)
         trial.begin()
@@ -64,6 +65,15 @@ def describe(experiment: Experiment, out: Path, readings: Sequence[Reading] = ()
         + ("; runs that finish early stop early" if rule.further >= 0 else "")
     )
     return "\n".join(lines)
+
+
+def _read(experiment: Experiment, readings: Sequence[Reading]) -> str:
+    """How many instruments, how often; what they cost is not known before they have been compiled."""
+    suiting = [r for r in readings if r.suits(experiment.task, experiment.model)]
+    if not suiting:
+        return "nothing but curves and radii"
+    every = experiment.training.measure_every
+    return f"{len(suiting)} instruments, first at every {every} steps (not in the times below; curvature takes seconds)"
 
 
 def _finished(reader: Reader | None) -> set[str]:

@@ -30,22 +30,27 @@ class Dense(NamedTuple):
     """For each entry of theta, the name of its parameter."""
 
 
+def dense(case: str, of: str = "task") -> Dense:
+    """The Hessian of one loss over the first ROWS training rows, after a few steps of training."""
+    return _dense(case)[of]
+
+
 @functools.lru_cache(maxsize=8)
-def dense(case: str, of: str = "task", trained: int = 0) -> Dense:
-    """The Hessian over the first ROWS training rows."""
+def _dense(case: str) -> dict[str, Dense]:
     model, task = CASES[case]
     with jax.enable_x64(True):
-        at, params = looking(model, task, PENALISED, trained=trained)
+        at, params = looking(model, task, PENALISED, trained=4)
         theta, unravel = ravel_pytree(params)
 
-        def loss(theta: Any) -> Any:
+        def losses(theta: Any) -> Any:
             look = at(params)
-            return look.objective(unravel(theta), *look.rows("train", ROWS), of)
+            return [look.objective(unravel(theta), *look.rows("train", ROWS), of) for of in ("task", "total")]
 
-        value, matrix = quick_jit(lambda x: (loss(x), jax.hessian(loss)(x)))(theta)
+        values, matrices = quick_jit(lambda x: (losses(x), jax.hessian(losses)(x)))(theta)
         sizes = {name: leaf.size for name, leaf in named_parameters(params).items()}
         names = np.concatenate([np.full(size, name) for name, size in sizes.items()])
-        return Dense(at, params, np.asarray(theta), float(value), np.asarray(matrix), names)
+        each = zip(("task", "total"), values, matrices, strict=True)
+        return {of: Dense(at, params, np.asarray(theta), float(v), np.asarray(m), names) for of, v, m in each}
 
 
 def measured(reading: Any, at: Any, params: Any) -> dict:

@@ -17,7 +17,7 @@ EDGE = EdgeOfStability(rows=ROWS, lanczos=100)
 
 @pytest.mark.parametrize("case", ["mlp", "transformer"])
 def test_adams_edge_agrees_with_the_dense_preconditioned_hessian(case):
-    exact = dense(case, "total", 4)
+    exact = dense(case, "total")
     found = measured(EDGE, exact.at, exact.params)
     with jax.enable_x64(True):
         edge = exact.at(exact.params).edge
@@ -65,6 +65,6 @@ def test_descent_on_a_parabola_shrinks_below_the_edge_and_grows_above_it(momentu
             update, memory = transform.update(curvature * w, memory, w)
             return (optax.apply_updates(w, update), memory), None
 
-        return jax.lax.scan(step, (jnp.ones(()), transform.init(jnp.ones(()))), length=300)[0][0]
+        return jax.lax.scan(step, (jnp.ones(()), transform.init(jnp.ones(()))), length=60)[0][0]
 
-    assert abs(end(0.9 * threshold)) < 1e-2 < 1e2 < abs(end(1.1 * threshold))
+    assert abs(end(0.9 * threshold)) < 0.5 < 1e2 < abs(end(1.1 * threshold))

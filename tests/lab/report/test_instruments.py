@@ -9,7 +9,7 @@ from anglewise.lab.report.curves import band, mean_band
 from anglewise.lab.report.ends import middle
 from anglewise.lab.report.figures import readings
 from anglewise.lab.report.instruments import instruments, themes
-from anglewise.lab.report.meanings import MEANINGS, THEMES, drawing, meaning
+from anglewise.lab.report.meanings import MEANINGS, THEMES, drawing, meaning, place
 from anglewise.lab.report.page import page
 from anglewise.lab.report.phase import arrows, path, phase
 from anglewise.lab.report.results import Series
@@ -65,6 +65,30 @@ def test_every_theme_is_known_and_every_meaning_has_an_axis_and_a_line():
 def test_names_made_of_others_mean_what_these_mean(name, theme, words):
     told = meaning(name)
     assert told.theme == theme and words in told.text and told.title
+
+
+def test_readings_are_sorted_as_they_are_listed_and_what_is_made_of_them_follows():
+    names = [
+        "zz",
+        "test_radius",
+        "hessian_top",
+        "radius_std",
+        "hessian_trace_se_total",
+        "hessian_trace",
+        "radius",
+        "_se",
+    ]
+    listed = [
+        "radius",
+        "test_radius",
+        "radius_std",
+        "hessian_trace",
+        "hessian_trace_se_total",
+        "hessian_top",
+        "_se",
+        "zz",
+    ]
+    assert sorted(names, key=place) == listed
 
 
 def test_an_unknown_array_is_a_curve_if_it_has_one_axis_and_nothing_if_it_has_more():

@@ -1,8 +1,10 @@
+import numpy as np
 import pytest
 
 from anglewise.errors import StoreError
 from anglewise.lab.report.page import write_report
-from anglewise.lab.report.results import load
+from anglewise.lab.report.results import load, load_run
+from anglewise.lab.report.run_page import write_run_page
 from anglewise.lab.report.summary import summarise
 from anglewise.lab.report.tables import print_summary
 from anglewise.lab.store import Reader, Store
@@ -24,7 +26,7 @@ def manifest(runs, name="demo", threshold=THRESHOLD):
     }
 
 
-def put(store, run_id, *, finished=True, first=30):
+def put(store, run_id, *, finished=True, first=30, arrays=()):
     store.begin(run_id, {"seed": 0}, {"python": "3.11", "libraries": {"numpy": "2"}})
     curves = [
         {
@@ -37,7 +39,7 @@ def put(store, run_id, *, finished=True, first=30):
         for t in range(0, 101, 10)
     ]
     readings = [{"step": t, "site": "h", "name": "radius", "value": 1.0 + t} for t in range(0, 101, 10)]
-    store.append(run_id, curves, readings)
+    store.append(run_id, curves, readings, arrays)
     if finished:
         outcome = {"outcome": "grokked", "steps": 100, "seconds": 2.0, "t95": 30, "t95_sustained": 40}
         store.finish(run_id, outcome | {"first": first, "sustained": None, "threshold": 0.5, "budget": 100})
@@ -104,3 +106,61 @@ def test_report_and_summary_come_straight_from_a_store(stored, tmp_path, capsys)
     assert "make demo" in text and "1 of 2 runs, 1 missing" in text
     print_summary(stored)
     assert "missing" in capsys.readouterr().out
+
+
+def array(step, values, name="map", site="h"):
+    values = np.asarray(values, np.float32)
+    shape = ",".join(map(str, values.shape))
+    return {"step": step, "site": site, "name": name, "shape": shape, "values": values.ravel()}
+
+
+@pytest.fixture
+def with_arrays(tmp_path):
+    with Store.open(tmp_path / "s") as store:
+        store.manifest("demo-0011aabb", manifest(RUNS))
+        for k, (run_id, _, _) in enumerate(RUNS):
+            rows = [array(t, np.full((2, 3), 10 * k + t)) for t in (0, 20)]
+            rows += [array(20, [1.0, np.nan], "it's", "<b>")]
+            put(store, run_id, arrays=rows)
+    return Reader(tmp_path / "s")
+
+
+def test_arrays_are_read_when_asked_for_by_run_name_and_step(with_arrays):
+    results = load(with_arrays)
+    found = results.arrays(results.planned)
+    assert set(found) == {("map", "h"), ("it's", "<b>")} and set(found["map", "h"]) == set(results.planned)
+    frames = found["map", "h"]["y'; --", 0]
+    assert list(frames.steps) == [0, 20] and frames.values.shape == (2, 2, 3) and (frames.values[1] == 40).all()
+    some = results.arrays([("x", 1)], ["map"], last=True)
+    assert set(some) == {("map", "h")} and list(some["map", "h"]) == [("x", 1)]
+    assert list(some["map", "h"]["x", 1].steps) == [20]
+    assert np.isnan(results.arrays([("x", 0)], ["it's"])["it's", "<b>"]["x", 0].values[0, 1])
+    assert results.arrays([], None) == results.arrays([("x", 0)], []) == results.arrays([("x", 0)], ["none"]) == {}
+
+
+def test_a_store_without_arrays_has_none(stored):
+    results = load(stored)
+    assert results.arrays(results.planned) == {}
+
+
+def test_arrays_that_changed_their_shape_are_those_of_the_last(tmp_path):
+    with Store.open(tmp_path) as store:
+        store.manifest("demo-0011aabb", manifest(RUNS[:1]))
+        put(store, RUNS[0][0], arrays=[array(0, [1.0]), array(10, [1.0, 2.0]), array(20, [3.0, 4.0])])
+    frames = load(Reader(tmp_path)).arrays([("x", 0)])["map", "h"]["x", 0]
+    assert list(frames.steps) == [10, 20] and frames.values.tolist() == [[1, 2], [3, 4]]
+
+
+def test_a_run_is_found_by_the_beginning_of_its_id(with_arrays):
+    results, key = load_run(with_arrays, RUNS[1][0])
+    assert key == ("x", 1) and results.planned == (key,) and set(results.ended) == {key}
+    with pytest.raises(StoreError, match="4 runs begin with '00000': give more of the id"):
+        load_run(with_arrays, "00000")
+    with pytest.raises(StoreError, match="unknown run 'f'"):
+        load_run(with_arrays, "f")
+
+
+def test_the_page_of_a_run_lies_in_the_store_unless_told_otherwise(with_arrays, tmp_path):
+    path = write_run_page(with_arrays, RUNS[2][0])
+    assert path == tmp_path / "s" / f"run-{RUNS[2][0][:10]}.html" and "&#x27;; --, seed 0" in path.read_text()
+    assert write_run_page(with_arrays, RUNS[0][0], tmp_path / "deep" / "p.html").exists()

@@ -38,5 +38,5 @@ EXPERIMENT = Experiment(
     ),
     baseline="adamw-common",
     seeds=8,
-    training=Training(budget=200, every=4, threshold=0.95, sustain=5, further=8, measure_every=20),
+    training=Training(budget=200, every=4, threshold=0.95, sustain=5, further=8, measure_every=24),
 )

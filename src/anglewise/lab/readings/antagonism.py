@@ -53,7 +53,7 @@ class Antagonism(Reading):
         rows: Training examples that give the rows of A; 0 is all.
     """
 
-    every: int = 2
+    every: int = 4
     rows: int = ROWS
 
     def measure(self, look: Look) -> Mapping[tuple[str, str], Array]:

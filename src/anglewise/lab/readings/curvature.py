@@ -15,7 +15,7 @@ same rows beside every value (``hessian_loss``), and the task loss apart from th
 
 **What rescaling does.**  In a bias-free ReLU network, W_1 -> a W_1, W_2 -> W_2 / a changes no prediction.  Under it
 neither the trace, nor lambda_max, nor the two measures normalised by the whole |theta|^2 are invariant; the sum by
-layers is, exactly.  Where the loss itself is scale-free, L(c theta) = L(theta), all three normalised measures are
+layers is, exactly (its estimate up to the probes' error).  Where the loss itself is scale-free, L(c theta) = L(theta), all three normalised measures are
 invariant to c.  Permuting neurons changes none.
 
 Sources: arXiv 2606.32000, appendix (Hutchinson, 100 probes; its normaliser is unstated, these are ours); Hutchinson
@@ -56,7 +56,7 @@ class Curvature(Reading):
         points: Points of the density's grid.
     """
 
-    every: int = 5
+    every: int = 4
     precision: ClassVar[Literal["as trained", "float64"]] = "float64"
     rows: int = 1024
     probes: int = 32

@@ -43,7 +43,7 @@ class EdgeOfStability(Reading):
         lanczos: Steps of Lanczos.
     """
 
-    every: int = 5
+    every: int = 4
     precision: ClassVar[Literal["as trained", "float64"]] = "float64"
     rows: int = 0
     lanczos: int = 15

@@ -112,7 +112,8 @@ def _ritz(diagonal: Float[Array, " k"], off: Float[Array, " k"]) -> Ritz:
     values, vectors = jnp.linalg.eigh(full)
     values = jnp.maximum(values, values[len(diagonal) - size])
     errors = left * jnp.abs(jnp.take(vectors, size - 1, axis=0))
-    return Ritz(values, jnp.square(vectors[0]), errors)
+    found = (values, jnp.square(vectors[0]), errors)
+    return Ritz(*(jnp.where(jnp.isfinite(diagonal[0]), x, jnp.nan) for x in found))
 
 
 def largest(found: Ritz) -> tuple[Float[Array, " k"], Float[Array, ""]]:

@@ -145,7 +145,7 @@ class LearningCoefficient(Reading):
         SpecError: If fewer than two steps of at least one chain are kept.
     """
 
-    every: int = 5
+    every: int = 4
     batch: int = 512
     eps: float = 1e-4
     gamma: float = 1000.0

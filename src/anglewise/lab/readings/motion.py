@@ -100,11 +100,9 @@ class Updates(Reading):
             seen = look.at(params)(inputs)[1]
             return {site: seen[site] for site in look.sites}
 
-        def losses(params: Params) -> Float[Array, " parts"]:
-            return jnp.stack([look.objective(params, inputs, labels, of) for of in parts])
-
         realised = jax.tree.map(jnp.subtract, look.after(), look.params)
-        changes = jax.tree.map(lambda x, y: jnp.stack([x, *y]), realised, jax.jacrev(losses)(look.params))
+        steps = [jax.grad(look.objective)(look.params, inputs, labels, of) for of in parts]
+        changes = jax.tree.map(lambda *x: jnp.stack(x), realised, *steps)
         effects = jax.vmap(effect_of(activations, look.params))(changes)
         found: dict[tuple[str, str], Array] = {}
         for site in look.sites:

@@ -54,7 +54,7 @@ class PenaltyGradient(Reading):
     """
 
     every: int = 4
-    rows: int = 2048
+    rows: int = 1024
 
     def measure(self, look: Look) -> Mapping[tuple[str, str], Array]:
         """By site: the arrays ``penalty_spectrum`` and ``input_spectrum``, ascending, and 11 scalars.

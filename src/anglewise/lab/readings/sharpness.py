@@ -49,7 +49,7 @@ class FilterSharpness(Reading):
         eps: Length of a step, relative to each filter's.
     """
 
-    every: int = 5
+    every: int = 4
     precision: ClassVar[Literal["as trained", "float64"]] = "float64"
     rows: int = 1024
     directions: int = 8

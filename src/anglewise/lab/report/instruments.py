@@ -9,7 +9,7 @@ import numpy as np
 
 from anglewise.lab.report.ends import CURVES, ends
 from anglewise.lab.report.figures import readings
-from anglewise.lab.report.meanings import THEMES, meaning
+from anglewise.lab.report.meanings import THEMES, meaning, place
 from anglewise.lab.report.results import Results
 from anglewise.lab.report.shell import controls, grid, log
 from anglewise.lab.report.text import escape
@@ -47,7 +47,7 @@ def instruments(results: Results, *, without: Collection[str] = FIRST, arrays: b
         without: Readings that are shown elsewhere.
         arrays: Whether the runs' last spectra are among them.
     """
-    names = [name for name in dict.fromkeys(name for name, _ in results.readings) if name not in without]
+    names = sorted({name for name, _ in results.readings} - set(without), key=place)
     curves = sum(len(series) for (name, _), series in results.readings.items() if name in names)
     most = int(np.clip(NUMBERS // max(curves, 1), FEWEST, MOST))
     found: dict[str, list[Part]] = {theme: [] for theme in THEMES}

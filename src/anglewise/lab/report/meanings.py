@@ -144,6 +144,7 @@ MEANINGS: dict[str, Meaning] = {
         edge_threshold=("eigenvalue", "Above this the optimiser's linearised steps grow."),
         edge_ratio=("\u03bb\u2081 / threshold", "1 is the edge of stability.", (1.0,)),
         llc=("\u03bb\u0302 (parameters / 2)", "Local learning coefficient: effective number of parameters, halved."),
+        llc_path=("\u03bb\u0302", "What the chains sample, step by step: flat in its second half where they settled."),
         llc_virial=("virial", "1 where the chains sample what they should.", (1.0,)),
         llc_drift=("\u03bb\u0302", "What the estimate still grew by: near 0 where the chains have settled.", (0.0,)),
         llc_negative=("share of draws", "With a lower loss than the weights': away from 0 there is no minimum."),
@@ -201,9 +202,11 @@ MEANINGS: dict[str, Meaning] = {
         coadaptation=("inner product", "Of features of examples with different labels, mean."),
         coadaptation_cosine=("cosine", "The same of their directions alone."),
         sink=("attention", "Paid to the first position, mean over heads."),
+        sink_by_head=("attention", "Paid to the first position, by head."),
         sink_excess=("attention", "The same above what uniform attention would pay: 0.", (0.0,)),
         sink_rate=("share of heads", "That are attention sinks."),
         attention_entropy=("entropy / ln positions", "1: attends to all alike; 0: to one."),
+        attention_entropy_by_head=("entropy / ln positions", "By head."),
         massive=("ratio", "Largest over median magnitude in the stream."),
         matrix_entropy=("entropy / ln rank", "Of the last position over examples: 1 fills all dimensions."),
         prompt_entropy=("entropy / ln rank", "Of one example's positions, mean over examples."),
@@ -248,6 +251,9 @@ DRAWINGS: dict[str, Drawing] = {
     "input_spectrum": Drawing("curve", "rank", "eigenvalue"),
     "hessian_eigenvalues": Drawing("curve", "rank", "eigenvalue"),
     "hessian_density": Drawing("density", "eigenvalue", "density"),
+    "llc_path": Drawing("curve", "step of the chain", "n\u03b2 (L(w) - L(w*))"),
+    "sink_by_head": Drawing("curve", "head", "attention to the first position"),
+    "attention_entropy_by_head": Drawing("curve", "head", "entropy / ln positions"),
     "fourier_power": Drawing("share", "frequency k", "share of power"),
     "logit_fourier": Drawing("share", "frequency k", "share of variance"),
     "fourier_map": Drawing("map", "frequency k", "neuron, by best frequency"),
@@ -257,6 +263,7 @@ DRAWINGS: dict[str, Drawing] = {
 }
 """How arrays are drawn; any other is drawn as curves if it has one axis, and is left to queries if it has more."""
 
+_PLACES = {name: k for k, name in enumerate(MEANINGS)}
 _PREFIXES = {"test_": "On test examples. "}
 _SUFFIXES = {
     "_total": "Of the total loss, penalties included. ",
@@ -282,6 +289,17 @@ def meaning(name: str) -> Meaning:
         if name.startswith(stem):
             return Meaning("Gradients", title, text)
     return Meaning("Other", name.replace("_", " "))
+
+
+def place(name: str) -> tuple[int, str]:
+    """A key that sorts readings as they are listed here: what is made of another's name follows it."""
+    base = name
+    for prefix in _PREFIXES:
+        base = base.removeprefix(prefix)
+    while base not in MEANINGS and any(base.endswith(suffix) for suffix in _SUFFIXES):
+        for suffix in _SUFFIXES:
+            base = base.removesuffix(suffix)
+    return (_PLACES.get(base, len(_PLACES)), name.removeprefix("test_") + ("~" if name.startswith("test_") else ""))
 
 
 def drawing(name: str, rank: int) -> Drawing | None:

@@ -145,7 +145,7 @@ def line(i: int, x: np.ndarray, y: np.ndarray, layer: str, arm: str, hover: str)
     """A curve in an arm's colour."""
     few = len(x) <= FEW
     mark = symbol(i) or ("circle" if few else "")
-    marker = {"symbol": mark, "size": 7 if symbol(i) else 4, "maxdisplayed": 0 if few else 9, "color": colour(i)}
+    marker = {"symbol": mark, "size": 7 if symbol(i) else 5, "maxdisplayed": 0 if few else 9, "color": colour(i)}
     return {
         "type": "scatter",
         "mode": "lines+markers" if mark else "lines",

@@ -64,7 +64,7 @@ def save(runs: Sequence[Trajectory], path: str | os.PathLike[str]) -> Path:
         columns["@".join(key)] = pa.array(np.concatenate(values).astype(np.float32))
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(pa.table(columns), path, compression="zstd", compression_level=19)
+    pq.write_table(pa.table(columns), path, compression="zstd", compression_level=19, use_dictionary=False)
     return path
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import textwrap
 from collections.abc import Callable, Sequence
+from math import nan
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,6 +20,10 @@ from anglewise.lab.stats.warning import FALSE_ALARMS, Horizon, Score, Split
 HELD_OUT = {"seeds": "held-out seeds", "arms": "held-out arms", "tasks": "held-out tasks"}
 
 
+COMPARED = ("baseline", "reference")
+"""Kinds that only serve to compare: hollow marks."""
+
+
 class Column(NamedTuple):
     """One number of every predictor, with its interval."""
 
@@ -28,9 +34,10 @@ class Column(NamedTuple):
 
 
 COLUMNS = (
-    Column("auc", "AUC at equal steps", lambda score: score.auc_same_step, 0.5),
+    Column("auc", "AUC, equal steps", lambda score: score.auc_same_step, 0.5),
+    Column("twins", "AUC, only seeds differ", lambda score: score.auc_twins, 0.5),
     Column("in-time", "share alarmed in time", lambda score: score.in_time, 0.0),
-    Column("lead", "lead / time to generalise", lambda score: score.lead_share, 0.0),
+    Column("lead", "lead over time to generalise", lambda score: score.lead_share, 0.0),
     Column("false-rule", "false alarms, with a rule", lambda score: score.false_structured, FALSE_ALARMS),
     Column("false-random", "false alarms, random labels", lambda score: score.false_control, FALSE_ALARMS),
 )
@@ -94,14 +101,22 @@ def figure(made: Study) -> Any:
     drawn = Figure(figsize=(TWO_COLUMNS, 0.9 + 0.21 * len(names)), layout="constrained")
     columns = drawn.subplots(1, len(COLUMNS), sharey=True)
     for axis, column in zip(columns, COLUMNS, strict=True):
-        axis.set_title(column.title.replace(", ", ",\n").replace(" at ", "\nat ").replace(" / ", "\n/ "), fontsize=7)
+        axis.set_title(textwrap.fill(column.title, 15), fontsize=7)
         axis.axvline(column.line, color="#888", lw=0.8, ls=":")
         for i, split in enumerate(SPLITS):
-            for score, y, found in _placed(made, split, column, names):
-                at = y + 0.24 * (i - 1)
-                if found.low is not None and found.high is not None:
-                    axis.plot([found.low, found.high], [at, at], color=colour(i), lw=0.9)
-                axis.plot([found.value], [at], "o", color=colour(i), ms=2.6, mfc=_fill(score, i), mew=0.7)
+            placed = [(s, y + 0.24 * (i - 1), found) for s, y, found in _placed(made, split, column, names)]
+            bars = [(f.low, f.high, at) for _, at, f in placed if f.low is not None and f.high is not None]
+            x, y = [
+                [v for low, high, _ in bars for v in (low, high, nan)],
+                [v for *_, at in bars for v in (at, at, nan)],
+            ]
+            axis.plot(x, y, color=colour(i), lw=0.9)
+            for hollow in (False, True):
+                shown = [(at, found.value) for score, at, found in placed if (score.kind in COMPARED) == hollow]
+                fill = "white" if hollow else colour(i)
+                axis.plot(
+                    [v for _, v in shown], [at for at, _ in shown], "o", color=colour(i), ms=2.6, mfc=fill, mew=0.7
+                )
         axis.set_xlim(-0.04, 1.04)
         axis.set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
     columns[0].set_yticks(range(len(names)), names)
@@ -117,6 +132,9 @@ def _forest(made: Study, column: Column) -> Panel:
     for i, split in enumerate(SPLITS):
         points = [
             (y + 0.24 * (i - 1), found, score.predictor) for score, y, found in _placed(made, split, column, names)
+        ]
+        symbols = [
+            "circle-open" if score.kind in COMPARED else "circle" for score, *_ in _placed(made, split, column, names)
         ]
         ends = [
             (found.value if found.low is None else found.low, found.value if found.high is None else found.high)
@@ -138,7 +156,7 @@ def _forest(made: Study, column: Column) -> Panel:
                     "thickness": 1.4,
                     "width": 0,
                 },
-                "marker": {"color": colour(i), "size": 7},
+                "marker": {"color": colour(i), "size": 7, "symbol": symbols},
                 "meta": {"arm": i, "layer": "median"},
                 "hovertemplate": f"%{{text}}<br>{column.title} %{{x:.2f}}<extra>{HELD_OUT[split]}</extra>",
             }
@@ -217,8 +235,3 @@ def _placed(made: Study, split: Split, column: Column, names: Sequence[str]) -> 
     """Scores that have a number in a column, with their row and the number."""
     found = [(score, names.index(score.predictor), column.of(score)) for score in made.of(split)]
     return [(score, y, value) for score, y, value in found if value is not None and value.value is not None]
-
-
-def _fill(score: Score, i: int) -> str:
-    """Hollow for what only serves to compare."""
-    return "white" if score.kind in ("baseline", "reference") else colour(i)

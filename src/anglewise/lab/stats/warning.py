@@ -24,7 +24,8 @@ is what held-out tasks ask.
 Held out is one group at a time: a quarter of the seeds over all tasks and arms, a whole arm over all tasks (so that a
 predictor that merely knows the hyper-parameters is found out), or a whole task.  AUCs compare points of one held-out
 group alone, since only these were judged by one model: compared across models, a predictor that knows nothing falls
-below 1/2, for each model is pulled away from what it was not shown.  Sources: the dynamic AUC of
+below 1/2, for each model is pulled away from what it was not shown.  The strictest are pairs of equal step, task and
+arm, whose runs differ in nothing but their seed.  Sources: the dynamic AUC of
 Heagerty & Zheng, Biometrics 61 (2005) 92 (cases: T in (t, 2t]; controls: T > 2t); the threshold as in split
 conformal prediction, Vovk et al., "Algorithmic Learning in a Random World" (2005).
 """
@@ -128,6 +129,7 @@ class Score:
         controls: Runs with random labels.
         auc: Over pairs of watched steps within a held-out group; None where there is no pair.
         auc_same_step: Of pairs at the same step only, so that time by itself gives 1/2.
+        auc_twins: Of pairs at the same step, of the same task and arm: only their seed differs.
         in_time: Share of runs that generalised whose alarm came at t with t < T <= 2t.
         too_early: Share whose alarm came before T / 2.
         lead: T - t of the alarm, in steps.
@@ -146,6 +148,7 @@ class Score:
     controls: int
     auc: Interval | None
     auc_same_step: Interval | None
+    auc_twins: Interval | None
     in_time: Interval | None
     too_early: Interval | None
     lead: Lead
@@ -291,11 +294,15 @@ def _score(
     made = [(run.time, t) for run, t in zip(runs, alarms, strict=True) if run.time is not None]
     lost = [(run.control, t is not None) for run, t in zip(runs, alarms, strict=True) if run.time is None]
     cluster = clusters[points.run]
+    cell = np.unique([f"{run.task}\0{run.arm}" for run in runs], return_inverse=True)[1][points.run]
+    later = points.step.max() + 1
+    twins = (judge * (cell.max() + 1) + cell) * later + points.step
     return Score(
         predictor.name, predictor.kind, split, horizon,
         generalised=len(made), never=len(lost), controls=sum(control for control, _ in lost),
         auc=auc_interval(said, points.y, judge, cluster, resamples),
-        auc_same_step=auc_interval(said, points.y, judge * (points.step.max() + 1) + points.step, cluster, resamples),
+        auc_same_step=auc_interval(said, points.y, judge * later + points.step, cluster, resamples),
+        auc_twins=auc_interval(said, points.y, twins, cluster, resamples),
         in_time=_share(t is not None and time <= 2 * t for time, t in made),
         too_early=_share(t is not None and time > 2 * t for time, t in made),
         lead=lead_of([None if t is None else time - t for time, t in made]),
