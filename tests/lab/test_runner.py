@@ -13,11 +13,11 @@ from anglewise.lab.engine.layout import Layout
 from anglewise.lab.methods.optimizers import AdamW
 from anglewise.lab.methods.tiwari2026_radial import RadialPenalty
 from anglewise.lab.models.mlp import MLP
-from anglewise.lab.report.live import progress_for
 from anglewise.lab.readings.energy import RadialEnergy
 from anglewise.lab.readings.radii import RadiusQuantiles
 from anglewise.lab.readings.sets import DEFAULT
 from anglewise.lab.readings.spectrum import Spectrum
+from anglewise.lab.report.live import progress_for
 from anglewise.lab.runner import Interrupted, lacking, plan, train
 from anglewise.lab.spec import Arm, Experiment, Training
 from anglewise.lab.store import Reader, Store

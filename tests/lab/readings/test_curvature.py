@@ -5,13 +5,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from curvature_cases import PENALISED, ROWS, dense, measured, symmetric
 from jax.flatten_util import ravel_pytree
 
 from anglewise.lab.methods.tiwari2026_radial import RadialPenalty
 from anglewise.lab.models.mlp import MLP
 from anglewise.lab.readings.curvature import Curvature
 from anglewise.lab.readings.hessian import hessian, largest, ritz, trace
+from curvature_cases import PENALISED, ROWS, dense, measured, symmetric
 from readings_cases import BASE, CASES, PAIRS, looking, quick_jit
 
 CURVATURE = Curvature(rows=ROWS, probes=200, lanczos=70, starts=2, top=5, points=64)

@@ -5,11 +5,11 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from curvature_cases import PENALISED, ROWS, dense, measured
 from jax.flatten_util import ravel_pytree
 
 from anglewise.lab.methods.optimizers import SGD
 from anglewise.lab.readings.edge import EdgeOfStability
+from curvature_cases import PENALISED, ROWS, dense, measured
 from readings_cases import BASE, CASES, looking, quick_jit
 
 EDGE = EdgeOfStability(rows=ROWS, lanczos=100)

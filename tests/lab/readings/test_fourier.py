@@ -5,7 +5,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from circuits_cases import Hand, classes_in_group, drawn, in_group, look_at, measured, places
 
 from anglewise.lab.models.mlp import MLP
 from anglewise.lab.models.transformer import Transformer
@@ -13,6 +12,7 @@ from anglewise.lab.readings.fourier import EmbeddingFourier, LogitFourier, Neuro
 from anglewise.lab.readings.progress import RestrictedLoss
 from anglewise.lab.readings.zhong2023_clock_pizza import ClockPizza
 from anglewise.lab.tasks.modular import Modular
+from circuits_cases import Hand, classes_in_group, drawn, in_group, look_at, measured, places
 from readings_cases import CASES, quick_jit
 
 ALL = (EmbeddingFourier(), NeuronFourier(), LogitFourier(), RestrictedLoss(), ClockPizza(triples=5))

@@ -2,9 +2,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from curvature_cases import symmetric
 
 from anglewise.lab.readings.hessian import density, hessian, largest, preconditioned, ritz, trace
+from curvature_cases import symmetric
 from readings_cases import quick_jit
 
 KEY = jax.random.key(3)

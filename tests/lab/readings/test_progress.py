@@ -4,10 +4,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from circuits_cases import Hand, classes_in_group, look_at, measured, places
 
 from anglewise.lab.readings.progress import RestrictedLoss, small_loss
 from anglewise.lab.tasks.modular import Modular
+from circuits_cases import Hand, classes_in_group, look_at, measured, places
 
 
 def losses(task, logits, **fields):

@@ -5,11 +5,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from curvature_cases import ROWS, dense, measured
 from jax.flatten_util import ravel_pytree
 
 from anglewise.lab.models.mlp import MLP
 from anglewise.lab.readings.sharpness import FilterSharpness, filter_direction
+from curvature_cases import ROWS, dense, measured
 from readings_cases import BASE, PAIRS, looking, quick_jit
 
 SHARPNESS = FilterSharpness(rows=ROWS, directions=300, eps=0.1)

@@ -10,7 +10,6 @@ from anglewise.lab.readings.curvature import Curvature
 from anglewise.lab.readings.edge import EdgeOfStability
 from anglewise.lab.readings.energy import RadialEnergy
 from anglewise.lab.readings.fourier import EmbeddingFourier, LogitFourier, NeuronFourier
-
 from anglewise.lab.readings.llc import LearningCoefficient
 from anglewise.lab.readings.logits import Logits
 from anglewise.lab.readings.motion import Motion, Updates
@@ -30,7 +29,6 @@ CURVATURE: dict[str, Reading] = {
     "sharpness": FilterSharpness(),
     "edge": EdgeOfStability(),
     "llc": LearningCoefficient(),
-
 }
 """Second derivatives and sampling: each says in its documentation what it costs."""
 READINGS: dict[str, Reading] = {
