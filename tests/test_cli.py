@@ -26,7 +26,7 @@ def elsewhere(tmp_path, monkeypatch):
 
 def parsed(*words):
     """The experiment that the words of `run` mean."""
-    return cli._experiment(*cli._parser().parse_known_args(["run", *words]))
+    return cli._meant(*cli._parser().parse_known_args(["run", *words]))[0]
 
 
 def refused(capsys, *words, status=2):
@@ -70,6 +70,15 @@ ERRORS = [
     ((*RUN, "more"), "got 'more', expected a flag such as --task.p 97"),
     ((*RUN, "-x", "3"), "got '-x', expected a flag such as --task.p 97"),
     ((*RUN, "--arms.adamw-common.adamw.lr", "nan"), "a specification holds finite numbers only, got nan"),
+    ((*RUN, "--readings", "energie"), "unknown reading 'energie': did you mean 'energy'? Known: "),
+    (
+        (*RUN, "--readings.curvature.probes", "9"),
+        "unknown reading among those asked for 'curvature': Known: energy, logits, motion, norms, radii, spectrum",
+    ),
+    ((*RUN, "--readings.energy.row", "9"), "unknown field of readings.energy 'row': did you mean 'rows'? Known: "),
+    ((*RUN, "--readings.energy.rows", "many"), "readings.energy.rows: expected a whole number, got 'many'"),
+    ((*RUN, "--readings.energy.every", "0"), "readings.energy.every must be at least 1 measurement, got 0"),
+    ((*RUN, "--readings.energy", "9"), "readings.energy: expected a field, such as readings.energy.rows, got 9"),
     (("list", "tasks", "--frm", "3"), "unknown flag '--frm' for this verb: see anglewise list --help"),
     (("report", "nowhere", "--dpi=3"), "unknown flag '--dpi=3' for this verb: see anglewise report --help"),
 ]
@@ -89,8 +98,21 @@ def test_a_report_needs_a_known_kind_of_file(capsys, monkeypatch):
     assert got == "--to x.docx: expected a name ending in .html, .svg, .pdf or .png"
 
 
+def test_the_early_warning_study_needs_a_known_kind_of_file(capsys):
+    got = refused(capsys, "early-warning", "runs/x", "--to", "x.docx")
+    assert got == "--to x.docx: expected a name ending in .html, .csv, .svg, .pdf or .png"
+
+
 @pytest.mark.parametrize(
-    "words", [("report", "nowhere"), ("query", "SELECT 1", "nowhere"), ("show", "abc", "nowhere"), ("show", "abc")]
+    "words",
+    [
+        ("report", "nowhere"),
+        ("figure", "radius", "nowhere"),
+        ("early-warning", "nowhere"),
+        ("query", "SELECT 1", "nowhere"),
+        ("show", "abc", "nowhere"),
+        ("show", "abc"),
+    ],
 )
 def test_a_store_that_is_not_there_is_one_line(capsys, words):
     assert refused(capsys, *words)
@@ -213,7 +235,9 @@ def test_a_file_can_be_run_and_overridden(tmp_path):
 @pytest.mark.parametrize(
     ("what", "names"),
     [
-        ("tasks", ["modular"]),
+        ("tasks", ["modular", "parity", "random-labels"]),
+        ("readings", ["radii", "energy", "curvature", "llc"]),
+        ("figures", ["radius", "phase", "map", "early-warning"]),
         ("models", ["mlp", "transformer"]),
         ("methods", ["adamw", "radial", "man", "sgd"]),
         ("experiments", ["quickstart", "track-a", "track-d"]),

@@ -114,7 +114,12 @@ def _parser() -> argparse.ArgumentParser:
     figure = verb("figure", _figure, "one figure for a paper, from the readings of a store")
     figure.add_argument("name", metavar="NAME", help="which (see: anglewise list figures)")
     figure.add_argument("dir", type=Path, metavar="DIR")
-    figure.add_argument("runs", nargs="*", metavar="RUN", help="only these arms, or runs by id (default: all)")
+    figure.add_argument(
+        "runs",
+        nargs="*",
+        metavar="RUN",
+        help="only these arms, or runs by id (default: all); for early-warning: further stores",
+    )
     figure.add_argument("--experiment", metavar="ID", help="which of the store's experiments, where there are several")
     figure.add_argument("--to", type=Path, metavar="FILE", help="a .svg, .pdf or .png (default: DIR/NAME.svg)")
 
@@ -275,7 +280,15 @@ def _figure(arguments: argparse.Namespace, extra: list[str]) -> None:
     from anglewise.lab.store import Reader
 
     to = arguments.to or arguments.dir / f"{arguments.name}.svg"
-    made = draw_figure(arguments.name, Reader(arguments.dir), to, experiment=arguments.experiment, runs=arguments.runs)
+    if arguments.name == "early-warning":  # of several stores, not of runs of one
+        from anglewise.lab.report.warning import study
+        from anglewise.lab.report.warning_page import save_figure
+
+        made = save_figure(study([Reader(path) for path in (arguments.dir, *arguments.runs)]), to)
+    else:
+        made = draw_figure(
+            arguments.name, Reader(arguments.dir), to, experiment=arguments.experiment, runs=arguments.runs
+        )
     print(f"figure: {made.resolve()}")
 
 

@@ -8,7 +8,8 @@ from anglewise.cli import main
 from anglewise.errors import StoreError
 from anglewise.lab.catalogue import METHODS, MODELS, TASKS
 from anglewise.lab.experiments import EXPERIMENTS
-from anglewise.lab.listing import listing, show
+from anglewise.lab.listing import listing, readings_named, show
+from anglewise.lab.readings.sets import DEFAULT, READINGS
 from anglewise.lab.store import Reader
 
 
@@ -23,7 +24,14 @@ def store(tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    ("what", "names"), [("tasks", TASKS), ("models", MODELS), ("methods", METHODS), ("experiments", EXPERIMENTS)]
+    ("what", "names"),
+    [
+        ("tasks", TASKS),
+        ("models", MODELS),
+        ("methods", METHODS),
+        ("experiments", EXPERIMENTS),
+        ("readings", READINGS),
+    ],
 )
 def test_everything_with_a_name_is_listed(what, names):
     lines = listing(what).splitlines()
@@ -43,3 +51,28 @@ def test_a_run_that_is_not_there_or_not_alone_is_refused(store):
         show("zzz", store)
     with pytest.raises(StoreError, match="2 match"):
         show("", store)
+
+
+def test_readings_are_named_alone_or_as_a_set_and_each_once():
+    assert readings_named("default") == list(DEFAULT.values())
+    assert readings_named("energy, default,energy") == [
+        READINGS["energy"],
+        *(r for n, r in DEFAULT.items() if n != "energy"),
+    ]
+    assert readings_named("none") == readings_named("") == []
+    (changed,) = readings_named("energy", {"energy": {"rows": 7}})
+    assert changed.rows == 7 and READINGS["energy"].rows != 7
+
+
+def test_a_run_has_a_page_and_a_store_has_figures(store, tmp_path, capsys):
+    run_id = Reader(store).query("SELECT run_id FROM runs ORDER BY seed").column("run_id")[0].as_py()
+    assert main(["report", str(store), "--run", run_id[:9], "--to", str(tmp_path / "run.html")]) == 0
+    assert run_id in (tmp_path / "run.html").read_text()
+    assert main(["report", str(store), "--run", run_id[:9], "--to", "run.pdf"]) == 2
+    assert "the page of a run is a .html (for pictures: anglewise figure)" in capsys.readouterr().err
+    assert main(["figure", "phase", str(store), "adamw-common", "--to", str(tmp_path / "phase.svg")]) == 0
+    assert (tmp_path / "phase.svg").read_text().startswith("<?xml")
+    assert main(["figure", "curvature", str(store)]) == 2
+    assert "--readings curvature" in capsys.readouterr().err
+    assert main(["figure", "fase", str(store)]) == 2
+    assert "unknown figure 'fase': did you mean 'phase'?" in capsys.readouterr().err

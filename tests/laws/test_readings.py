@@ -16,6 +16,7 @@ from anglewise.lab.methods.tiwari2026_radial import RadialPenalty
 from anglewise.lab.models.mlp import MLP
 from anglewise.lab.models.transformer import Transformer
 from anglewise.lab.readings.sets import DEFAULT, READINGS, SETS
+from anglewise.lab.report.meanings import drawing, meaning
 from anglewise.lab.spec import Arm, Run, Training, to_json
 from anglewise.lab.tasks.modular import Modular
 from anglewise.lab.tasks.parity import Parity
@@ -95,6 +96,15 @@ def test_every_instrument_that_suits_gives_the_same_names_at_each_measurement(ca
 def test_every_instrument_suits_some_case():
     suiting = {name for name, r in READINGS.items() if any(r.suits(task, model) for task, model in CASES.values())}
     assert suiting == set(READINGS)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_report_knows_what_every_value_means(case):
+    _, found = trained(case, EVERY)
+    for name, rank in {(key[3], np.ndim(value)) for key, value in found.items()}:
+        told = meaning(name) if rank == 0 else drawing(name, 1) or drawing(name, 2) or drawing(name, 3)
+        assert told is not None, name
+        assert rank or (told.theme != "Other" and told.text), name
 
 
 def test_what_has_no_past_says_so_by_nan():

@@ -29,7 +29,9 @@ def listing(what: str) -> str:
     if what == "figures":
         from anglewise.lab.report.gallery import FIGURES
 
-        return "\n".join(f"{name:20} {known.text}" for name, known in FIGURES.items())
+        texts = {name: known.text for name, known in FIGURES.items()}
+        texts["early-warning"] = "who told in time that a run would generalise; give all stores of the study"
+        return "\n".join(f"{name:20} {text}" for name, text in texts.items())
     if what == "readings":
         return "\n".join(
             f"{name:15} {_first_line(type(reading))}\n{'':15} {'in default; ' if name in DEFAULT else ''}"
