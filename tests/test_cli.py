@@ -38,7 +38,7 @@ def refused(capsys, *words, status=2):
 
 
 ERRORS = [
-    (("run", "quikstart"), "unknown experiment 'quikstart': did you mean 'quickstart'? Known: quickstart, track-a, "),
+    (("run", "quikstart"), "unknown experiment 'quikstart': did you mean 'quickstart'? Known: early-warning-add, "),
     (("run", "none.toml"), "cannot read none.toml: No such file or directory"),
     ((*RUN, "--arms", "adamw-comon"), "unknown arm 'adamw-comon': did you mean 'adamw-common'? Known: "),
     ((*RUN, "--arms", ""), "experiment 'quickstart' has no arms: give at least one"),
