@@ -27,8 +27,9 @@ from anglewise.lab.spec import Run, Training, to_json
 
 MEMBERS: Any = Member(0, 0, 0, 0)  # type: ignore[arg-type]
 STATES: Any = State(None, 0, 0, 0)  # type: ignore[arg-type]
-PAST: Any = Earlier(0, None)  # type: ignore[arg-type]
 """Axes along which a batched program's members and states are stacked: all count the same steps."""
+AT_ONCE = 8
+"""Members of a batched program that are measured at once: a reading may look at a whole table of inputs."""
 CURVES = ("train_accuracy", "test_accuracy", "train_loss", "test_loss")
 
 
@@ -104,9 +105,18 @@ class Compiled:
                 member, state, past = jax.tree.map(_widened, (member, state, past))
             return dict(self.program.measure(readings, member, state, past))
 
-        if not self.layout.batched:
-            return measure
-        return jax.vmap(measure, in_axes=(MEMBERS, STATES, (PAST, PAST)))
+        def some_at_once(member: Member, state: State, past: tuple[Earlier, Earlier]) -> Any:
+            step, *moving = state
+            steps = [was.step for was in past]
+
+            def one(xs: Any) -> Any:
+                member, moving, params = xs
+                was = [Earlier(*pair) for pair in zip(params, steps, strict=True)]
+                return measure(member, State(step, *moving), (was[0], was[1]))
+
+            return jax.lax.map(one, (member, moving, [was.params for was in past]), batch_size=AT_ONCE)
+
+        return some_at_once if self.layout.batched else measure
 
     def _segment(self, member: Member, state: State, targets: Any, count: Any) -> tuple[State, Any]:
         evaluate, step = self.program.evaluate, self.program.step
@@ -141,7 +151,7 @@ class Compiled:
             zero = jnp.zeros((), jnp.int32)
             targets = jnp.zeros(self.length, jnp.int32)
             plan: Any = self._advance.lower(one.member, one.state, targets, zero).compile().memory_analysis()
-        return tree_bytes((one.member, one.state)) + int(plan.temp_size_in_bytes + plan.output_size_in_bytes)
+        return tree_bytes((one.member, one.state, one.past)) + int(plan.temp_size_in_bytes + plan.output_size_in_bytes)
 
 
 class Population:
