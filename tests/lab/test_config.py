@@ -255,7 +255,11 @@ def test_flags_make_one_change_whose_outcome_alone_must_make_sense():
         ),
         ("task.p.q", "3", "task.p: expected a whole number, got a table"),
         ("seeds.x", "3", "seeds: expected a whole number, got a table"),
-        ("task.is", "modulo", "task: unknown kind 'modulo': did you mean 'modular'? Known: modular"),
+        (
+            "task.is",
+            "modulo",
+            "task: unknown kind 'modulo': did you mean 'modular'? Known: modular, parity, random-labels",
+        ),
         (
             "arms.plain.adamw.lr.is",
             "wamrup",
@@ -326,8 +330,12 @@ def test_a_file_that_lacks_a_part_says_which(tmp_path, text, key):
             "unknown field of arms.b.methods[0].wd 'begin': did you mean 'end'? Known: ",
         ),
         ("[arms.a]", "[arms.a]\nmethod = 3", "arms.a: expected methods = [{ is = "),
-        ('is = "modular"', 'is = "module"', "task: unknown kind 'module': did you mean 'modular'? Known: modular"),
-        ('is = "modular"', "", 'task: expected a table with "is" = one of modular, got {'),
+        (
+            'is = "modular"',
+            'is = "module"',
+            "task: unknown kind 'module': did you mean 'modular'? Known: modular, parity, random-labels",
+        ),
+        ('is = "modular"', "", 'task: expected a table with "is" = one of modular, parity, random-labels, got {'),
         ("seeds = 3", 'seeds = "3"', "seeds: expected a whole number, got '3'"),
         ('baseline = "b"', 'baseline = "c"', "unknown arm 'c': Known: a, b (baseline)"),
     ],

@@ -95,8 +95,8 @@ def test_saturation_flattens_a_perfect_fit_until_nothing_is_left(plain):
 
 def test_no_measure_but_the_layerwise_one_survives_rescaling_of_layers(plain):
     values, params, predicted = plain
-    other = with_weights(params, lambda w: 3 * w, lambda w: w / 3, same)
     with jax.enable_x64(True):
+        other = with_weights(params, lambda w: 3 * w, lambda w: w / 3, same)
         at, _ = looking(MLP(hidden=(8, 6)), PAIRS)
 
         def traces(params):
