@@ -16,7 +16,7 @@ same rows beside every value (``hessian_loss``), and the task loss apart from th
 **What rescaling does.**  In a bias-free ReLU network, W_1 -> a W_1, W_2 -> W_2 / a changes no prediction.  Under it
 neither the trace, nor lambda_max, nor the two measures normalised by the whole |theta|^2 are invariant; the sum by
 layers is, exactly (its estimate up to the probes' error).  Where the loss itself is scale-free, L(c theta) = L(theta),
-all three normalised measures are invariant to c.  Permuting neurons changes none.
+the measures normalised by the whole |theta|^2 are invariant to c.  Permuting neurons changes none.
 
 Sources: arXiv 2606.32000, appendix (Hutchinson, 100 probes; its normaliser is unstated, these are ours); Hutchinson
 and Lanczos as in PyHessian (1912.07145); rescaling: 1703.04933.  Cost: `probes` + `starts` * `lanczos` Hessian-vector
