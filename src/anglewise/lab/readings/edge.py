@@ -12,8 +12,9 @@ random part of the rows is larger on average, since it is convex in H (track C2:
 give 0.88).  Weight decay, which adds its coefficient to
 every eigenvalue where it is coupled, is not counted.  Before the first update Adam has no preconditioner: NaN.
 
-Sources: arXiv 2103.00065 (SGD), 2207.14484 (adaptive).  Cost: `lanczos`
-Hessian-vector products: 0.9 s for a MLP 200-200 on 5,107 rows, 2 CPU cores.
+Sources: arXiv 2103.00065 (SGD), 2207.14484 (adaptive).  Cost: `lanczos` Hessian-vector products, of about 55 ms for a
+MLP 200-200 on 5,107 rows (2 CPU cores); on all 4,656 rows of track A's Transformer 28 s and 1.7 GB, which fewer `rows`
+cut in proportion.
 """
 
 from __future__ import annotations
