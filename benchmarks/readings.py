@@ -55,7 +55,7 @@ class Measured:
     def each(self, readings) -> float:
         """Milliseconds per measurement, averaged over a whole cycle of cadences."""
         own = set(self.compiled.readings)
-        due = [[r for r in readings if r in own and count % r.every == 0] for count in range(20)]
+        due = [[r for r in readings if r in own and count % r.every == 0] for count in range(8)]
         known = {tuple(some): self.one(some) for some in due if some}  # compiles
         known = {some: min(self.one(some) for _ in range(3)) for some in known}
         return sum(known[tuple(some)] for some in due if some) / len(due)

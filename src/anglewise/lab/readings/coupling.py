@@ -42,7 +42,7 @@ class Coupling(Reading):
         factors: What radii are multiplied with.
     """
 
-    every: int = 4
+    every: int = 8
     rows: int = 128
     factors: tuple[float, ...] = (0.5, 1.0, 2.0, 4.0)
 

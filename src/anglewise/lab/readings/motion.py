@@ -85,7 +85,7 @@ class Updates(Reading):
         rows: Training examples looked at.
     """
 
-    every: int = 4
+    every: int = 8
     rows: int = 256
 
     def measure(self, look: Look) -> Mapping[tuple[str, str], Array]:

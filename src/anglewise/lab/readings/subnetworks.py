@@ -38,7 +38,7 @@ class Subnetworks(Reading):
         keep: Share of training examples on which the subnetwork must predict what the network predicts, in (0, 1].
     """
 
-    every: int = 4
+    every: int = 8
     rows: int = ROWS
     keep: float = 0.99
 
