@@ -39,7 +39,7 @@ class RandomLabels:
     p: int = 113
     train: float = 0.4
     form: Literal["pair", "a op b =", "a b ="] = "pair"
-    read_as: Literal["", "+", "-", "*", "/"] = ""
+    read_as: Literal["", "+", "-", "*"] = ""
 
     def __post_init__(self) -> None:
         """Refuse what :class:`Modular` refuses."""
