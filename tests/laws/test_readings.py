@@ -117,14 +117,13 @@ def test_what_has_no_past_says_so_by_nan():
     assert np.isnan(angles[0]).all() and np.isfinite(angles[2]).all() and np.isfinite(angles[4]).all()
 
 
-@pytest.mark.parametrize("case", ["pairs"])  # each reading's own tests have the Transformers
-def test_batched_readings_are_those_of_each(case):
-    """Up to rounding: what is chosen by rank, sampled, or a share of few, may tip over; nine in ten must agree."""
-    _, alone = trained(case, EVERY[case])
-    _, together = trained(case, EVERY[case], batched=True)
+def test_batched_readings_are_those_of_each():
+    """Up to rounding, until it is amplified; each reading's own tests have the Transformers."""
+    _, alone = trained("pairs", EVERY["pairs"])
+    _, together = trained("pairs", EVERY["pairs"], batched=True)
     assert alone.keys() == together.keys()
-    close = [np.allclose(together[k], alone[k], rtol=5e-3, atol=1e-3, equal_nan=True) for k in alone if k[1] < 4]
-    assert np.mean(close) > 0.9
+    for key in (key for key in alone if key[1] < TRAINING.budget):
+        np.testing.assert_allclose(together[key], alone[key], rtol=5e-3, atol=1e-3, err_msg=str(key))
 
 
 def test_the_sets_hold_what_their_names_say():

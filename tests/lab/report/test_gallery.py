@@ -46,7 +46,7 @@ def test_one_seed_and_many_arms_are_drawn(measured, tmp_path, name):
         results = measured(arms, seeds=1, others=LAYERS)
         for whole in ("rho", "hessian_trace"):
             results.readings[whole, ""] = dict(results.readings["radial_energy", "hidden.0.pre"])
-        draw(name, results, tmp_path / "p.png")
+        assert draw(name, results, tmp_path / "p.png").stat().st_size > 5000
 
 
 def test_readings_that_are_all_nan_are_lacking(make, tmp_path):
