@@ -63,12 +63,14 @@ class Measured:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--quick", action="store_true", help="one short round of each, to see that it works")
+    parser.add_argument("--quick", action="store_true", help="to see that it works; its shares mean nothing")
     parser.add_argument("--only", default="a,b,c", help="which set-ups")
     parser.add_argument("--out", type=Path, default=Path("build/readings.json"))
     args = parser.parse_args()
     rounds, seconds = (1, 0.05) if args.quick else (5, 0.6)
     usual = [r for r in READINGS.values() if r not in CURVATURE.values()]
+    if args.quick:
+        print("quick: a few cold steps make training look up to three times slower, and measuring cheap; no figures")
     written = []
     for name, (task, model, batch, adamw) in CASES.items():
         if name[0] not in args.only.split(","):
