@@ -1,47 +1,23 @@
-"""Every method of the catalogue, in a small arm that can train, with strengths that matter."""
+"""Every method of the catalogue, in a small arm that can train, with strengths that matter.
+
+The cases stand in files of their own, one per folder of ideas; this one gathers them.
+"""
 
 from __future__ import annotations
 
 import dataclasses
-from typing import NamedTuple
 
 from anglewise.lab.catalogue import METHODS
-from anglewise.lab.methods.controls import ScaleInit
-from anglewise.lab.methods.man2025 import MAN
-from anglewise.lab.methods.optimizers import SGD, Adam, AdamW
-from anglewise.lab.methods.tiwari2026_radial import RadialPenalty
-from anglewise.lab.models.mlp import MLP
-from anglewise.lab.schedules import Linear, Warmup
-from anglewise.lab.tasks.modular import Modular
+from laws_activations import CASES as ACTIVATIONS
+from laws_base import BASE, MODEL, TASK, Case
+from laws_controls import CASES as CONTROLS
+from laws_filters import CASES as FILTERS
+from laws_optimizers import CASES as OPTIMIZERS
+from laws_weights import CASES as WEIGHTS
 
-TASK = Modular(p=11, train=0.5)
-MODEL = MLP(hidden=(16, 16), embedding=8)
-BASE = AdamW(lr=0.02, wd=0.5, beta2=0.99)
+__all__ = ["BASE", "CASES", "IDS", "MODEL", "TASK", "Case", "examined", "float_fields"]
 
-
-class Case(NamedTuple):
-    """One method, in a chain; `off` is the same chain in which the method does nothing, `without` lacks it."""
-
-    name: str
-    chain: tuple
-    off: tuple | None = None
-    without: tuple | None = None
-
-
-CASES = [
-    Case("adamw", (BASE,), (AdamW(lr=0.0, wd=0.5),)),
-    Case("adam", (Adam(lr=0.02, wd=0.01),), (Adam(lr=0.0, wd=0.01),)),
-    Case("sgd", (SGD(lr=0.1, wd=0.01, momentum=0.9),), (SGD(lr=0.0),)),
-    Case("radial", (BASE, RadialPenalty(0.3, 0.7)), (BASE, RadialPenalty(0.0, 0.7)), (BASE,)),
-    Case("man", (BASE, MAN(0.4)), (BASE, MAN(0.0)), (BASE,)),
-    Case("scale-init", (ScaleInit(0.5, 0.8), BASE), (ScaleInit(1.0, 1.0), BASE), (BASE,)),
-    Case(
-        "adamw",
-        (AdamW(lr=Warmup(0.02, 4.0), wd=Linear(1.0, 0.0, 8.0)), RadialPenalty(Linear(0.5, 0.1, 6.0), 0.5)),
-    ),
-    Case("radial", (BASE, RadialPenalty(0.3, 0.7, over="mean", side="outer")), None),
-    Case("radial", (BASE, RadialPenalty(0.3, 0.7, sites=("hidden.1.post",), side="inner")), None),
-]
+CASES = [*OPTIMIZERS, *FILTERS, *WEIGHTS, *ACTIVATIONS, *CONTROLS]
 IDS = [f"{case.name}-{i}" for i, case in enumerate(CASES)]
 
 

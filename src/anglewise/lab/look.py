@@ -65,6 +65,8 @@ class Look:
         edge: Where the arm's optimiser stops being stable; None where nobody knows.
         earlier: The weights at the last measurement, and at the one before it.
         after: Gives the weights after the next update.
+        build: ``(params) -> network``, with what the arm's methods do in the forward pass; None for nothing.
+        proofs: ``(activations) -> {name: (wanted, got)}``, of the arm's controls.
     """
 
     task: Task
@@ -80,6 +82,8 @@ class Look:
     edge: Edge | None
     earlier: tuple[Earlier, Earlier]
     after: Callable[[], Params]
+    build: Callable[[Params], Network] | None = None
+    proofs: Callable[[Activations], Mapping[str, tuple[Any, Any]]] | None = None
     _known: dict[Any, Any] = dataclasses.field(default_factory=dict, repr=False)
 
     @property
@@ -94,7 +98,7 @@ class Look:
 
     def at(self, params: Params) -> Network:
         """The network with other weights."""
-        return eqx.combine(params, self.static)
+        return self.build(params) if self.build else eqx.combine(params, self.static)
 
     def rows(self, part: Part = "train", most: int = ROWS) -> tuple[Array, Array]:
         """The first inputs and labels of one part; all of them for `most` 0."""

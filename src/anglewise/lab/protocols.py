@@ -108,6 +108,12 @@ class Network(Protocol):
     def feeds(self) -> Mapping[str, Feed]:
         """For each default site, the linear map that makes it."""
 
+    @property
+    def roles(self) -> Any:
+        """What each parameter is, in the structure of the parameters: ``"embedding"`` (tables; a token's vector is the
+        last axis), ``"hidden"`` and ``"head"`` (matrices ``[in, out]``), ``"vector"`` (biases, gains), ``"extra"``
+        (what a method attached)."""
+
 
 class Model(Protocol):
     """What learns: an architecture, without weights."""
@@ -139,14 +145,23 @@ class Method:
             ``gradient=``, a function from params to the gradient of the total loss on the current batch; with
             ``"parts"``, ``parts=``, from params to (task gradient, penalty gradient); with ``"noise"``, ``key=``.
         project: ``(params) -> params``, after the step.
-        reshape: ``(network) -> network``, before training; acts on the architecture.
-        init: ``(params, key) -> params``, acts on the first weights.
+        tap: ``(params, site, h, key) -> h``, in the forward pass, at every site that the network lets be tapped; `key`
+            is one for this site with ``"forward-noise"`` in `needs`, and None there in evaluations.
+        weights: ``(params) -> params``, in the forward pass: the weights that the network computes with.
+        reshape: ``(network) -> network``, before training; acts on the architecture, or attaches parameters of the
+            method's own under its name in ``network.extra``.
+        init: ``(params, key) -> params``, acts on the first weights (and draws what `reshape` attached); with
+            ``"data"`` in `needs` it is also called with ``data=``, the run's examples.
         springs: ``() -> {site: (strength, target)}``, for a method whose penalty is the radial one: what readings
             compare with theory.
         edge: ``(memory) -> Edge``, for an optimiser whose edge of stability is known; `memory` is its transform's.
+        proof: ``(memory, params, activations) -> {name: (wanted, got)}``, for a control that matches something: what
+            it was to match, and what it has.  `memory` is its transform's, () where it has none.
         needs: What the method asks of the engine beyond a plain step: ``"gradient"``, ``"parts"``, ``"noise"``
             (a key for the transform), ``"forward-noise"`` (a key for the network), ``"whole-batch"`` (its penalty
-            is no mean over rows, so the batch must not be cut).
+            is no mean over rows, so the batch must not be cut), ``"outer"`` (the transform is called with ``outer=``,
+            a function from params to the task loss on a fiftieth of the training examples, which are then not
+            trained on), ``"data"``.
         sites: The sites it reads; empty for the model's own.
     """
 
@@ -154,10 +169,13 @@ class Method:
     penalty: ClassVar[Any] = None
     transform: ClassVar[Callable[..., optax.GradientTransformation] | None] = None
     project: ClassVar[Any] = None
+    tap: ClassVar[Any] = None
+    weights: ClassVar[Any] = None
     reshape: ClassVar[Any] = None
     init: ClassVar[Any] = None
     springs: ClassVar[Any] = None
     edge: ClassVar[Any] = None
+    proof: ClassVar[Any] = None
     needs: ClassVar[frozenset[str]] = frozenset()
 
 

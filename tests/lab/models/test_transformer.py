@@ -84,7 +84,7 @@ def reference(model, network, inputs):
     mask = torch.triu(torch.ones(t, t, dtype=torch.bool), 1) if model.causal else None
     act = torch.nn.GELU() if model.activation == "gelu" else torch.nn.ReLU()
     x = tensor(network.embedding)[tensor(inputs).long()] + tensor(network.position)[:t]
-    sites = {}
+    sites = {"embedded": x.transpose(0, 1)}
     for k, block in enumerate(network.blocks):
         attention = torch.nn.MultiheadAttention(
             d, model.heads, bias=model.attention_bias, batch_first=True, dtype=torch.float64
@@ -102,13 +102,13 @@ def reference(model, network, inputs):
         if model.attention_bias:
             values = values + tensor(block.qkv.bias)[2 * d :].unflatten(-1, (model.heads, -1))
         mixed = torch.einsum("nhqk,nkhc->nqhc", weights, values).flatten(-2)
-        x = x + a
+        x = stream = x + a
         pre = linear(block.up)(x if model.norm == "none" else norm(block.norm2, d)(x))
         post = act(pre)
         m = linear(block.down)(post)
         x = x + m
         seen = {"attention.weights": weights.permute(0, 2, 1, 3).flatten(-2), "attention.mixed": mixed}
-        parts = seen | {"attention.out": a, "mlp.pre": pre, "mlp.post": post, "mlp.out": m, "out": x}
+        parts = seen | {"attention.out": a, "mlp.pre": pre, "mlp.post": post, "mlp.out": m, "out": x, "stream": stream}
         sites |= {f"block.{k}.{part}": h.transpose(0, 1) for part, h in parts.items()}
     x = x if model.norm == "none" else norm(network.norm, d)(x)
     head = tensor(network.embedding.T) if model.tied else tensor(network.head.weight)
@@ -210,7 +210,8 @@ def test_a_tap_replaces_an_activation_and_the_network_goes_on_with_it():
         wanted = quick_jit(lambda network: network.head(network.norm(stream)))(network)
         np.testing.assert_allclose(logits, wanted, atol=1e-13)
         np.testing.assert_allclose(activations["block.1.out"][-1], stream, atol=1e-13)
-    assert seen == [f"block.{k}.{part}" for k in (0, 1) for part in ("attention.out", "mlp.pre", "mlp.out", "out")]
+    parts = ("attention.out", "stream", "mlp.pre", "mlp.out", "out")
+    assert seen == ["embedded", *(f"block.{k}.{part}" for k in (0, 1) for part in parts)]
 
 
 def shapes(model, task, n):

@@ -120,13 +120,13 @@ class Compiled:
 
     def _segment(self, member: Member, state: State, targets: Any, count: Any) -> tuple[State, Any]:
         evaluate, step = self.program.evaluate, self.program.step
-        shapes = jax.eval_shape(evaluate, member, state.params)
+        shapes = jax.eval_shape(evaluate, member, state)
         rows = jax.tree.map(lambda x: jnp.zeros((self.length, *x.shape), x.dtype), shapes)
 
         def look(i: Any, carry: Any) -> Any:
             state, rows = carry
             state = jax.lax.fori_loop(state.step, targets[i], lambda _, s: step(member, s), state)
-            row = evaluate(member, state.params)
+            row = evaluate(member, state)
             return state, jax.tree.map(lambda r, x: r.at[i].set(x), rows, row)
 
         return jax.lax.fori_loop(0, count, look, (state, rows))

@@ -22,6 +22,7 @@ import optax
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from anglewise.errors import SpecError
+from anglewise.lab.engine.weave import woven
 from anglewise.lab.look import Earlier, Look, Reading
 from anglewise.lab.methods.dataclass import at_step
 from anglewise.lab.protocols import Data, Instrument, Model, Params, Task
@@ -30,6 +31,8 @@ from anglewise.lab.spec import Training
 Chain: TypeAlias = tuple[Any, ...]
 MEASURING = 0xFFFFFFFF
 """Splits the keys that readings draw with off a run's noise; no step has this number."""
+OUTER = 50
+"""One in so many training examples is held out for methods that learn on such (as published, arXiv 2504.17243)."""
 Values: TypeAlias = Mapping[tuple[str, str], Array]
 
 
@@ -112,6 +115,12 @@ class Program:
         return frozenset[str]().union(*(method.needs for method in self.methods))
 
     @cached_property
+    def rows(self) -> int:
+        """Training examples that steps learn from: all but those held out for a method that needs ``"outer"``."""
+        n = self.task.sizes[0]
+        return n - max(1, n // OUTER) if "outer" in self.needs else n
+
+    @cached_property
     def dtype(self) -> Any:
         """Floating-point type of parameters and arithmetic."""
         return jnp.float64 if self.training.precision == "float64" else jnp.float32
@@ -137,19 +146,20 @@ class Program:
         chain = self._chain(member, 0)
         for index, method in enumerate(chain):
             if method.init is not None:
-                params = method.init(params, jax.random.fold_in(key, 1000 + index))
+                extra = {"data": member.data} if "data" in method.needs else {}
+                params = method.init(params, jax.random.fold_in(key, 1000 + index), **extra)
         params = jax.tree.map(lambda w: w.astype(self.dtype), params)
         memory = tuple(m.transform().init(params) if m.transform is not None else () for m in chain)
-        order = jnp.arange(self.task.sizes[0], dtype=jnp.int32)
+        order = jnp.arange(self.rows, dtype=jnp.int32)
         return State(jnp.zeros((), jnp.int32), order, params, memory)
 
     def step(self, member: Member, state: State) -> State:
         """One update."""
-        data, n = member.data, self.task.sizes[0]
+        data, n = member.data, self.rows
         size = min(self.training.batch or n, n)
         key = jax.random.fold_in(member.batch_key, state.step)
         if size == n:
-            return self._update(member, state, data.train_inputs, data.train_labels)
+            return self._update(member, state, data.train_inputs[:n], data.train_labels[:n])
         if self.training.order == "replacement":
             rows = jax.random.randint(key, (size,), 0, n)
             return self._update(member, state, data.train_inputs[rows], data.train_labels[rows])
@@ -167,15 +177,16 @@ class Program:
         left = n - (batches - 1) * size
         return take(size)(state) if left == size else jax.lax.cond(index == batches - 1, take(left), take(size), state)
 
-    def evaluate(self, member: Member, params: Params) -> dict[str, Any]:
+    def evaluate(self, member: Member, state: State) -> dict[str, Any]:
         """Loss and accuracy on both parts, and under ``"readings"`` the instruments' values by (site, name)."""
         data, row = member.data, dict[str, Any]()
+        network = self._network(state.params, self._chain(member, state.step))
         found: dict[tuple[str, str], Array] = {}
         for part, inputs, labels in (
             ("train", data.train_inputs, data.train_labels),
             ("test", data.test_inputs, data.test_labels),
         ):
-            logits, activations = eqx.combine(params, self.static)(inputs)
+            logits, activations = network(inputs)
             row[f"{part}_loss"] = jnp.mean(self._loss(self._chain(member, 0))(logits, labels))
             row[f"{part}_accuracy"] = jnp.sum(correct(logits, labels)).astype(self.dtype) / labels.shape[0]
             if part == "train":
@@ -206,6 +217,8 @@ class Program:
             edge=edges[-1] if edges else None,
             earlier=past,
             after=lambda: self.step(member, state).params,
+            build=lambda params: self._network(params, chain),
+            proofs=lambda activations: self._proofs(chain, state, activations),
         )
 
     def measure(
@@ -224,13 +237,24 @@ class Program:
             dataclasses.replace(m, sites=self.model.sites) if getattr(m, "sites", None) == () else m for m in now
         )
 
+    def _network(self, params: Params, chain: Chain) -> Any:
+        """The network as it computes: with the methods' taps and weights."""
+        return woven(params, self.static, chain)
+
+    @staticmethod
+    def _proofs(chain: Chain, state: State, activations: Any) -> dict[str, tuple[Array, Array]]:
+        found: dict[str, tuple[Array, Array]] = {}
+        for method, memory in zip(chain, state.memory, strict=True):
+            found |= method.proof(memory, state.params, activations) if method.proof is not None else {}
+        return found
+
     @staticmethod
     def _loss(chain: Chain) -> Callable[[Array, Array], Array]:
         return next((method.loss for method in chain if method.loss is not None), cross_entropy)
 
     def _terms(self, params: Params, chain: Chain, batch: Batch) -> tuple[Array, Array | None]:
         """Task loss and the sum of all penalties, None where there is none."""
-        logits, activations = eqx.combine(params, self.static)(batch.inputs, key=batch.key)
+        logits, activations = self._network(params, chain)(batch.inputs, key=batch.key)
         penalties = [m.penalty(activations, params) for m in chain if m.penalty is not None]
         return jnp.mean(self._loss(chain)(logits, batch.labels)), sum(penalties) if penalties else None
 
@@ -278,11 +302,16 @@ class Program:
             stacked = self._by_blocks(jax.jacrev(self._both), params, chain, batch)
             return tuple(jax.tree.map(lambda x, i=i: x[i], stacked) for i in range(2))
 
+        def outer(params: Params) -> Array:
+            inputs, labels = member.data.train_inputs[self.rows :], member.data.train_labels[self.rows :]
+            logits, _ = self._network(params, chain)(inputs)
+            return jnp.mean(self._loss(chain)(logits, labels))
+
         direction, memory = gradient(state.params), list(state.memory)
         for index, method in enumerate(chain):
             if method.transform is None:
                 continue
-            asked = {"gradient": gradient, "parts": parts}
+            asked = {"gradient": gradient, "parts": parts, "outer": outer}
             extra: dict[str, Any] = {name: asked[name] for name in asked if name in method.needs}
             if "noise" in method.needs:
                 extra["key"] = jax.random.fold_in(noise, index + 1)

@@ -6,7 +6,7 @@ Weights are stored ``[in, out]`` (columns are output units), so that a layer is 
 from __future__ import annotations
 
 import math
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import equinox as eqx
 import jax
@@ -90,3 +90,19 @@ class LayerNorm(eqx.Module):
         scale = jax.lax.rsqrt(jnp.mean(centred * centred, axis=-1, keepdims=True) + self.epsilon)
         y = centred * scale
         return y if self.gain is None or self.bias is None else y * self.gain + self.bias
+
+
+def roles(network: Any) -> Any:
+    """What each parameter of a network is, by the field that it stands in: see :class:`Network`."""
+
+    def role(path: Any, w: Any) -> str:
+        first = jax.tree_util.keystr(path[:1], simple=True)
+        if first == "extra":
+            return "extra"
+        if first in ("embedding", "position", "lift"):
+            return "embedding"
+        if w.ndim < 2:
+            return "vector"
+        return "head" if first == "head" else "hidden"
+
+    return jax.tree_util.tree_map_with_path(role, network)

@@ -23,7 +23,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from anglewise.errors import SpecError
-from anglewise.lab.models.layers import Activation, Linear, activate
+from anglewise.lab.models.layers import Activation, Linear, activate, roles
 from anglewise.lab.protocols import Activations, Feed, Tap, Task
 
 
@@ -68,6 +68,8 @@ class MLPNetwork(eqx.Module):
     embedding: Float[Array, "tables tokens e"] | None
     layers: tuple[Linear, ...]
     head: Linear
+    lift: Float[Array, "k e"] | None
+    extra: dict[str, Any]
     activation: Activation = eqx.field(static=True)
     tokens: int = eqx.field(static=True)
 
@@ -81,6 +83,7 @@ class MLPNetwork(eqx.Module):
             Linear(i, o, bias=model.bias, key=k) for i, o, k in zip(widths[:-1], widths[1:], keys[1:-1], strict=True)
         )
         self.head = Linear(widths[-1], task.classes, bias=model.bias, key=keys[-1])
+        self.lift, self.extra = None, {}
         self.activation = model.activation
         self.tokens = task.tokens
 
@@ -104,11 +107,22 @@ class MLPNetwork(eqx.Module):
         sources = ["input", *(f"hidden.{k}.post" for k in range(len(self.layers) - 1))]
         return {f"hidden.{k}.pre": Feed(source, _weight_of(k)) for k, source in enumerate(sources)}
 
+    @property
+    def roles(self) -> Any:
+        """What each parameter is."""
+        return roles(self)
+
+    @property
+    def tables(self) -> Float[Array, "tables tokens e"] | None:
+        """The embeddings; where a method factorised them, the product of a narrow table and `lift`."""
+        return self.embedding if self.embedding is None or self.lift is None else self.embedding @ self.lift
+
     def _embedded(self, inputs: Int[Array, "n length"]) -> Float[Array, "n i"]:
-        if self.embedding is None:
+        tables = self.tables
+        if tables is None:
             dtype = self.head.weight.dtype
             return jax.nn.one_hot(inputs, self.tokens, dtype=dtype).reshape(inputs.shape[0], -1)
-        parts = [self.embedding[i % self.embedding.shape[0]][inputs[:, i]] for i in range(inputs.shape[1])]
+        parts = [tables[i % tables.shape[0]][inputs[:, i]] for i in range(inputs.shape[1])]
         return jnp.concatenate(parts, axis=-1)
 
     def _first(self, inputs: Int[Array, "n length"]) -> Float[Array, "n d"]:
@@ -117,14 +131,15 @@ class MLPNetwork(eqx.Module):
         if length >= self.tokens:
             return first(self._embedded(inputs))
         blocks = first.weight.reshape(length, -1, first.weight.shape[-1])
-        if self.embedding is None:
-            tables = [blocks[i] for i in range(length)]
+        embedding = self.tables
+        if embedding is None:
+            terms = [blocks[i] for i in range(length)]
         else:
-            table = [self.embedding[i % self.embedding.shape[0]] for i in range(length)]
+            table = [embedding[i % embedding.shape[0]] for i in range(length)]
             if n < self.tokens:
                 return first(self._embedded(inputs))
-            tables = [table[i] @ blocks[i] for i in range(length)]
-        h = jnp.asarray(sum(tables[i][inputs[:, i]] for i in range(length)))
+            terms = [table[i] @ blocks[i] for i in range(length)]
+        h = jnp.asarray(sum(terms[i][inputs[:, i]] for i in range(length)))
         return h if first.bias is None else h + first.bias
 
 

@@ -29,7 +29,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from anglewise.errors import SpecError
-from anglewise.lab.models.layers import Activation, LayerNorm, Linear, activate, matmul
+from anglewise.lab.models.layers import Activation, LayerNorm, Linear, activate, matmul, roles
 from anglewise.lab.protocols import Activations, Feed, Tap, Task
 
 
@@ -206,7 +206,7 @@ class Block(eqx.Module):
         carried = source if self.model.norm == "grokfast" else x
         kept = list(zip(carried.parts(layout), carried.keys, strict=True))[-len(keys) :]
         aligned = [layout.align(h, have, want) for (h, have), want in zip(kept, keys, strict=True)]
-        h = jnp.concatenate(aligned) + a.h
+        h = site(f"{self.name}.stream", Stream(jnp.concatenate(aligned) + a.h, keys)).h
         pre = Stream(self.up(h if self.norm2 is None else self.norm2(h)), keys)
         pre = site(f"{self.name}.mlp.pre", pre)
         post = site(f"{self.name}.mlp.post", Stream(activate(self.model.activation, pre.h), keys), tapped=False)
@@ -259,6 +259,8 @@ class TransformerNetwork(eqx.Module):
     blocks: tuple[Block, ...]
     norm: LayerNorm | None
     head: Linear | None
+    lift: Float[Array, "k d"] | None
+    extra: dict[str, Any]
     model: Transformer = eqx.field(static=True)
     fixed: tuple[int | None, ...] = eqx.field(static=True)
 
@@ -271,6 +273,7 @@ class TransformerNetwork(eqx.Module):
         self.blocks = tuple(Block(model, f"block.{k}", key=key_k) for k, key_k in enumerate(keys[4:]))
         self.norm = LayerNorm(d, affine=model.affine) if model.norm != "none" else None
         self.head = None if model.tied else Linear(d, task.classes, bias=False, key=keys[2])
+        self.lift, self.extra = None, {}
         self.model, self.fixed = model, task.fixed
         if model.init_law == "normal":
             self._redraw(keys[3], task)
@@ -305,7 +308,8 @@ class TransformerNetwork(eqx.Module):
     ) -> tuple[Float[Array, "n classes"], Activations]:
         """Logits at the last position and activations by site, ``[positions, n, d]``."""
         activations: dict[str, Array] = {}
-        layout = Layout(inputs, self.fixed, self.embedding.shape[0], share=tap is None)
+        table = self.embedding if self.lift is None else self.embedding @ self.lift
+        layout = Layout(inputs, self.fixed, table.shape[0], share=tap is None)
 
         def site(name: str, x: Stream, *, tapped: bool = True) -> Stream:
             activations[name] = x.whole(layout)
@@ -314,15 +318,20 @@ class TransformerNetwork(eqx.Module):
             activations[name] = tap(name, activations[name])
             return x._replace(h=activations[name].reshape(x.h.shape))
 
-        rows = [self.embedding[layout.rows(i)] + self.position[i] for i in range(len(layout.keys))]
-        x = Stream(jnp.concatenate(rows), tuple(layout.keys))
+        rows = [table[layout.rows(i)] + self.position[i] for i in range(len(layout.keys))]
+        x = site("embedded", Stream(jnp.concatenate(rows), tuple(layout.keys)))
         for k, block in enumerate(self.blocks):
             final = k == len(self.blocks) - 1
             x = block(x, layout, site, last=final and self.model.positions == "last")
         h = layout.align(x.parts(layout)[-1], x.keys[-1], EVERY)
         h = h if self.norm is None else self.norm(h)
-        logits = h @ self.embedding.T if self.head is None else self.head(h)
+        logits = h @ table.T if self.head is None else self.head(h)
         return logits, activations
+
+    @property
+    def roles(self) -> Any:
+        """What each parameter is."""
+        return roles(self)
 
     @property
     def feeds(self) -> Mapping[str, Feed]:
