@@ -38,7 +38,7 @@ def refused(capsys, *words, status=2):
 
 
 ERRORS = [
-    (("run", "quikstart"), "unknown experiment 'quikstart': did you mean 'quickstart'? Known: early-warning-add, "),
+    (("run", "quikstart"), "unknown experiment 'quikstart': did you mean 'quickstart'? Known: causal, "),
     (("run", "none.toml"), "cannot read none.toml: No such file or directory"),
     ((*RUN, "--arms", "adamw-comon"), "unknown arm 'adamw-comon': did you mean 'adamw-common'? Known: "),
     ((*RUN, "--arms", ""), "experiment 'quickstart' has no arms: give at least one"),
@@ -73,7 +73,7 @@ ERRORS = [
     ((*RUN, "--readings", "energie"), "unknown reading 'energie': did you mean 'energy'? Known: "),
     (
         (*RUN, "--readings.curvature.probes", "9"),
-        "unknown reading among those asked for 'curvature': Known: energy, logits, motion, norms, radii, spectrum",
+        "unknown reading among those asked for 'curvature': Known: energy, logits, match, motion, norms, radii, spectrum",
     ),
     ((*RUN, "--readings.energy.row", "9"), "unknown field of readings.energy 'row': did you mean 'rows'? Known: "),
     ((*RUN, "--readings.energy.rows", "many"), "readings.energy.rows: expected a whole number, got 'many'"),

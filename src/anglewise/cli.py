@@ -23,6 +23,8 @@ examples:
   anglewise run quickstart --seeds 2 --budget 100 --dry-run
   anglewise run my-experiment.toml --task.p 97 --arms.adamw-tuned.adamw.wd 1.0
   anglewise report runs/quickstart               draw the report again
+  anglewise tune track-c2 --arm lion             search an entry's settings
+  anglewise leaderboard track-c2 --seeds 8       train every rival of a track, and rank them
   anglewise query "SELECT arm, median(t95) FROM runs GROUP BY arm" runs/quickstart
 """
 
@@ -126,6 +128,30 @@ def _parser() -> argparse.ArgumentParser:
     warning = verb("early-warning", _early_warning, "from readings before time t alone: can generalisation be told?")
     warning.add_argument("dirs", nargs="+", type=Path, metavar="DIR", help="stores: several tasks, arms and seeds")
     warning.add_argument("--to", type=Path, metavar="FILE", help="a .html, .csv, .svg, .pdf or .png")
+
+    tune = verb(
+        "tune", _tune, "search the settings of a track's entries, each with the same budget",
+        epilog="Every trial is a run in a store of the entry's own; the same command again goes on where it stopped.  "
+        "Trials are judged on training examples that are held out, with seeds that are never reported.",
+    )  # fmt: skip
+    tune.add_argument("track", metavar="TRACK", help="a track that has a leaderboard, such as track-c2")
+    tune.add_argument("--arm", metavar="A,B", default="", help="which entries (default: all)")
+    tune.add_argument("--trials", type=int, help="settings tried per round")
+    tune.add_argument("--rounds", type=int, help="rounds; the first is drawn from the whole space")
+    tune.add_argument("--seeds", type=int, help="tuning seeds of the second half of a round")
+    tune.add_argument("--budget", type=int, metavar="STEPS", help="optimiser steps at most (default: the track's)")
+    tune.add_argument("--out", metavar="DIR", type=Path, help="the stores (default: runs/tune/TRACK)")
+    tune.add_argument("--to", metavar="DIR", type=Path, help="winners, one NAME.toml each (default: OUT/winners)")
+
+    board = verb("leaderboard", _leaderboard, "train a track's arms, each as tuned, and rank them")
+    board.add_argument("track", metavar="TRACK", help="a track that has a leaderboard, such as track-c2")
+    board.add_argument("--arms", metavar="A,B", default="", help="only these arms")
+    board.add_argument("--seeds", type=int, help="paired seeds (default: the track's)")
+    board.add_argument("--tuned", metavar="DIR", type=Path, help="winners to use (default: those of the package)")
+    board.add_argument("--out", metavar="DIR", type=Path, help="the store (default: runs/leaderboard-TRACK)")
+    board.add_argument("--no-train", action="store_true", help="rank what is there")
+    board.add_argument("--to", metavar="FILE", type=Path, help="a .html, .md, .csv (runs), .svg, .pdf or .png")
+    board.add_argument("--quiet", action="store_true", help="no progress, only the table")
 
     listing = verb("list", _list, "list what has a name")
     listing.add_argument("what", choices=["tasks", "models", "methods", "experiments", "readings", "figures"])
@@ -307,6 +333,70 @@ def _early_warning(arguments: argparse.Namespace, extra: list[str]) -> None:
     else:
         written = write_csv(made, to) if to.suffix == ".csv" else save_figure(made, to)
     print(f"written: {written.resolve()}")
+
+
+def _board_of(track: str) -> Any:
+    from anglewise.lab.experiments.boards import BOARDS
+
+    if track not in BOARDS:
+        raise SpecError(unknown("track with a leaderboard", track, BOARDS))
+    return BOARDS[track]
+
+
+def _tune(arguments: argparse.Namespace, extra: list[str]) -> None:
+    import jax
+
+    from anglewise.lab import tuning
+    from anglewise.lab.store import collect
+
+    board = _board_of(arguments.track)
+    entries = {entry.arm.name: entry for entry in board.entries}
+    names = [name.strip() for name in arguments.arm.split(",") if name.strip()] or list(entries)
+    for name in names:
+        if name not in entries:
+            raise SpecError(unknown(f"entry of {arguments.track}", name, entries))
+    given = {name: getattr(arguments, name) for name in ("trials", "rounds", "seeds")}
+    rules = tuning.Search(**{name: value for name, value in given.items() if value is not None})
+    track = board.track
+    if arguments.budget is not None:
+        track = dataclasses.replace(track, training=dataclasses.replace(track.training, budget=arguments.budget))
+    out = arguments.out or Path("runs") / "tune" / arguments.track
+    provenance = collect(command=sys.argv, device=str(jax.devices()[0].device_kind), precision=track.training.precision)
+    command = "anglewise " + shlex.join(sys.argv[1:])
+    with _stoppable() as stop:
+        for name in names:
+            where = tuning.tune(
+                entries[name], track, rules, out, arguments.to or out / "winners", command, provenance, stop.is_set
+            )
+            print(f"{name}: {where}", flush=True)
+
+
+def _leaderboard(arguments: argparse.Namespace, extra: list[str]) -> None:
+    import jax
+
+    from anglewise.lab import board as boarding
+    from anglewise.lab.report.live import progress_for
+    from anglewise.lab.runner import train
+    from anglewise.lab.store import Reader, Store, collect
+
+    _board_of(arguments.track)
+    if arguments.to is not None and arguments.to.suffix not in boarding.ENDINGS:
+        raise SpecError(f"--to {arguments.to}: expected a name ending in {', '.join(boarding.ENDINGS)}")
+    only = [name.strip() for name in arguments.arms.split(",") if name.strip()]
+    made = boarding.assemble(arguments.track, only, arguments.seeds or 0, arguments.tuned)
+    out = arguments.out or Path("runs") / f"leaderboard-{arguments.track}"
+    if not arguments.no_train:
+        provenance = collect(
+            command=sys.argv, device=str(jax.devices()[0].device_kind), precision=made.experiment.training.precision
+        )
+        with Store.open(out) as store, _stoppable() as stop:
+            train(
+                made.experiment, store, progress_for(made.experiment, quiet=arguments.quiet), provenance=provenance,
+                command="anglewise " + shlex.join(sys.argv[1:]), stop=stop.is_set, readings=(),
+            )  # fmt: skip
+    print(boarding.shown(made, Reader(out)))
+    for written in boarding.written(made, Reader(out), arguments.to or out / "leaderboard.html"):
+        print(f"leaderboard: {written.resolve()}")
 
 
 def _list(arguments: argparse.Namespace, extra: list[str]) -> None:

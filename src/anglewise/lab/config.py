@@ -142,14 +142,22 @@ def coerce(value: Any, hint: Any, path: str) -> Any:
         items = value.split(",") if isinstance(value, str) else value
         if not isinstance(items, Sequence):
             items = [items]
-        if options[0] is int and isinstance(value, str):
-            items = [int(x) if x.strip().lstrip("-").isdigit() else x for x in items]
+        if options[0] in (int, float) and isinstance(value, str):
+            items = [_read(x, options[0]) for x in items]
         return tuple(coerce(x, options[0], path) for x in items)
     if (hint is float or float in options) and isinstance(value, (int, float)) and not isinstance(value, bool):
         return float(value)
     if hint in (int, bool, str) and type(value) is hint:
         return value
     raise SpecError(f"{path}: expected {_named(hint)}, got {value!r}")
+
+
+def _read(text: str, number: type) -> Any:
+    """A number that was written as text; the text itself where it is none."""
+    try:
+        return number(text)
+    except ValueError:
+        return text
 
 
 def _made(kinds: Mapping[str, Any], table: Any, path: str) -> Any:
@@ -171,6 +179,15 @@ def _made(kinds: Mapping[str, Any], table: Any, path: str) -> Any:
     nested = {k: v for k, v in rest.items() if isinstance(v, Mapping) and k not in required}
     start = {k: coerce(v, types[k], f"{path}.{k}") for k, v in rest.items() if k not in nested}
     return overlay(made(**start), nested, path)
+
+
+def arms_of(table: Any) -> tuple[Arm, ...]:
+    """Arms from a table of new ones, as a winner's file has them.
+
+    Raises:
+        SpecError: If it cannot be meant.
+    """
+    return _arms((), table, "arms")
 
 
 def _arms(old: tuple[Arm, ...], table: Any, path: str) -> tuple[Arm, ...]:

@@ -157,13 +157,17 @@ def train(
     return todo
 
 
+FAR = 2**31 - 1
+"""Stands for any budget where programs are compared: when a run stops is no part of its program."""
 PROGRAMS: dict[tuple[Structure, Layout, tuple[Reading, ...]], Compiled] = {}
 """Programs of this process, so that a second experiment of equal structure compiles nothing."""
 
 
 def compiled_for(run: Run, platform: str, readings: tuple[Reading, ...] = ()) -> Compiled:
     """The program that a run trains with, made once per structure, layout and choice of readings."""
-    key = structure_of(run), layout.choose(run.task, run.training, platform), readings
+    structure = structure_of(run)
+    same = dataclasses.replace(run.training, budget=FAR, threshold=1.0, sustain=1, further=-1, split_seed=-1)
+    key = structure._replace(training=same), layout.choose(run.task, run.training, platform), readings
     if key not in PROGRAMS:
         PROGRAMS[key] = Compiled(run, key[1], readings, INSTRUMENTS)
     return PROGRAMS[key]

@@ -12,6 +12,8 @@ from typing import Any, TypeVar, dataclass_transform
 import jax
 import jax.numpy as jnp
 
+from anglewise.errors import SpecError
+
 T = TypeVar("T")
 
 
@@ -87,3 +89,28 @@ class Until(Schedule):
     def __call__(self, step: Any) -> Any:
         """The value for update number `step`."""
         return jnp.where(step < self.steps, self.value, self.after)
+
+
+@schedule
+class Recorded(Schedule):
+    """A recorded trajectory: `values` at the steps 0, `every`, 2 `every`, ...; straight lines between, constant after.
+
+    Args:
+        values: At least one.
+        every: Steps between two of them.
+    """
+
+    values: tuple[float, ...]
+    every: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be meant; whoever rebuilds the tree may put anything in the fields."""
+        if isinstance(self.values, (tuple, list)) and not self.values:
+            raise SpecError("a recorded schedule needs at least one value, got none")
+        if isinstance(self.every, (int, float)) and not self.every > 0:
+            raise SpecError(f"every, the steps between two recorded values, must be above 0, got {self.every}")
+
+    def __call__(self, step: Any) -> Any:
+        """The value for update number `step`."""
+        values = jnp.stack([jnp.asarray(value) for value in self.values])
+        return jnp.interp(step / self.every, jnp.arange(len(self.values)), values)

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from anglewise.errors import SpecError
-from anglewise.lab.experiments.tracks import TRACK_A, TRACK_B
+from anglewise.lab.experiments.tracks import TRACK_A, TRACK_B, TRACK_E
 from anglewise.lab.models.transformer import Transformer
 from anglewise.lab.tasks.modular import Modular
 
@@ -26,6 +26,7 @@ MODELS = {
     "none-relu": dataclasses.replace(SMALL, layers=1, norm="none", activation="relu", attention_bias=False),
     "not-causal": dataclasses.replace(SMALL, causal=False),
     "tied": dataclasses.replace(SMALL, layers=1, tied=True, mlp=0),
+    "post": dataclasses.replace(SMALL, norm="post", activation="relu", attention_bias=False, mlp_bias=False),
 }
 every_model = pytest.mark.parametrize("name", MODELS)
 
@@ -94,7 +95,8 @@ def reference(model, network, inputs):
         if model.attention_bias:
             attention.in_proj_bias.copy_(tensor(block.qkv.bias))
             attention.out_proj.bias.copy_(tensor(block.out.bias))
-        first = x if model.norm == "none" else norm(block.norm1, d)(x)
+        post_norm = model.norm == "post"
+        first = x if model.norm in ("none", "post") else norm(block.norm1, d)(x)
         if model.norm == "grokfast":
             x = first
         a, weights = attention(first, first, first, attn_mask=mask, average_attn_weights=False)  # [n, heads, t, t]
@@ -102,15 +104,15 @@ def reference(model, network, inputs):
         if model.attention_bias:
             values = values + tensor(block.qkv.bias)[2 * d :].unflatten(-1, (model.heads, -1))
         mixed = torch.einsum("nhqk,nkhc->nqhc", weights, values).flatten(-2)
-        x = stream = x + a
-        pre = linear(block.up)(x if model.norm == "none" else norm(block.norm2, d)(x))
+        x = stream = norm(block.norm1, d)(x + a) if post_norm else x + a
+        pre = linear(block.up)(x if model.norm in ("none", "post") else norm(block.norm2, d)(x))
         post = act(pre)
         m = linear(block.down)(post)
-        x = x + m
+        x = norm(block.norm2, d)(x + m) if post_norm else x + m
         seen = {"attention.weights": weights.permute(0, 2, 1, 3).flatten(-2), "attention.mixed": mixed}
         parts = seen | {"attention.out": a, "mlp.pre": pre, "mlp.post": post, "mlp.out": m, "out": x, "stream": stream}
         sites |= {f"block.{k}.{part}": h.transpose(0, 1) for part, h in parts.items()}
-    x = x if model.norm == "none" else norm(network.norm, d)(x)
+    x = x if model.norm in ("none", "post") else norm(network.norm, d)(x)
     head = tensor(network.embedding.T) if model.tied else tensor(network.head.weight)
     return (x[:, -1] @ head).numpy(), {site: h.numpy() for site, h in sites.items()}
 
@@ -187,6 +189,32 @@ def test_control_the_models_differ():
     assert not np.allclose(found["grokfast"], found["pre"]) and not np.allclose(found["pre"], found["not-causal"])
 
 
+def test_a_post_norm_block_is_pytorchs_own_encoder_layer():
+    """nn.TransformerEncoderLayer, which has post-norm as its default; no norm follows the last block."""
+    model = dataclasses.replace(MODELS["post"], layers=1, attention_bias=True, mlp_bias=True, positions="all")
+    with jax.enable_x64(True):
+        shapes = eqx.filter_eval_shape(model.init, TASK, jax.random.key(0))
+        rng = np.random.default_rng(3)
+        draw = lambda x: jnp.asarray(rng.normal(size=x.shape) * 0.4)  # noqa: E731
+        network = jax.tree.map(lambda x: draw(x) if isinstance(x, jax.ShapeDtypeStruct) else x, shapes)
+        logits, activations = called(network, INPUTS)
+    (block,) = network.blocks
+    layer = torch.nn.TransformerEncoderLayer(12, 3, 20, dropout=0.0, batch_first=True, dtype=torch.float64)
+    filled(layer.linear1, block.up.weight.T, block.up.bias)
+    filled(layer.linear2, block.down.weight.T, block.down.bias)
+    filled(layer.self_attn.out_proj, block.out.weight.T, block.out.bias)
+    filled(layer.norm1, block.norm1.gain, block.norm1.bias)
+    filled(layer.norm2, block.norm2.gain, block.norm2.bias)
+    with torch.no_grad():
+        layer.self_attn.in_proj_weight.copy_(tensor(block.qkv.weight.T))
+        layer.self_attn.in_proj_bias.copy_(tensor(block.qkv.bias))
+        x = tensor(network.embedding)[tensor(INPUTS).long()] + tensor(network.position)
+        out = layer(x, src_mask=torch.triu(torch.ones(4, 4, dtype=torch.bool), 1))
+    np.testing.assert_allclose(activations["block.0.out"], out.transpose(0, 1).numpy(), atol=1e-11)
+    np.testing.assert_allclose(logits, (out[:, -1] @ tensor(network.head.weight)).numpy(), atol=1e-11)
+    assert network.norm is None
+
+
 @pytest.mark.parametrize(("name", "blind"), [("pre", True), ("not-causal", False)])
 def test_a_causal_position_does_not_see_later_ones(name, blind):
     changed = INPUTS.copy()
@@ -236,6 +264,12 @@ def test_track_a_has_422784_parameters_and_its_sites():
 def test_track_b_has_the_published_number_of_parameters():
     count, _ = shapes(TRACK_B.model, TRACK_B.task, 7)
     assert count == 114 * 128 + 3 * 128 + 4 * 128 * 128 + 2 * 128 * 512 + 512 + 128 + 128 * 114
+
+
+def test_track_e_has_neither_biases_nor_a_norm_before_the_head():
+    count, _ = shapes(TRACK_E.model, TRACK_E.task, 7)
+    block = 4 * 128 + 4 * 128 * 128 + 2 * 128 * 512
+    assert count == 99 * 128 + 4 * 128 + 2 * block + 128 * 99
 
 
 def test_first_weights_follow_pytorchs_law():

@@ -24,6 +24,7 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 from anglewise.errors import SpecError
 from anglewise.lab.engine.weave import woven
 from anglewise.lab.look import Earlier, Look, Reading
+from anglewise.lab.losses import cross_entropy
 from anglewise.lab.methods.dataclass import at_step
 from anglewise.lab.protocols import Data, Instrument, Model, Params, Task
 from anglewise.lab.spec import Training
@@ -60,13 +61,6 @@ class Batch(NamedTuple):
     inputs: Int[Array, "rows length"]
     labels: Int[Array, " rows"]
     key: PRNGKeyArray | None
-
-
-def cross_entropy(logits: Float[Array, "n c"], labels: Int[Array, " n"]) -> Float[Array, " n"]:
-    r"""Per-example cross-entropy, :math:`\ln \sum_j e^{z_j} - z_y`."""
-    shifted = logits - jax.lax.stop_gradient(jnp.max(logits, axis=-1, keepdims=True))
-    hit = labels[:, None] == jnp.arange(logits.shape[-1])
-    return jnp.log(jnp.sum(jnp.exp(shifted), axis=-1)) - jnp.sum(jnp.where(hit, shifted, 0), axis=-1)
 
 
 def correct(logits: Float[Array, "n c"], labels: Int[Array, " n"]) -> Bool[Array, " n"]:

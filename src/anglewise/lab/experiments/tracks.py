@@ -1,7 +1,8 @@
 """Benchmark tracks as experiments, each with its published or plain baseline and the penalty beside it.
 
-Track A (Grokfast's task and block), track B (Nanda's one-layer network without norms), track C1 (2-hot MLP) and
-track D (the radial paper's MLP).  Budgets are for looking around; claims bring their own.
+Track A (Grokfast's task and block), track B (Nanda's one-layer network without norms), tracks C1 (2-hot MLP) and C2
+(the same with embeddings), track D (the radial paper's MLP), track E (Power et al.'s division and post-norm block) and
+track S (composition in S5, the negative control).  Budgets are for looking around; claims bring their own.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from anglewise.lab.models.transformer import Transformer
 from anglewise.lab.schedules import Warmup
 from anglewise.lab.spec import Arm, Experiment, Training
 from anglewise.lab.tasks.modular import Modular
+from anglewise.lab.tasks.permutation import Permutations
 
 TUNED_A = AdamW(lr=Warmup(2e-3, 10.0), wd=2.0, beta1=0.9, beta2=0.98)
 TRACK_A = Experiment(
@@ -52,6 +54,20 @@ TRACK_C1 = Experiment(
     training=Training(budget=500, every=2, further=10, measure_every=50),
 )
 
+CHOU_EMBEDDED = AdamW(lr=0.05, wd=2.0, beta1=0.9, beta2=0.99, eps=1e-25)
+TRACK_C2 = Experiment(
+    name="track-c2",
+    title="Track C2: a + b mod 113, MLP on two embeddings, full batch",
+    task=Modular(p=113, operation="+", train=0.4),
+    model=MLP(hidden=(200, 200), embedding=113, shared=False, activation="gelu"),
+    arms=(
+        Arm("adamw-chou", (CHOU_EMBEDDED,)),
+        Arm("adamw-chou+radial", (CHOU_EMBEDDED, RadialPenalty(strength=0.05, target=1.0))),
+    ),
+    seeds=8,
+    training=Training(budget=400, every=2, further=10, measure_every=50),
+)
+
 WEAK, STRONG = AdamW(lr=1e-3, wd=1e-3), AdamW(lr=1e-3, wd=0.1)
 TRACK_D = Experiment(
     name="track-d",
@@ -67,4 +83,27 @@ TRACK_D = Experiment(
     training=Training(budget=20000, every=10, threshold=0.9, further=0, measure_every=400),
 )
 
-EXPERIMENTS = (TRACK_A, TRACK_B, TRACK_C1, TRACK_D)
+POWER = AdamW(lr=Warmup(1e-3, 10.0, offset=0.0), wd=1.0, beta1=0.9, beta2=0.98)
+TRACK_E = Experiment(
+    name="track-e",
+    title="Track E: x / y mod 97, two post-norm layers, batch 512",
+    task=Modular(p=97, operation="/", train=0.5, form="a op b =", b_from=1),
+    # arXiv 2201.02177 and openai/grok, whose positions are fixed sinusoids; these are learned
+    model=Transformer(norm="post", activation="relu", attention_bias=False, mlp_bias=False),
+    arms=(Arm("adamw-power", (POWER,)), Arm("adamw-power+radial", (POWER, RadialPenalty(strength=0.01)))),
+    seeds=4,
+    training=Training(budget=5000, every=10, batch=512, threshold=0.99, further=0, measure_every=200),
+)
+
+GROUP = AdamW(lr=1e-3, wd=1.0, beta1=0.9, beta2=0.98)
+TRACK_S = Experiment(
+    name="track-s",
+    title="Track S: composition in S5, MLP on two embeddings, full batch",
+    task=Permutations(n=5, train=0.5),
+    model=MLP(hidden=(256,), embedding=128, shared=False),
+    arms=(Arm("adamw", (GROUP,)), Arm("adamw+radial", (GROUP, RadialPenalty(strength=0.05, target=1.0)))),
+    seeds=4,
+    training=Training(budget=4000, every=10, further=0, measure_every=200),
+)
+
+EXPERIMENTS = (TRACK_A, TRACK_B, TRACK_C1, TRACK_C2, TRACK_D, TRACK_E, TRACK_S)

@@ -2,10 +2,12 @@ r"""Decoder Transformer on a short sequence, read at its last position.
 
 Pre-norm block: :math:`x \leftarrow x + A(N_1 x)`, :math:`x \leftarrow x + M(N_2 x)`.  Grokfast's own block
 carries the *normalised* stream: :math:`x \leftarrow N_1 x`, then :math:`x + A(x)`, then :math:`x + M(N_2 x)`.
+Post-norm: :math:`x \leftarrow N_1(x + A(x))`, :math:`x \leftarrow N_2(x + M(x))`, and no norm before the head.
 
 Sites: ``block.k.attention.out`` and ``block.k.mlp.out``, the sub-layers' outputs before the residual add (the
-default), ``block.k.mlp.pre``, and ``block.k.out``, the stream after the block; each ``[positions, n, d]``.  To read,
-not to tap: ``block.k.attention.mixed`` and ``block.k.mlp.post``, what the two output maps are applied to, and
+default), ``block.k.stream``, ``block.k.mlp.pre``, and ``block.k.out``, the stream between the sub-layers and after the
+block (in a post-norm block, after the norm); each ``[positions, n, d]``.  To read, not to tap:
+``block.k.attention.mixed`` and ``block.k.mlp.post``, what the two output maps are applied to, and
 ``block.k.attention.weights``, the softmax weights ``[positions, n, heads * input length]`` (0 for a later position).
 
 Three things make it fast, and none of them changes a value.  Attention over a handful of positions is a few
@@ -42,7 +44,7 @@ class Transformer:
         width: Width d of the stream.
         heads: Attention heads; must divide the width.
         mlp: Width of the MLP's hidden layer; 0 is 4 * width.
-        norm: ``"pre"``, ``"none"``, or ``"grokfast"`` (that repository's block, exactly).
+        norm: ``"pre"``, ``"post"``, ``"none"``, or ``"grokfast"`` (that repository's block, exactly).
         affine: Whether layer norms have gains and biases.
         activation: ``"gelu"`` or ``"relu"``.
         attention_bias: Whether attention's projections have biases.
@@ -59,7 +61,7 @@ class Transformer:
     width: int = 128
     heads: int = 4
     mlp: int = 0
-    norm: Literal["pre", "none", "grokfast"] = "pre"
+    norm: Literal["pre", "post", "none", "grokfast"] = "pre"
     affine: bool = True
     activation: Activation = "gelu"
     attention_bias: bool = True
@@ -198,7 +200,8 @@ class Block(eqx.Module):
 
     def __call__(self, x: Stream, layout: Layout, site: Site, *, last: bool) -> Stream:
         """The stream after the block, at all positions or, with `last`, at the last alone."""
-        source = x._replace(h=x.h if self.norm1 is None else self.norm1(x.h))
+        before, after = (None, self.norm2) if self.model.norm == "post" else (self.norm2, None)
+        source = x if self.norm1 is None or self.model.norm == "post" else x._replace(h=self.norm1(x.h))
         mixed, weights, keys = self._attend(source, layout, last=last)
         for name, seen in (("mixed", mixed), ("weights", weights)):
             site(f"{self.name}.attention.{name}", Stream(seen, keys), tapped=False)
@@ -206,12 +209,14 @@ class Block(eqx.Module):
         carried = source if self.model.norm == "grokfast" else x
         kept = list(zip(carried.parts(layout), carried.keys, strict=True))[-len(keys) :]
         aligned = [layout.align(h, have, want) for (h, have), want in zip(kept, keys, strict=True)]
-        h = site(f"{self.name}.stream", Stream(jnp.concatenate(aligned) + a.h, keys)).h
-        pre = Stream(self.up(h if self.norm2 is None else self.norm2(h)), keys)
+        stream = jnp.concatenate(aligned) + a.h
+        stream = self.norm1(stream) if self.norm1 is not None and self.model.norm == "post" else stream
+        h = site(f"{self.name}.stream", Stream(stream, keys)).h
+        pre = Stream(self.up(h if before is None else before(h)), keys)
         pre = site(f"{self.name}.mlp.pre", pre)
         post = site(f"{self.name}.mlp.post", Stream(activate(self.model.activation, pre.h), keys), tapped=False)
         m = site(f"{self.name}.mlp.out", Stream(self.down(post.h), keys))
-        return site(f"{self.name}.out", Stream(h + m.h, keys))
+        return site(f"{self.name}.out", Stream(h + m.h if after is None else after(h + m.h), keys))
 
     def _attend(
         self, x: Stream, layout: Layout, *, last: bool
@@ -271,7 +276,7 @@ class TransformerNetwork(eqx.Module):
         self.embedding = jax.random.normal(keys[0], (task.tokens, d))
         self.position = jax.random.normal(keys[1], (model.positions_table or task.length, d))
         self.blocks = tuple(Block(model, f"block.{k}", key=key_k) for k, key_k in enumerate(keys[4:]))
-        self.norm = LayerNorm(d, affine=model.affine) if model.norm != "none" else None
+        self.norm = LayerNorm(d, affine=model.affine) if model.norm in ("pre", "grokfast") else None
         self.head = None if model.tied else Linear(d, task.classes, bias=False, key=keys[2])
         self.lift, self.extra = None, {}
         self.model, self.fixed = model, task.fixed

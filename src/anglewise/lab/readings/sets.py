@@ -12,6 +12,7 @@ from anglewise.lab.readings.energy import RadialEnergy
 from anglewise.lab.readings.fourier import EmbeddingFourier, LogitFourier, NeuronFourier
 from anglewise.lab.readings.llc import LearningCoefficient
 from anglewise.lab.readings.logits import Logits
+from anglewise.lab.readings.match import Match
 from anglewise.lab.readings.motion import Motion, Updates
 from anglewise.lab.readings.neurons import Neurons
 from anglewise.lab.readings.parity import ParityProgress
@@ -49,12 +50,13 @@ READINGS: dict[str, Reading] = {
     "restricted-loss": RestrictedLoss(),
     "clock-pizza": ClockPizza(),
     "logits": Logits(),
+    "match": Match(),
     "neurons": Neurons(),
     "subnetworks": Subnetworks(),
     "attention": Attention(),
     "parity": ParityProgress(),
     **CURVATURE,
 }
-DEFAULT = {name: READINGS[name] for name in ("radii", "energy", "motion", "spectrum", "norms", "logits")}
+DEFAULT = {name: READINGS[name] for name in ("radii", "energy", "motion", "spectrum", "norms", "logits", "match")}
 """What is read when nobody says otherwise: cheap to run and to compile."""
 SETS: dict[str, dict[str, Reading]] = {"default": DEFAULT, "all": READINGS, "none": {}}

@@ -17,6 +17,7 @@ THEMES = (
     "Circuits",
     "Logits and neurons",
     "Theory",
+    "Controls",
     "Other",
 )
 ENERGY = "radial energy"
@@ -288,6 +289,13 @@ def meaning(name: str) -> Meaning:
     ):
         if name.startswith(stem):
             return Meaning("Gradients", title, text)
+    for ending, title, text in (
+        ("_wanted", "wanted", "What the control was to match."),
+        ("_got", "got", "What the control has: the same as wanted, or its result means nothing."),
+    ):
+        if name.startswith("match_") and name.endswith(ending):
+            what = name.removeprefix("match_").removesuffix(ending).replace("_", " ")
+            return Meaning("Controls", f"{what}, {title}", text)
     return Meaning("Other", name.replace("_", " "))
 
 

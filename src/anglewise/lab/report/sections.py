@@ -55,7 +55,7 @@ def numbers(results: Results, criterion: Criterion, table: Sequence[ArmSummary])
     rows = []
     for i, summary in enumerate(table):
         first, *rest = cells(summary, results, criterion)
-        mark = ' class="missing"' if summary.missing else ""
+        mark = ' class="missing"' if summary.missing or summary.unmatched else ""
         data = "".join(f"<td>{escape(cell)}</td>" for cell in rest)
         rows.append(f'<tr{mark}><th scope="row">{swatch(i)} {escape(first)}</th>{data}</tr>')
     head = "".join(f'<th scope="col">{escape(name)}</th>' for name in columns(criterion))

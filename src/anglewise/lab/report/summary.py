@@ -17,6 +17,7 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
+from anglewise.lab.report.proofs import matched
 from anglewise.lab.report.results import Ended, Results
 from anglewise.lab.report.text import DASH, count_of, number, plain
 from anglewise.lab.stats import (
@@ -55,6 +56,8 @@ class ArmSummary:
         p_holm: The same adjusted for the number of arms compared.
         seconds: Median seconds to the crossing; None for beyond the budget.
         outcomes: Number of finished runs by outcome.
+        unmatched: For a control, in what it does not match what it was to match; empty where it does, and for all
+            other arms.
     """
 
     arm: str
@@ -72,6 +75,7 @@ class ArmSummary:
     p_holm: float | None
     seconds: float | None
     outcomes: Counter[str]
+    unmatched: str = ""
 
     @property
     def illustration(self) -> bool:
@@ -110,6 +114,8 @@ def summarise(results: Results, criterion: Criterion = "first") -> list[ArmSumma
     baseline = _capped(results, results.baseline, criterion)
     found = [_summary(results, arm, criterion, baseline) for arm in results.arms]
     tested = [i for i, summary in enumerate(found) if summary.p is not None]
+    failed = matched(results)
+    found = [dataclasses.replace(summary, unmatched=failed.get(summary.arm) or "") for summary in found]
     adjusted = holm([found[i].p or 0.0 for i in tested])
     for i, p in zip(tested, adjusted, strict=True):
         found[i] = dataclasses.replace(found[i], p_holm=p)
@@ -194,6 +200,7 @@ def columns(criterion: Criterion) -> list[str]:
 def cells(summary: ArmSummary, results: Results, criterion: Criterion) -> list[str]:
     """One row under :func:`columns`: plain text, not yet escaped for anything."""
     runs = count_of(summary.finished, summary.planned) + (" (illustration)" if summary.illustration else "")
+    runs += f"; {summary.unmatched}" if summary.unmatched else ""
     if summary.share is None:
         return [plain(summary.arm), runs, *[DASH] * (len(columns(criterion)) - 2)]
     ends = [f"{100 * (end or 0):.0f}" for end in (summary.share.low, summary.share.high)]

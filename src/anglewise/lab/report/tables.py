@@ -34,7 +34,7 @@ LEFT_OUT = ("p", "median seconds")
 def terminal_table(results: Results, criterion: Criterion, arms: Sequence[ArmSummary]) -> Table:
     """The summary as a rich table; no name in it is read as markup.
 
-    Where runs are missing, or there is only one, that stands under the arm's name.
+    Where runs are missing, or there is only one, or a control's match failed, that stands under the arm's name.
     """
     title = Text(heading(criterion, results), style="bold")
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
@@ -47,7 +47,8 @@ def terminal_table(results: Results, criterion: Criterion, arms: Sequence[ArmSum
         )
     for summary in arms:
         row = cells(summary, results, criterion)
-        note = f"\n  {row[1]}".replace(", ", ",\n  ") if summary.missing or summary.illustration else ""
+        noted = summary.missing or summary.illustration or summary.unmatched
+        note = "\n  " + re.sub(r"(?<=[,;:]) ", "\n  ", row[1]) if noted else ""
         table.add_row(Text(row[0] + note), *[_stacked(row[i]) for i in shown[1:]])
     return table
 

@@ -37,6 +37,7 @@ def verdict(results: Results, tables: Mapping[Criterion, list[ArmSummary]] | Non
         lacking = [f"{_quote(s.arm)} {s.missing} of {s.planned}" for s in first if s.missing]
         more = f" and {len(lacking) - 5} more arms" if len(lacking) > 5 else ""
         lines.append(f"{planned - finished} of {planned} runs are missing: {', '.join(lacking[:5])}{more}.")
+    lines += [f"{_quote(s.arm)} is no control here: {s.unmatched}." for s in first if s.unmatched]
     return lines
 
 
@@ -58,8 +59,9 @@ def _headline(first: list[ArmSummary], results: Results) -> str:
 
 def _comparison(rivals: list[ArmSummary], results: Results, within: str) -> str:
     base = f"the baseline {_quote(results.baseline)}"
-    # the largest gain may be the least certain: an arm that was shown to be faster goes before one that was not
-    best = max(rivals, key=lambda s: (_shown(s), s.speed_up.value if s.speed_up else 0.0))
+    # the largest gain may be the least certain: an arm that was shown to be faster goes before one that was not,
+    # and a control that does not match what it was to match comes last
+    best = max(rivals, key=lambda s: (not s.unmatched, _shown(s), s.speed_up.value if s.speed_up else 0.0))
     estimate = best.speed_up
     assert estimate is not None
     bound = {"\u2264 ": "at most ", "\u2265 ": "at least "}.get(best.bound, "")
@@ -81,7 +83,7 @@ def _comparison(rivals: list[ArmSummary], results: Results, within: str) -> str:
 
 def _shown(summary: ArmSummary) -> bool:
     low = summary.speed_up.low if summary.speed_up is not None else None
-    return summary.p_holm is not None and summary.p_holm <= ALPHA and (low or 0.0) > 1
+    return not summary.unmatched and summary.p_holm is not None and summary.p_holm <= ALPHA and (low or 0.0) > 1
 
 
 def _median(summary: ArmSummary, results: Results) -> str:

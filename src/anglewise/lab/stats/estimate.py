@@ -94,6 +94,41 @@ def censored_median(times: Sequence[float | None]) -> float | None:
     return float(np.median(reached + [math.inf] * (len(times) - len(reached))))
 
 
+def median_interval(times: Sequence[float | None], level: float = LEVEL) -> Interval:
+    r"""Median of times of which some may be beyond the budget, with its interval from order statistics.
+
+    .. math:: [t_{(k)}, t_{(n+1-k)}], \qquad k = \max\{k : P(\mathrm{Bin}(n, 1/2) < k) \le \alpha/2\}
+
+    It assumes nothing about the distribution and covers with at least the level.
+
+    Args:
+        times: One per run, in any unit; None for a run that never got there.
+        level: Confidence level in (0, 1).
+
+    Returns:
+        Median and ends; infinite for beyond the budget.  Ends are None for fewer than six runs at 95 %.
+
+    Raises:
+        ValueError: If there is no run at all.
+
+    Example:
+        >>> median_interval([5, 1, 2, 3, 4, 6, None])
+        Interval(value=4.0, low=1.0, high=inf, method='order statistics')
+
+    Source: David & Nagaraja, Order Statistics (2003), section 7.1.
+    """
+    middle = censored_median(times)
+    value = math.inf if middle is None else middle
+    ordered = sorted(math.inf if t is None else float(t) for t in times)
+    n = len(ordered)
+    k = int(stats.binom.ppf((1 - level) / 2, n, 0.5))
+    while k > 0 and stats.binom.cdf(k - 1, n, 0.5) > (1 - level) / 2:
+        k -= 1
+    if k < 1:
+        return Interval(value, None, None, "none")
+    return Interval(value, ordered[k - 1], ordered[n - k], "order statistics")
+
+
 def bootstrap_interval(
     samples: Sequence[np.ndarray],
     statistic: Callable[..., np.ndarray],

@@ -1,0 +1,142 @@
+"""A track's leaderboard put together: the arms as they were tuned, trained or read from a store, ranked and written."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from anglewise.errors import AnglewiseError, SpecError, unknown
+from anglewise.lab.config import arms_of
+from anglewise.lab.experiments import boards
+from anglewise.lab.report import leaderboard, leaderboard_page
+from anglewise.lab.report.results import Results, load
+from anglewise.lab.report.shell import write_page
+from anglewise.lab.spec import Arm, Experiment
+
+ENDINGS = (".html", ".md", ".csv", ".svg", ".pdf", ".png")
+
+
+class Made(NamedTuple):
+    """A leaderboard as planned.
+
+    Attributes:
+        track: Its name.
+        experiment: What is trained.
+        changes: By arm, what it changes.
+        notes: By arm, why it stands outside the ranking, or that it was not tuned.
+        found: By arm, how its setting was found.
+    """
+
+    track: str
+    experiment: Experiment
+    changes: dict[str, str]
+    notes: dict[str, str]
+    found: dict[str, str]
+
+
+def assemble(track: str, only: Sequence[str] = (), seeds: int = 0, tuned: Path | None = None) -> Made:
+    """A track's arms, each at its winner's setting.
+
+    Args:
+        track: Its name.
+        only: Names of arms, empty for all.
+        seeds: Paired seeds, 0 for the track's.
+        tuned: Folder with winners; None for the package's own.
+
+    Raises:
+        SpecError: For an unknown arm, or a winner's file that cannot be meant.
+    """
+    board, winners, found, notes = boards.BOARDS[track], dict[str, Arm](), dict[str, str](), dict[str, str]()
+    names = [entry.arm.name for entry in board.entries] + [arm.name for arm, *_ in board.fixed]
+    for name in only:
+        if name not in names:
+            raise SpecError(unknown(f"arm of {track}", name, names))
+    for entry in board.entries:
+        name = entry.arm.name
+        table = boards.winner(track, name) if tuned is None else _read(tuned / f"{name}.toml")
+        found[name] = f"{entry.source}. " + (
+            _how(table["search"]) if table else "Not tuned: the setting it starts from."
+        )
+        if table:
+            winners[name] = arms_of(table["arms"])[0]
+        if entry.closed:
+            notes[name] = f"closed: {entry.closed}"
+        elif not table:
+            notes[name] = "not tuned"
+    for arm, source, _ in board.fixed:
+        found[arm.name], notes[arm.name] = f"{source}, as published", "as published"
+    changes = {entry.arm.name: entry.changes for entry in board.entries}
+    changes |= {arm.name: what for arm, _, what in board.fixed}
+    return Made(track, boards.experiment(track, winners, only, seeds), changes, notes, found)
+
+
+def shown(made: Made, reader: Any) -> str:
+    """The table for a terminal."""
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    results, rows = _rows(made, reader)
+    columns = (0, 1, 2, 3, 5, 6, 9, 10)
+    table = Table(
+        box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True, title=Text(results.title), title_justify="left"
+    )
+    for i in columns:
+        table.add_column(Text(leaderboard.HEAD[i].replace(" [95 %]", "")), justify="left" if i == 0 else "right")
+    for row in rows:
+        cells = leaderboard.cells(row, results.budget)
+        note = f" ({made.notes[row.arm]})" if row.arm in made.notes else ""
+        table.add_row(*(Text(cells[i] + (note if i == 0 else "")) for i in columns))
+    console = Console(width=150, record=True, file=None, force_terminal=False)
+    with console.capture() as captured:
+        console.print(table)
+    return captured.get() + leaderboard.NOTE
+
+
+def written(made: Made, reader: Any, to: Path) -> list[Path]:
+    """Write a leaderboard; the ending of `to` is the format.
+
+    Raises:
+        AnglewiseError: If the file cannot be written.
+    """
+    results, rows = _rows(made, reader)
+    if to.suffix == ".html":
+        return [
+            leaderboard_page.write_page(
+                results, rows, to, track=made.track, changes=made.changes, notes=made.notes, found=made.found
+            )
+        ]
+    if to.suffix == ".md":
+        return [write_page(leaderboard.markdown(rows, results.budget, made.notes), to)]
+    if to.suffix == ".csv":
+        return [write_page(leaderboard.write_runs(results), to)]
+    return [leaderboard_page.save_figure(results, rows, to, made.changes)]
+
+
+def _rows(made: Made, reader: Any) -> tuple[Results, list[leaderboard.Row]]:
+    results = load(reader, made.experiment.experiment_id)
+    rule, n = made.experiment.training, made.experiment.task.sizes[0]
+    size = min(rule.batch or n, n)
+    per_step = float(size) if rule.order == "replacement" or size == n else n / -(-n // size)
+    return results, leaderboard.rows(results, per_step)
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    if not path.exists():
+        return None
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise AnglewiseError(f"cannot read {path}: {error}") from error
+
+
+def _how(search: dict[str, Any]) -> str:
+    border = search.get("at_the_border") or []
+    return (
+        f"{search['trials']} trials in {search['rounds']} rounds, at most {search['budget']} steps, tuning seeds "
+        f"{search['first_tuning_seed']} on ({search['tuning_seeds']}), on {100 * search['validation_share']:g} % of "
+        f"the training examples; score {search['score']}" + (f"; at its border: {', '.join(border)}" if border else "")
+    )

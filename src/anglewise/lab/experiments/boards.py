@@ -1,0 +1,174 @@
+"""The leaderboards: on each track every rival, tuned alike, and the settings that others published.
+
+Winners of ``anglewise tune`` lie in ``tuned/TRACK/NAME.toml``, each with the search that found it; an entry that has
+none yet is shown at the setting that it starts from, and says so.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import tomllib
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from typing import Any, NamedTuple
+
+from anglewise.lab.experiments.rivals import GRADIENT, LOSS, OPTIMISER, Base, constrained, constrained_entry, rivals
+from anglewise.lab.experiments.space import Entry
+from anglewise.lab.experiments.tracks import TRACK_A, TRACK_B, TRACK_C1, TRACK_C2, TRACK_D, TRACK_E, TRACK_S
+from anglewise.lab.methods.lee2024_grokfast import GrokfastEMA, GrokfastMA
+from anglewise.lab.methods.optimizers import Adam, AdamW
+from anglewise.lab.methods.prieto2025_orthograd import PerpGrad
+from anglewise.lab.methods.tiwari2026_radial import RadialPenalty
+from anglewise.lab.schedules import Warmup
+from anglewise.lab.spec import Arm, Experiment, Training
+
+CHOU = AdamW(lr=0.05, wd=2.0, beta1=0.9, beta2=0.99, eps=1e-25)
+BASE_C = Base(
+    AdamW(lr=Warmup(0.05, 3.0), wd=2.0, beta1=0.9, beta2=0.99, eps=1e-25), (0.01, 0.2), (0.2, 10.0), (0.2, 1.5)
+)
+BASE_A = Base(AdamW(lr=Warmup(2e-3, 10.0), wd=2.0, beta1=0.9, beta2=0.98), (5e-4, 1e-2), (0.3, 8.0), (0.2, 1.5))
+
+
+class Board(NamedTuple):
+    """A track's leaderboard.
+
+    Attributes:
+        track: The experiment that gives task, model and training.
+        entries: What is tuned.
+        fixed: Published settings, shown as they are, with where they come from and what they change.
+        baseline: The arm that ratios refer to.
+    """
+
+    track: Experiment
+    entries: tuple[Entry, ...]
+    fixed: tuple[tuple[Arm, str, str], ...]
+    baseline: str = "adamw"
+
+
+def _fixed_c() -> tuple[tuple[Arm, str, str], ...]:
+    paper = AdamW(lr=1e-3, wd=1e-3)
+    return (
+        (Arm("adamw-chou", (CHOU,)), "repository EIFY/grokking-at-the-edge-of-numerical-stability", OPTIMISER),
+        (
+            Arm("radial-chou", (CHOU, RadialPenalty(strength=0.05, target=1.0))),
+            "arXiv 2606.32000 on it, .05, target 1",
+            LOSS,
+        ),
+        (
+            Arm("radial-paper", (paper, RadialPenalty(strength=0.05, target=1.0))),
+            "arXiv 2606.32000, lr 1e-3 wd 1e-3",
+            LOSS,
+        ),
+        (Arm("perpgrad-released", (PerpGrad(), AdamW(lr=0.01))), "arXiv 2501.04697, lr .01", GRADIENT),
+    )
+
+
+def _board_c2() -> Board:
+    constrain = constrained(0.95, math.sqrt(2), 51.0)
+    penalty = RadialPenalty(strength=0.03, target=0.5)
+    return Board(
+        dataclasses.replace(TRACK_C2, training=Training(budget=400, every=2, further=40), seeds=32),
+        (
+            *rivals(BASE_C),
+            constrained_entry("constrained-muon", "Cesista 2025, msign on all matrices, decaying rates", constrain),
+            constrained_entry(
+                "constrained-muon-published",
+                "Cesista 2025, normalised vectors",
+                dataclasses.replace(constrain, vectors="normalise"),
+            ),
+            constrained_entry(
+                "constrained-muon+radial",
+                "with the penalty, tuned jointly",
+                constrain,
+                (penalty,),
+                ((1, "strength", 0.001, 0.3), (1, "target", 0.2, 1.5)),
+            ),
+        ),
+        _fixed_c(),
+    )
+
+
+def _board_a() -> Board:
+    track = dataclasses.replace(
+        TRACK_A,
+        training=Training(budget=1500, every=10, batch=512, further=100),
+        seeds=8,
+        title="Track A: x * y mod 97, 50 %, batch 512, Grokfast's own Transformer",
+    )
+    grokfast = Adam(lr=Warmup(1e-3, 10.0, offset=0.0), wd=0.005, beta1=0.9, beta2=0.98)
+    fixed = (
+        (
+            Arm("adam-released", (Adam(lr=Warmup(1e-3, 10.0, offset=0.0), beta1=0.9, beta2=0.98),)),
+            "repository ironjr/grokfast",
+            OPTIMISER,
+        ),
+        (Arm("grokfast-ema-released", (GrokfastEMA(alpha=0.98, lamb=2.0), grokfast)), "arXiv 2405.20233", GRADIENT),
+        (
+            Arm("grokfast-ma-released", (GrokfastMA(lamb=5.0, window=100), dataclasses.replace(grokfast, wd=0.01))),
+            "arXiv 2405.20233",
+            GRADIENT,
+        ),
+    )
+    muon = constrained(1.0, 1.0, 51.0)
+    return Board(track, (*rivals(BASE_A), constrained_entry("constrained-muon", "Cesista 2025", muon)), fixed)
+
+
+BOARDS: dict[str, Board] = {
+    "track-c2": _board_c2(),
+    "track-a": _board_a(),
+    "track-b": Board(
+        dataclasses.replace(TRACK_B, training=Training(budget=10_000, every=10, further=500), seeds=8),
+        tuple(
+            rivals(
+                Base(AdamW(lr=Warmup(1e-3, 10.0), wd=1.0, beta1=0.9, beta2=0.98), (3e-4, 1e-2), (0.3, 8.0), (0.2, 1.5))
+            )
+        ),
+        (),
+    ),
+    "track-c1": Board(
+        dataclasses.replace(TRACK_C1, training=Training(budget=400, every=2, further=40), seeds=32),
+        tuple(rivals(BASE_C)),
+        _fixed_c(),
+    ),
+    "track-d": Board(
+        dataclasses.replace(TRACK_D, training=Training(budget=20_000, every=10, threshold=0.9, further=500), seeds=5),
+        tuple(rivals(Base(AdamW(lr=1e-3, wd=0.1), (3e-4, 3e-2), (1e-2, 10.0), (0.2, 1.5)))),
+        (),
+    ),
+    "track-e": Board(
+        dataclasses.replace(TRACK_E, training=Training(budget=5_000, every=10, batch=512, further=500), seeds=8),
+        tuple(rivals(BASE_A)),
+        (),
+    ),
+    "track-s": Board(
+        dataclasses.replace(TRACK_S, training=Training(budget=3_000, every=10, further=200), seeds=8),
+        tuple(rivals(BASE_C)),
+        (),
+    ),
+}
+
+
+def winner(track: str, name: str) -> dict[str, Any] | None:
+    """An entry's winning setting as its file has it, or None: ``{"search": {...}, "arms": {name: ...}}``."""
+    path = files("anglewise.lab.experiments") / "tuned" / track / f"{name}.toml"
+    return tomllib.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+
+
+def experiment(track: str, arms: Mapping[str, Arm], only: Sequence[str] = (), seeds: int = 0) -> Experiment:
+    """A track's leaderboard as an experiment.
+
+    Args:
+        track: Its name.
+        arms: Winning arms by name; other entries stand at their start.
+        only: Names of arms, empty for all.
+        seeds: Paired seeds, 0 for the track's.
+    """
+    board = BOARDS[track]
+    whole = [*(arms.get(entry.arm.name, entry.arm) for entry in board.entries), *(arm for arm, *_ in board.fixed)]
+    chosen = tuple(arm for arm in whole if not only or arm.name in only)
+    names = [arm.name for arm in chosen]
+    baseline = board.baseline if board.baseline in names else names[0]
+    return dataclasses.replace(
+        board.track, name=f"leaderboard-{track}", arms=chosen, baseline=baseline, seeds=seeds or board.track.seeds
+    )

@@ -1,0 +1,87 @@
+r"""Normalisation layers put at a model's sites.
+
+.. math:: \text{LayerNorm: } y = s \odot \frac{h - \bar h}{\sqrt{\operatorname{var}(h) + \epsilon}} + b, \qquad
+   \text{RMSNorm: } y = s \odot \frac{h}{\sqrt{\operatorname{mean}(h^2) + \epsilon}}
+
+Without gains, :math:`|y| = \sqrt d` up to epsilon: a hard sphere.  Gains give the radius back to training, and a
+weight decay on gains is itself a radial suppression (``AdamW(decay="matrices")`` spares them).  At the sites of a
+Transformer, its sub-layers' outputs, this is the "sandwich".  Sources: arXiv 1607.06450, 1910.07467.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from anglewise.lab.methods.dataclass import method
+from anglewise.lab.methods.taps import attach, own_sites, widths
+from anglewise.lab.protocols import Method, Params
+
+LAYER, RMS = "layer-norm", "rms-norm"
+
+
+def rms(h: Float[Array, "*batch d"], epsilon: Any) -> Float[Array, "*batch d"]:
+    """Divided by the root of the mean square."""
+    return h * jax.lax.rsqrt(jnp.mean(h * h, axis=-1, keepdims=True) + epsilon).astype(h.dtype)
+
+
+@method
+class LayerNorm(Method):
+    """LayerNorm at sites: centre, and divide by the standard deviation (forward pass; arXiv 1607.06450).
+
+    Args:
+        epsilon: Added to the variance.
+        affine: Whether there are gains and biases to learn, from 1 and 0.
+        sites: Where; empty means the model's own sites.
+    """
+
+    epsilon: float = 1e-5
+    affine: bool = True
+    sites: tuple[str, ...] = ()
+
+    def reshape(self, network: Any) -> Any:
+        """Attach a gain and a bias per site."""
+        sites, width = own_sites(network, self.sites), widths(network)
+        if not self.affine:
+            return network
+        return attach(network, LAYER, {s: {"gain": jnp.ones(width[s]), "bias": jnp.zeros(width[s])} for s in sites})
+
+    def tap(self, params: Params, site: str, h: Float[Array, "*batch d"], key: Any) -> Float[Array, "*batch d"]:
+        """Normalise at the sites, leave all others."""
+        if site not in self.sites:
+            return h
+        y = rms(h - jnp.mean(h, axis=-1, keepdims=True), self.epsilon)
+        if not self.affine:
+            return y
+        own = params.extra[LAYER][site]
+        return y * own["gain"] + own["bias"]
+
+
+@method
+class RMSNorm(Method):
+    """RMSNorm at sites: divide by the root mean square (forward pass; arXiv 1910.07467).
+
+    Args:
+        epsilon: Added to the mean square.
+        affine: Whether there are gains to learn, from 1.
+        sites: Where; empty means the model's own sites.
+    """
+
+    epsilon: float = 1e-6
+    affine: bool = True
+    sites: tuple[str, ...] = ()
+
+    def reshape(self, network: Any) -> Any:
+        """Attach a gain per site."""
+        sites, width = own_sites(network, self.sites), widths(network)
+        return attach(network, RMS, {s: {"gain": jnp.ones(width[s])} for s in sites}) if self.affine else network
+
+    def tap(self, params: Params, site: str, h: Float[Array, "*batch d"], key: Any) -> Float[Array, "*batch d"]:
+        """Normalise at the sites, leave all others."""
+        if site not in self.sites:
+            return h
+        y = rms(h, self.epsilon)
+        return y * params.extra[RMS][site]["gain"] if self.affine else y

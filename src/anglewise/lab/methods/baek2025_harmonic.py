@@ -1,0 +1,69 @@
+r"""Harmonic loss: classes are points, and a class is the likelier the nearer it is.
+
+.. math:: p_c = \frac{d_c^{-n}}{\sum_j d_j^{-n}}, \qquad d_c^2 = |h - w_c|^2 + \epsilon
+
+The head gives the logits :math:`-\tfrac n2 \ln d_c^2`, whose softmax this is; the loss stays the cross-entropy.  A
+head's bias is dropped.  Class points are first what a linear head's weights would be, as released.
+
+Source: arXiv 2502.01628; repository KindXiaoming/grow-crystals (epsilon 1e-4; its exponent 1 is one of :math:`d^2`,
+hence n = 2; the paper advises about the root of the width; AdamW 2e-3, wd 1e-2).  The release expands the square
+without a floor; here rounding cannot make it negative.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from anglewise.errors import SpecError
+from anglewise.lab.methods.dataclass import method
+from anglewise.lab.protocols import Method
+
+EPSILON = 1e-4
+
+
+class DistanceHead(eqx.Module):
+    """Logits from distances to the columns of `weight`."""
+
+    weight: Float[Array, "i c"]
+    bias: None
+    exponent: int = eqx.field(static=True)
+
+    def __init__(self, weight: Float[Array, "i c"], exponent: int):
+        """Take over a linear head's weights."""
+        self.weight, self.bias, self.exponent = weight, None, exponent
+
+    def __call__(self, h: Float[Array, "n i"]) -> Float[Array, "n c"]:
+        """Minus n times the log of the distance to each class."""
+        w = self.weight
+        square = jnp.sum(h * h, axis=-1, keepdims=True) - 2 * (h @ w) + jnp.sum(w * w, axis=0)
+        return -0.5 * self.exponent * jnp.log(jnp.maximum(square, 0) + EPSILON)
+
+
+@method
+class Harmonic(Method):
+    """Harmonic loss: logits from distances to class points (head; arXiv 2502.01628).
+
+    Args:
+        exponent: n, the power of the distance.
+    """
+
+    exponent: int = 2
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be meant."""
+        if self.exponent < 1:
+            raise SpecError(f"the exponent of the harmonic loss must be at least 1, got {self.exponent}")
+
+    def reshape(self, network: Any) -> Any:
+        """Put the distance head in the linear head's place.
+
+        Raises:
+            SpecError: If the head is tied.
+        """
+        if network.head is None:
+            raise SpecError("harmonic got a tied head, expected one of its own: set tied to false")
+        return eqx.tree_at(lambda n: n.head, network, DistanceHead(network.head.weight, self.exponent))

@@ -1,0 +1,83 @@
+r"""Clip to Grok: after every step, no row of weights is longer than c.
+
+.. math:: w_{row} \leftarrow w_{row} \cdot \min(1, c / |w_{row}|)
+
+A row is the last axis of a PyTorch tensor: a unit's incoming weights, which here are a column; a position's vector;
+and each bias or gain of a norm as *one row*, as released (``vectors=False`` leaves these out: a gain of ones in width
+128 has length 11.3, so with c = 2 clipping it bounds the normalised activations).
+
+Source: repository NiftyliuS/cliptogrok, ``norms.py`` and ``train.py``: token tables and the head are not clipped, and
+weights are clipped once before training.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, PRNGKeyArray
+
+from anglewise.lab.methods.dataclass import method
+from anglewise.lab.methods.matrices import UNIT_AXIS, divided, unit_lengths
+from anglewise.lab.protocols import Method, Params
+from anglewise.lab.schedules import Schedule
+
+TOKENS = ("embedding", "lift")
+EDGES = {"edge": (*TOKENS, "head"), "edge_ln": (*TOKENS, "norm", "head")}
+
+
+@method
+class ClipRows(Method):
+    """Clip to Grok: shorten rows of weights longer than c after each step (weights; NiftyliuS/cliptogrok).
+
+    Args:
+        c: Longest allowed row, in units of weight.
+        vectors: Whether biases and gains are clipped, each as one row.
+        embedding: Whether token tables are clipped.
+        head: Whether the unembedding is clipped.
+        start: Rows that are scaled to exactly c before training: ``"none"``, ``"all"`` (released for at most 3
+            layers), ``"edge"`` (token tables and head) or ``"edge_ln"`` (these and the final norm; for deep ones).
+    """
+
+    c: float | Schedule = 2.0
+    vectors: bool = True
+    embedding: bool = False
+    head: bool = False
+    start: Literal["none", "all", "edge", "edge_ln"] = "none"
+
+    def init(self, params: Params, key: PRNGKeyArray) -> Params:
+        """Scale what `start` says, then clip; the random stream is not touched."""
+        c: Any = self.c
+
+        def scaled(path: Any, role: str, w: Array) -> Array:
+            here = role in UNIT_AXIS and (self.start == "all" or _first(path) in EDGES.get(self.start, ()))
+            return divided(c * w, unit_lengths(w, role)) if here else w
+
+        return self.project(_by_role(scaled, params))
+
+    def project(self, params: Params) -> Params:
+        """Shorten every row that is too long."""
+        c: Any = self.c
+        left_alone = (*(() if self.embedding else TOKENS), *(() if self.head else ("head",)))
+
+        def clipped(path: Any, role: str, w: Array) -> Array:
+            if role not in UNIT_AXIS or _first(path) in left_alone or (w.ndim < 2 and not self.vectors):
+                return w
+            norm = unit_lengths(w, role)
+            return w * jnp.where(norm > c, c / jnp.where(norm > c, norm, 1), 1)
+
+        return _by_role(clipped, params)
+
+
+RELEASED = ClipRows(c=2.0, start="all")
+"""For two layers on modular multiplication; addition and division 1.75, subtraction 1.5, S5 1.0."""
+
+
+def _first(path: Any) -> str:
+    return jax.tree_util.keystr(path[:1], simple=True)
+
+
+def _by_role(f: Callable[[Any, str, Array], Array], params: Params) -> Params:
+    return jax.tree_util.tree_map_with_path(f, params.roles, params)

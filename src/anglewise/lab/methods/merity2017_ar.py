@@ -1,0 +1,70 @@
+r"""Activation regularisation, and its relative over time.
+
+.. math:: \text{AR} = \alpha \operatorname{mean} h^2, \qquad
+   \text{TAR} = \beta \operatorname{mean}_t (h_t - h_{t+1})^2
+
+Means are over rows, positions and units.  AR on the last site is the radial penalty at target 0 there.  Sources:
+arXiv 1708.01009, 1708.02182 (AWD-LSTM: alpha 2, beta 1).  There AR reads the last layer's output after its dropout
+and TAR the output before; here both read the activation as the network goes on with it, after the taps of other
+methods.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax.numpy as jnp
+
+from anglewise.errors import SpecError
+from anglewise.lab.methods.dataclass import method
+from anglewise.lab.methods.sites import pick
+from anglewise.lab.protocols import Activations, Method, Params
+from anglewise.lab.schedules import Schedule
+
+
+@method
+class AR(Method):
+    """AR: penalty on squared activations of the last site (loss term; arXiv 1708.01009).
+
+    Args:
+        alpha: Coefficient of the mean square.
+        sites: Sites, of which the last counts; empty means the model's own.
+    """
+
+    alpha: float | Schedule = 2.0
+    sites: tuple[str, ...] = ()
+
+    def penalty(self, activations: Activations, params: Params) -> Any:
+        """Alpha times the mean square at the last site."""
+        (h,) = pick(activations, self.sites[-1:]).values()
+        alpha: Any = self.alpha
+        return alpha * jnp.mean(h * h)
+
+
+@method
+class TAR(Method):
+    """TAR: penalty on changes of an activation from position to position (loss term; arXiv 1708.01009).
+
+    Args:
+        beta: Coefficient of the mean squared change.
+        sites: Sites, of which the last counts; empty means the model's own.
+    """
+
+    beta: float | Schedule = 1.0
+    sites: tuple[str, ...] = ()
+
+    def penalty(self, activations: Activations, params: Params) -> Any:
+        """Beta times the mean squared difference of neighbouring positions at the last site.
+
+        Raises:
+            SpecError: If that site has a single position.
+        """
+        ((site, h),) = pick(activations, self.sites[-1:]).items()
+        if h.ndim < 3 or h.shape[0] < 2:
+            raise SpecError(
+                f"tar needs a site with more than one position, got {site} of shape {h.shape}: "
+                'use a Transformer with positions="all"'
+            )
+        change = h[1:] - h[:-1]
+        beta: Any = self.beta
+        return beta * jnp.mean(change * change)

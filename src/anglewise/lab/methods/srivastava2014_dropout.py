@@ -1,0 +1,59 @@
+r"""Dropout: units of an activation are put to zero at random, in training only.
+
+.. math:: h \leftarrow h \odot m / (1 - q), \qquad m_{ij} \sim \mathrm{Bernoulli}(1 - q)
+
+Source: JMLR 15 (2014); scaled in training, as every library does.  Papers on grokking that report dropout leave its
+rate and its site unstated; here an MLP drops post-activations, a Transformer its sub-layers' outputs before the
+residual add.  Each entry has a mask of its own, so the batch is never cut: blocks of rows would share one mask.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+from jaxtyping import Array, Float
+
+from anglewise.errors import SpecError
+from anglewise.lab.methods.dataclass import method
+from anglewise.lab.methods.taps import own_sites
+from anglewise.lab.protocols import Method, Params
+from anglewise.lab.schedules import Schedule
+
+
+@method
+class Dropout(Method):
+    """Dropout: zero activations at random in training (forward pass; JMLR 15:1929).
+
+    Args:
+        rate: Probability q that a unit is dropped, in [0, 1).
+        at: Where; empty means the post-activations of an MLP, the sub-layers' outputs of a Transformer.
+    """
+
+    rate: float | Schedule = 0.1
+    at: tuple[str, ...] = ()
+
+    needs = frozenset({"forward-noise", "whole-batch"})
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be meant."""
+        if isinstance(self.rate, float) and (self.rate < 0 or self.rate >= 1):
+            raise SpecError(f"a dropout rate must lie in [0, 1), got {self.rate}")
+
+    def reshape(self, network: Any) -> Any:
+        """The network as it is; only sites are checked."""
+        own_sites(network, self.at)
+        return network
+
+    def tap(self, params: Params, site: str, h: Float[Array, "*batch d"], key: Any) -> Float[Array, "*batch d"]:
+        """Drop and rescale; the identity without a key, as in evaluations."""
+        if key is None or not self._acts(site):
+            return h
+        rate: Any = self.rate
+        keep = 1 - rate
+        return h * ((jax.random.uniform(key, h.shape, h.dtype) < keep) / keep).astype(h.dtype)
+
+    def _acts(self, site: str) -> bool:
+        if self.at:
+            return site in self.at
+        return site.endswith((".post", ".attention.out", ".mlp.out"))

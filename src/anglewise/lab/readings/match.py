@@ -1,0 +1,38 @@
+r"""Whether a control matches what it is to match: what was wanted, beside what there is.
+
+A control that has, say, the radius or the gradient's size of another arm says nothing unless it really has them.  Each
+method that matches something tells both numbers (its ``proof``); arms without such a method have no such reading.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from anglewise.lab.look import ROWS, Look, Reading
+
+
+@dataclasses.dataclass(frozen=True)
+class Match(Reading):
+    """What controls were to match, and what they have.
+
+    Args:
+        every: Measurements between two values.
+        rows: Training examples looked at.
+    """
+
+    every: int = 1
+    rows: int = ROWS
+
+    def measure(self, look: Look) -> Mapping[tuple[str, str], Array]:
+        """``match_NAME_wanted`` and ``match_NAME_got`` for every proof of the arm; nothing where there is none."""
+        if look.proofs is None:
+            return {}
+        found: dict[tuple[str, str], Array] = {}
+        for name, pair in look.proofs(look.forward("train", self.rows).activations).items():
+            for what, value in zip(("wanted", "got"), pair, strict=True):
+                found["", f"match_{name}_{what}"] = jnp.asarray(value)
+        return found

@@ -1,0 +1,76 @@
+"""A task without its test examples: hyper-parameters are chosen on held-out training examples.
+
+The last rows of the task's training part, in its split's own random order, become the test part; the task's own test
+rows are thrown away, so nobody who tunes on this can have looked at them.  There is no table of all inputs; a task's
+``cycle`` is passed on, and readings that use it look at all pairs, lost test rows included: tune without them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from jaxtyping import PRNGKeyArray
+
+from anglewise.errors import SpecError
+from anglewise.lab.look import cycle_of
+from anglewise.lab.protocols import Cycle, Data
+
+
+@dataclasses.dataclass(frozen=True)
+class HeldOut:
+    """Any task's training examples, divided again into training and validation examples.
+
+    Args:
+        task: The task.
+        share: Part of its training examples that is held out, in (0, 1): floor(share * n), at least one.
+    """
+
+    task: Any
+    share: float = 0.05
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be meant."""
+        if not 0 < self.share < 1:
+            raise SpecError(f"the held-out share must lie in (0, 1), got {self.share}")
+        if self.task.sizes[0] < 2:
+            raise SpecError(f"holding out needs at least 2 training examples, got {self.task.sizes[0]}")
+
+    @property
+    def tokens(self) -> int:
+        """Size of the input vocabulary."""
+        return int(self.task.tokens)
+
+    @property
+    def length(self) -> int:
+        """Number of tokens in one input."""
+        return int(self.task.length)
+
+    @property
+    def fixed(self) -> tuple[int | None, ...]:
+        """The token at each position that is the same in every input; None where it differs."""
+        fixed: tuple[int | None, ...] = self.task.fixed
+        return fixed
+
+    @property
+    def classes(self) -> int:
+        """Number of classes."""
+        return int(self.task.classes)
+
+    @property
+    def cycle(self) -> Cycle | None:
+        """The task's."""
+        return cycle_of(self.task)
+
+    @property
+    def sizes(self) -> tuple[int, int]:
+        """Numbers of training and of held-out examples."""
+        n = self.task.sizes[0]
+        held = max(1, int(self.share * n))
+        return n - held, held
+
+    def split(self, key: PRNGKeyArray) -> Data:
+        """The task's training part at the same key, its last rows as the test part."""
+        data, kept = self.task.split(key), self.sizes[0]
+        inputs, labels = data.train_inputs, data.train_labels
+        return Data(inputs[:kept], labels[:kept], inputs[kept:], labels[kept:])

@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import functools
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from anglewise.lab.methods.chen2023_lion import CLIP_TO_GROK, Lion, SignSGD
+from anglewise.lab.models.mlp import MLP
+from anglewise.lab.tasks.modular import Modular
+
+MODEL = MLP(hidden=(6, 5), embedding=3, bias=True)
+
+
+@functools.cache
+def shapes():
+    made = eqx.filter_eval_shape(MODEL.init, Modular(p=5, train=0.5), jax.random.key(0))
+    return eqx.filter(made, lambda x: isinstance(x, jax.ShapeDtypeStruct))
+
+
+def network(seed=0):
+    """A network's weights, drawn by NumPy in float64."""
+    rng = np.random.default_rng(seed)
+    return jax.tree.map(lambda w: jnp.asarray(rng.standard_normal(w.shape)), shapes())
+
+
+@pytest.fixture(autouse=True)
+def double():
+    with jax.enable_x64(True):
+        yield
+
+
+def stepped(method, gradients):
+    params, transform = network(), method.transform()
+    memory, update = transform.init(params), jax.jit(transform.update)
+    for seed in gradients:
+        direction, memory = update(network(seed), memory, params)
+        params = optax.apply_updates(params, direction)
+    return jax.tree.leaves(params)
+
+
+def by_hand(gradients, lr, wd, beta1, beta2):
+    params = [np.array(w) for w in jax.tree.leaves(network())]
+    memory = [np.zeros_like(w) for w in params]
+    for seed in gradients:
+        for i, g in enumerate(map(np.asarray, jax.tree.leaves(network(seed)))):
+            params[i] = (1 - lr * wd) * params[i] - lr * np.sign(beta1 * memory[i] + (1 - beta1) * g)
+            memory[i] = beta2 * memory[i] + (1 - beta2) * g
+    return params
+
+
+@pytest.mark.parametrize("numbers", [(0.02, 0.3, 0.9, 0.99), (0.01, 0.0, 0.9, 0.97)])
+def test_lion_is_the_published_rule(numbers):
+    for x, y in zip(stepped(Lion(*numbers), [1, 2, 3, 4]), by_hand([1, 2, 3, 4], *numbers), strict=True):
+        np.testing.assert_allclose(x, y, rtol=1e-12)
+
+
+def test_signsgd_is_lion_without_memory():
+    sign, lion = stepped(SignSGD(0.02, 0.3), [1, 2]), stepped(Lion(0.02, 0.3, beta1=0.0, beta2=0.0), [1, 2])
+    other = stepped(Lion(0.02, 0.3), [1, 2])
+    assert all(np.array_equal(x, y) for x, y in zip(sign, lion, strict=True))
+    assert not all(np.array_equal(x, y) for x, y in zip(sign, other, strict=True))
+
+
+def test_every_weight_moves_by_the_learning_rate_and_one_without_gradient_stays():
+    transform, params = CLIP_TO_GROK.transform(), network()
+    gradient = eqx.tree_at(lambda p: p.head.weight, network(1), replace_fn=lambda w: 0 * w)
+    direction, _ = transform.update(gradient, transform.init(params), params)
+    np.testing.assert_allclose(np.abs(direction.layers[0].weight), CLIP_TO_GROK.lr, rtol=1e-12)
+    assert not direction.head.weight.any()

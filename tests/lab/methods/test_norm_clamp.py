@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+import functools
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from anglewise.errors import SpecError
+from anglewise.lab.methods.norm_clamp import OMNIGROK, NormClamp, NormReplay, norm_of
+from anglewise.lab.models.mlp import MLP
+from anglewise.lab.tasks.modular import Modular
+
+MODEL = MLP(hidden=(6, 5), embedding=3, bias=True)
+
+
+@functools.cache
+def shapes():
+    made = eqx.filter_eval_shape(MODEL.init, Modular(p=5, train=0.5), jax.random.key(0))
+    return eqx.filter(made, lambda x: isinstance(x, jax.ShapeDtypeStruct))
+
+
+def network(seed=0):
+    """A network's weights, drawn by NumPy in float64."""
+    rng = np.random.default_rng(seed)
+    return jax.tree.map(lambda w: jnp.asarray(rng.standard_normal(w.shape)), shapes())
+
+
+@pytest.fixture(autouse=True)
+def double():
+    with jax.enable_x64(True):
+        yield
+
+
+def total(leaves):
+    return np.sqrt(sum((np.asarray(w) ** 2).sum() for w in leaves))
+
+
+def stepped(method, seeds, lr=0.1):
+    """Plain descent, then the method, step by step: weights and the method's memory."""
+    params, transform = network(), method.transform()
+    memory, update = transform.init(params), jax.jit(transform.update)
+    for seed in seeds:
+        direction = jax.tree.map(lambda g: -lr * g, network(seed))
+        direction, memory = update(direction, memory, params)
+        params = optax.apply_updates(params, direction)
+        params = method.project(params) if method.project is not None else params
+    return params, memory
+
+
+def by_hand(seeds, wanted, lr=0.1):
+    weights = [np.array(w) for w in jax.tree.leaves(network())]
+    for seed in seeds:
+        weights = [w - lr * np.asarray(g) for w, g in zip(weights, jax.tree.leaves(network(seed)), strict=True)]
+        weights = [w * wanted / total(weights) for w in weights]
+    return weights
+
+
+def held(pairs):
+    for wanted, got in pairs.values():
+        np.testing.assert_allclose(got, wanted, rtol=1e-12)
+    return pairs
+
+
+def test_the_norm_of_the_network_is_held():
+    first = total(jax.tree.leaves(network()))
+    for method, wanted in ((NormClamp(0.8), 0.8 * first), (NormClamp(0.5, 6.0, to="given"), 3.0)):
+        params, memory = stepped(method, [1, 2, 3])
+        for x, y in zip(jax.tree.leaves(params), by_hand([1, 2, 3], wanted), strict=True):
+            np.testing.assert_allclose(x, y, rtol=1e-10)
+        assert len(held(method.proof(memory, params, {}))) == 1
+        np.testing.assert_allclose(norm_of(params), wanted, rtol=1e-12)
+
+
+def test_each_tensor_is_held_and_what_starts_at_zero_stays_free():
+    method, params = NormClamp(0.7, per="tensor"), network()
+    params = eqx.tree_at(lambda p: p.layers[0].bias, params, replace_fn=lambda b: 0 * b)
+    transform = method.transform()
+    memory = transform.init(params)
+    direction, memory = transform.update(network(1), memory, params)
+    after = optax.apply_updates(params, direction)
+    pairs = method.proof(memory, after, {})
+    assert pairs.pop("norm.layers.0.bias")[1] > 0
+    np.testing.assert_allclose(after.layers[0].bias, network(1).layers[0].bias, rtol=1e-12)
+    assert len(held(pairs)) == 6
+
+
+def test_omnigrok_holds_all_but_the_embeddings():
+    params, memory = stepped(OMNIGROK, [1, 2])
+    before = network()
+    rest = [w for w, r in zip(jax.tree.leaves(before), jax.tree.leaves(before.roles), strict=True) if r != "embedding"]
+    np.testing.assert_allclose(memory, total(rest), rtol=1e-12)
+    held(OMNIGROK.proof(memory, params, {}))
+    free = before.embedding - 0.1 * (network(1).embedding + network(2).embedding)
+    np.testing.assert_allclose(params.embedding, free, rtol=1e-12)
+
+
+def test_at_strength_0_it_lets_go():
+    off, _ = stepped(NormClamp(0.8, strength=0.0), [1])
+    for x, w, g in zip(*(jax.tree.leaves(p) for p in (off, network(), network(1))), strict=True):
+        np.testing.assert_allclose(x, w - 0.1 * g, rtol=1e-14)
+
+
+@pytest.mark.parametrize("parameter", ["", "layers.1.weight"])
+def test_a_recorded_norm_is_imposed_and_proved(parameter):
+    method = NormReplay(2.5, parameter)
+    params, memory = stepped(method, [1, 2])
+    free, _ = stepped(NormClamp(strength=0.0), [1, 2])
+    ((name, (wanted, got)),) = method.proof(memory, params, {}).items()
+    assert name == ("norm.layers.1.weight" if parameter else "norm")
+    np.testing.assert_allclose([wanted, got], 2.5, rtol=1e-12)
+    assert np.array_equal(params.head.weight, free.head.weight) == bool(parameter)
+
+
+def test_before_the_first_update_the_wanted_norm_is_the_present_one():
+    params, method = network(), NormReplay(2.5)
+    wanted, got = method.proof(method.transform().init(params), params, {})["norm"]
+    assert wanted == got
+
+
+def test_the_norm_of_the_next_update_is_not_what_is_proved():
+    params, memory = stepped(NormReplay(2.5), [1])
+    wanted, got = NormReplay(9.0).proof(memory, params, {})["norm"]  # a schedule has moved on
+    np.testing.assert_allclose([wanted, got], 2.5, rtol=1e-12)
+
+
+def test_what_cannot_be_meant_is_refused():
+    with pytest.raises(SpecError, match="per tensor needs to='initial', got to='given'"):
+        NormClamp(to="given", per="tensor")
+    with pytest.raises(SpecError, match="unknown parameter 'layers.0.wieght': did you mean 'layers.0.weight'"):
+        NormReplay(1.0, "layers.0.wieght").project(network())
+
+
+def test_zero_weights_stay_zero():
+    zero = jax.tree.map(jnp.zeros_like, network())
+    assert not any(w.any() for w in jax.tree.leaves(NormReplay(2.0).project(zero)))

@@ -1,0 +1,136 @@
+"""The leaderboard: ranks by the criterion it names, hides no run that never got there, escapes every name."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+
+import numpy as np
+import pytest
+
+from anglewise.errors import AnglewiseError
+from anglewise.lab.report.leaderboard import (
+    HEAD,
+    by_criterion,
+    cells,
+    finishes,
+    markdown,
+    published_table,
+    rows,
+    write_runs,
+)
+from anglewise.lab.report.leaderboard_page import page, save_figure
+from anglewise.lab.report.published import PUBLISHED
+from anglewise.lab.report.results import Series
+from anglewise.lab.stats import median_interval
+
+TIMES = {"slow": 150, "fast": 40, "middle": 90, "never": None}
+
+
+def test_arms_are_ranked_by_their_median_and_those_that_never_got_there_come_last(make):
+    found = rows(make(TIMES))
+    assert [row.arm for row in found] == ["fast", "middle", "slow", "never"]
+    medians = [row.medians["first"].value for row in found]
+    assert medians[:3] == sorted(medians[:3]) and math.isinf(medians[3])
+    assert found[3].share.value == 0 and found[3].range is None and found[3].seconds is None
+    assert cells(found[3], 200)[3].startswith("> 200")
+
+
+def test_an_arm_that_half_its_seeds_reach_stands_behind_one_that_all_reach(make):
+    results = make({"all": 100, "half": 60}, diverged=[("half", seed) for seed in range(5)])
+    found = rows(results)
+    assert [row.arm for row in found] == ["all", "half"]
+    assert found[1].share.value == 3 / 8 and found[1].outcomes["diverged"] == 5
+    assert "5 diverged" in cells(found[1], 200)[1]
+
+
+def test_missing_runs_are_counted(make):
+    found = rows(make({"a": 50, "b": 60}, missing=[("b", 2)]))
+    assert (found[1].n, found[1].planned) == (7, 8)
+    assert cells(found[1], 200)[1] == "7 of 8"
+
+
+def test_lowest_after_is_the_minimum_once_sustained(make):
+    results = make({"a": 50}, seeds=6)
+    key, curve = ("a", 3), results.curves["test_accuracy"]["a", 3]
+    fallen = curve.values.copy()
+    fallen[-1] = 0.5
+    changed = make({"a": 50}, seeds=6, curves=results.curves | {
+        "test_accuracy": {**results.curves["test_accuracy"], key: Series(curve.steps, fallen)}
+    })  # fmt: skip
+    own = next(finish for finish in finishes(changed) if finish.seed == 3)
+    assert own.lowest == 0.5 and own.watched > 0
+    (row,) = rows(changed)
+    assert row.worst == 0.5 and row.lowest > 0.9
+    assert rows(results)[0].worst > 0.9  # control
+
+
+def test_samples_and_seconds_follow_from_steps(make):
+    (row,) = rows(make({"a": 50}), samples_per_step=100.0)
+    assert row.samples == 100 * row.medians["first"].value
+    assert row.seconds == pytest.approx(0.008 * row.medians["first"].value, rel=1e-6)
+    assert rows(make({"a": 50}))[0].samples is None
+
+
+def test_the_order_by_another_criterion_is_its_own(make):
+    results = make({"quick": 40, "steady": 60}, seeds=8)
+    broken = {}
+    for (arm, seed), series in results.curves["test_accuracy"].items():
+        values = series.values.copy()
+        if arm == "quick":
+            values[np.arange(len(values)) % 3 == 0] = 0.1  # never five in a row
+        broken[arm, seed] = Series(series.steps, values)
+    found = rows(make({"quick": 40, "steady": 60}, seeds=8, curves=results.curves | {"test_accuracy": broken}))
+    orders = by_criterion(found)
+    assert orders["first"] == ["quick", "steady"] and orders["sustained"] == ["steady"]
+
+
+def test_the_record_holds_every_run(make):
+    results = make(TIMES, seeds=3)
+    table = list(csv.DictReader(io.StringIO(write_runs(results))))
+    assert len(table) == 12 and {row["arm"] for row in table} == set(TIMES)
+    assert all(row["first"] == "" for row in table if row["arm"] == "never")
+
+
+def test_markdown_numbers_only_what_is_ranked(make):
+    text = markdown(rows(make(TIMES)), 200, {"fast": "closed: starts from a trained embedding"})
+    lines = text.splitlines()
+    assert lines[0].count("|") == len(HEAD) + 2
+    assert lines[2].startswith("| \u2013 | fast (closed") and lines[3].startswith("| 1 | middle")
+
+
+def test_names_are_escaped_wherever_they_are_shown(make):
+    name = "<script>alert(1)</script>"
+    results = make({name: 50, "b": 60}, seeds=3)
+    text = page(results, rows(results), "track-c2", {name: name}, {name: name}, {name: name})
+    assert "<script>alert" not in text and "&lt;script&gt;alert" in text
+
+
+def test_the_page_shows_published_records_as_such(make):
+    results = make({"a": 50, "b": 60}, seeds=3)
+    text = page(results, rows(results), "track-c2", {}, {}, {})
+    assert "Published records" in text and "not comparable because" in text and "Cesista" in text
+    assert "Published records" not in page(results, rows(results), "unheard-of", {}, {}, {})
+    assert published_table("unheard-of") == [] and all(PUBLISHED.values())
+
+
+def test_the_figure_is_drawn_and_a_strange_ending_refused(make, tmp_path):
+    results = make(TIMES, seeds=4)
+    for ending in ("svg", "png"):
+        assert save_figure(results, rows(results), tmp_path / f"board.{ending}", {}).stat().st_size > 1000
+    with pytest.raises(AnglewiseError, match="board.txt"):
+        save_figure(results, rows(results), tmp_path / "board.txt", {})
+
+
+def test_a_medians_interval_covers_what_it_says():
+    rng = np.random.default_rng(0)
+    covered = 0
+    for _ in range(400):
+        found = median_interval(list(rng.exponential(1.0, 12)))
+        covered += found.low <= math.log(2) <= found.high
+    assert 0.94 < covered / 400 < 0.995
+    few = median_interval([1, 2, 3])
+    assert few.value == 2 and few.low is None
+    late = median_interval([1.0, 2.0, *[None] * 8])
+    assert math.isinf(late.value) and math.isinf(late.high) and late.low == 2.0

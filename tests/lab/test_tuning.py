@@ -1,0 +1,156 @@
+"""Tuning: it finds what is there, on nothing but training examples and seeds of its own, and goes on when killed."""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+
+import numpy as np
+import pytest
+
+from anglewise.errors import SpecError
+from anglewise.lab import tuning
+from anglewise.lab.catalogue import METHODS, SCHEDULES
+from anglewise.lab.config import arms_of
+from anglewise.lab.experiments.boards import BOARDS
+from anglewise.lab.experiments.space import Axis, Entry
+from anglewise.lab.methods.controls import ScaleInit
+from anglewise.lab.methods.optimizers import AdamW
+from anglewise.lab.models.mlp import MLP
+from anglewise.lab.runner import Interrupted
+from anglewise.lab.schedules import Linear, Warmup
+from anglewise.lab.spec import Arm, Experiment, Training
+from anglewise.lab.store import Reader, Store
+from anglewise.lab.tasks.held_out import HeldOut
+from anglewise.lab.tasks.modular import Modular
+from anglewise.lab.tuning import FIRST_SEED, Search, centre, placed, score, search, tune, tuning_experiment
+
+ENTRY = Entry(
+    Arm("adamw", (ScaleInit(), AdamW(lr=Warmup(0.01, 3.0), wd=Linear(2.0, 1.0, 10.0), beta2=0.98))),
+    (
+        Axis(0, "embedding", 0.25, 4.0),
+        Axis(1, "lr", 1e-4, 0.1),
+        Axis(1, "wd", 0.5, 8.0),
+        Axis(1, "lr.steps", 1, 9, False),
+    ),
+    "a source",
+    "optimiser",
+)
+TRACK = Experiment(
+    "small",
+    Modular(p=7, train=0.7),
+    MLP(hidden=(16,), embedding=8),
+    (ENTRY.arm,),
+    Training(budget=60, every=10),
+    seeds=2,
+)
+RULES = Search(trials=3, rounds=2, seeds=2, validation=0.2)
+
+
+@pytest.mark.parametrize("axis", ENTRY.axes, ids=lambda axis: axis.field)
+def test_an_axis_places_what_it_makes(axis):
+    for x in (0.0, 0.3, 1.0):
+        assert axis.place(axis.value(x)) == pytest.approx(x, abs=1e-5)
+    assert axis.place(axis.low / 2) == 0 and axis.place(axis.high * 2) == 1
+
+
+def test_an_empty_range_is_refused():
+    with pytest.raises(SpecError, match=r"the range of lr must rise above 0, got \[0.0, 1.0\]"):
+        Axis(0, "lr", 0.0, 1.0)
+    with pytest.raises(SpecError, match="the range of c must rise, got"):
+        Axis(0, "c", 2.0, 1.0, log=False)
+
+
+def test_a_point_sets_numbers_and_scales_schedules():
+    start = centre(ENTRY)
+    assert placed(ENTRY, start, "same").methods == ENTRY.arm.methods
+    scale, adamw = placed(ENTRY, (1.0, 1.0, 1.0, 0.5), "other").methods
+    assert scale.embedding == pytest.approx(4.0)
+    assert adamw.lr == Warmup(pytest.approx(0.1), 5.0)
+    assert (adamw.wd.start, adamw.wd.end, adamw.wd.steps) == (pytest.approx(8.0), pytest.approx(4.0), 10.0)
+
+
+def test_scores_rank_what_came_nearest_behind_what_got_there():
+    ordered = [
+        score("grokked", 20, 0.96, 60), score("memorised", None, 0.9, 60), score("memorised", None, 0.1, 60),
+        score("diverged", 10, 0.99, 60),
+    ]  # fmt: skip
+    assert ordered == sorted(ordered) and ordered[0] == 20 and ordered[-1] == 120
+    assert score("underfit", None, float("nan"), 60) == 120
+
+
+def test_a_rung_sees_training_examples_alone_and_seeds_of_its_own():
+    rung = tuning_experiment(TRACK, ENTRY, RULES, [ENTRY.arm], 20, 2)
+    assert rung.task == HeldOut(TRACK.task, 0.2)
+    assert min(run.seed for run in rung.runs()) >= FIRST_SEED > max(run.seed for run in TRACK.runs())
+    assert sum(rung.task.sizes) == TRACK.task.sizes[0]
+    assert (rung.training.further, rung.training.sustain, rung.training.budget) == (0, 1, 20)
+
+
+def test_a_search_keeps_every_trial_and_improves_on_where_it_starts(tmp_path):
+    said = []
+    with Store.open(tmp_path / "store") as store:
+        best, tried = search(ENTRY, TRACK, RULES, store, provenance={}, say=said.append)
+    assert [trial.name for trial in tried] == ["0.00", "0.01", "0.02", "1.00", "1.01", "1.02"]
+    second = [trial for trial in tried if trial.rung == 1]
+    assert len(second) == 2 and best.score == min(trial.score for trial in second)
+    runs = Reader(tmp_path / "store").query("SELECT count(*) AS n FROM runs").to_pylist()[0]["n"]
+    assert runs == RULES.rounds * (RULES.trials + RULES.seeds)  # first rung: one seed each; second: one trial's seeds
+    assert len(said) == 4 and "round 2 of 2" in said[-1] and "s left" in said[-1]
+    # the same search again trains nothing and finds the same
+    with Store.open(tmp_path / "store") as store:
+        again, _ = search(ENTRY, TRACK, RULES, store, provenance={}, stop=lambda: True)
+    assert again == best
+
+
+def test_a_killed_search_goes_on_to_the_same_winner(tmp_path):
+    asked = iter([False] * 5 + [True])
+    with Store.open(tmp_path / "cut") as store, pytest.raises(Interrupted):
+        search(ENTRY, TRACK, RULES, store, provenance={}, stop=lambda: next(asked))
+    with Store.open(tmp_path / "cut") as store:
+        gone_on, tried = search(ENTRY, TRACK, RULES, store, provenance={})
+    with Store.open(tmp_path / "whole") as store:
+        assert search(ENTRY, TRACK, RULES, store, provenance={}) == (gone_on, tried)
+
+
+def test_other_entries_draw_other_points_and_the_first_is_where_the_entry_starts():
+    rng = [np.random.default_rng([0, n]) for n in (1, 2)]
+    drawn = [tuning._points(ENTRY, RULES, 0, None, r) for r in rng]
+    assert np.allclose(drawn[0][0], centre(ENTRY)) and np.allclose(drawn[1][0], centre(ENTRY))
+    assert not np.allclose(drawn[0][1:], drawn[1][1:])
+    assert drawn[0].shape == (RULES.trials, len(ENTRY.axes))
+
+
+def test_a_winners_file_reads_back_as_the_arm_that_won(tmp_path):
+    where = tune(
+        ENTRY, TRACK, dataclasses.replace(RULES, rounds=1), tmp_path, tmp_path / "won", "the command",
+        {"git_commit": "abc", "git_dirty": True}, lambda: False,
+    )  # fmt: skip
+    table = tomllib.loads(where.read_text())
+    (arm,) = arms_of(table["arms"])
+    assert arm.name == "adamw" and {type(m) for m in arm.methods} == {ScaleInit, AdamW}
+    assert isinstance(arm.methods[1].lr, Warmup) and arm.methods[1].beta2 == 0.98
+    assert table["search"]["commit"] == "abc-dirty" and table["search"]["trials"] == 3
+    assert table["search"]["first_tuning_seed"] == FIRST_SEED
+    assert table["search"]["space"][1] == "AdamW.lr in [0.0001, 0.1], log"
+
+
+def test_a_search_that_cannot_be_meant_is_refused(tmp_path):
+    with pytest.raises(SpecError, match="trials, rounds and seeds must be at least 1, got 0, 2 and 2"):
+        tune(ENTRY, TRACK, dataclasses.replace(RULES, trials=0), tmp_path, tmp_path, "", {}, lambda: False)
+
+
+@pytest.mark.parametrize("track", BOARDS)
+def test_every_entry_of_every_board_can_be_placed_written_and_read(track):
+    names = {cls: name for name, cls in (*METHODS.items(), *SCHEDULES.items())}
+    for entry in BOARDS[track].entries:
+        middle = placed(entry, [0.5] * len(entry.axes), entry.arm.name)
+        assert middle.methods != entry.arm.methods
+        text = tuning.toml(middle, {"score": 1.0}, names)
+        assert arms_of(tomllib.loads(text)["arms"]) == (middle,)
+        inside = [axis.place(axis.value(x)) for axis, x in zip(entry.axes, centre(entry), strict=True)]
+        assert all(0 <= x <= 1 for x in inside)
+        kinds = {axis.field.split(".")[0] for axis in entry.axes}
+        assert {"lr"} <= kinds or any(field.startswith("lr") for field in kinds)
+    names_here = [entry.arm.name for entry in BOARDS[track].entries] + [arm.name for arm, *_ in BOARDS[track].fixed]
+    assert len(set(names_here)) == len(names_here)
