@@ -73,7 +73,8 @@ ERRORS = [
     ((*RUN, "--readings", "energie"), "unknown reading 'energie': did you mean 'energy'? Known: "),
     (
         (*RUN, "--readings.curvature.probes", "9"),
-        "unknown reading among those asked for 'curvature': Known: energy, logits, match, motion, norms, radii, spectrum",
+        "unknown reading among those asked for 'curvature': Known: energy, logits, match, motion, norms, radii, "
+        "spectrum",
     ),
     ((*RUN, "--readings.energy.row", "9"), "unknown field of readings.energy 'row': did you mean 'rows'? Known: "),
     ((*RUN, "--readings.energy.rows", "many"), "readings.energy.rows: expected a whole number, got 'many'"),

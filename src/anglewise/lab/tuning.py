@@ -39,8 +39,9 @@ FIRST_SEED = 10_000
 """Tuning seeds start here; reported seeds lie below."""
 KEEP = 3
 """One trial in so many survives the first rung, whose budget is as many times smaller."""
-SPREAD, SHRINK = 0.2, 0.7
-"""Standard deviation of a later round's trials, as a share of an axis: in round 1, and its factor per round."""
+SPREAD, SHRINK = 0.3, 0.7
+"""Distance of a later round's trials from the best, in the unit cube: in round 1 (so each axis gets it over the root of
+their number as its standard deviation), and its factor per round."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,8 +56,8 @@ class Search:
         seed: Of the drawing.
     """
 
-    trials: int = 12
-    rounds: int = 2
+    trials: int = 8
+    rounds: int = 3
     seeds: int = 3
     validation: float = 0.05
     seed: int = 0
@@ -150,7 +151,7 @@ def _points(entry: Entry, rules: Search, turn: int, best: Trial | None, rng: np.
     if best is None:
         spread = qmc.LatinHypercube(axes, rng=rng).random(rules.trials - 1) if axes else np.zeros((0, 0))
         return np.concatenate([np.array([centre(entry)]), spread])
-    sigma = SPREAD * SHRINK ** (turn - 1)
+    sigma = SPREAD * SHRINK ** (turn - 1) / np.sqrt(max(axes, 1))
     return np.clip(np.array(best.point) + sigma * rng.standard_normal((rules.trials, axes)), 0, 1)
 
 

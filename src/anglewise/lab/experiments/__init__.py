@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from anglewise.lab.experiments import causal, early_warning, quickstart, tracks
+from anglewise.lab.experiments import causal, early_warning, quickstart, reproduce, tracks
 from anglewise.lab.spec import Experiment
 
 EXPERIMENTS: dict[str, Experiment] = {
     experiment.name: experiment
-    for experiment in (quickstart.EXPERIMENT, causal.EXPERIMENT, *tracks.EXPERIMENTS, *early_warning.EXPERIMENTS)
+    for experiment in (
+        quickstart.EXPERIMENT,
+        causal.EXPERIMENT,
+        *tracks.EXPERIMENTS,
+        *early_warning.EXPERIMENTS,
+        *reproduce.EXPERIMENTS,
+    )
 }

@@ -1,0 +1,20 @@
+"""Laws are examined on programs that are compiled fast rather than well.
+
+XLA's optimiser may contract a product and a sum into one instruction with one rounding (FMA), also across the border
+between a method that does nothing and the one behind it.  "To the bit" is a law about the mathematics of a method;
+what the compiler rounds differently at the last bit is not its doing, so it is not asked to.
+"""
+
+from __future__ import annotations
+
+import jax
+import pytest
+
+
+@pytest.fixture(autouse=True, scope="package")
+def uncontracted():
+    """No contraction while the laws are examined; and compiling takes half the time."""
+    before = jax.config.read("jax_disable_most_optimizations")
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", before)
