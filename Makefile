@@ -23,7 +23,7 @@ demo: .venv/.demo
 	$(BIN)/anglewise run quickstart
 
 test: .venv/.dev
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 check: .venv/.dev
 	$(BIN)/ruff check .

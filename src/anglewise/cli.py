@@ -346,7 +346,7 @@ def _board_of(track: str) -> Any:
 def _tune(arguments: argparse.Namespace, extra: list[str]) -> None:
     import jax
 
-    from anglewise.lab import tuning
+    from anglewise.lab import tuning, winners
     from anglewise.lab.store import collect
 
     board = _board_of(arguments.track)
@@ -365,7 +365,7 @@ def _tune(arguments: argparse.Namespace, extra: list[str]) -> None:
     command = "anglewise " + shlex.join(sys.argv[1:])
     with _stoppable() as stop:
         for name in names:
-            where = tuning.tune(
+            where = winners.tune(
                 entries[name], track, rules, out, arguments.to or out / "winners", command, provenance, stop.is_set
             )
             print(f"{name}: {where}", flush=True)

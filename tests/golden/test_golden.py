@@ -47,6 +47,15 @@ def curves(name):
     return {curve: [float(x) for x in population.curves[curve][0]] for curve in CURVES}
 
 
+@pytest.fixture(autouse=True, scope="module")
+def optimised():
+    """Compiled as users have it."""
+    before = jax.config.read("jax_disable_most_optimizations")
+    jax.config.update("jax_disable_most_optimizations", False)
+    yield
+    jax.config.update("jax_disable_most_optimizations", before)
+
+
 def here():
     found = collect(None, jax.devices()[0].platform, "float32")
     info = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from anglewise.errors import SpecError
-from anglewise.lab import tuning
+from anglewise.lab import tuning, winners
 from anglewise.lab.catalogue import METHODS, SCHEDULES
 from anglewise.lab.config import arms_of
 from anglewise.lab.experiments.boards import BOARDS
@@ -23,7 +23,8 @@ from anglewise.lab.spec import Arm, Experiment, Training
 from anglewise.lab.store import Reader, Store
 from anglewise.lab.tasks.held_out import HeldOut
 from anglewise.lab.tasks.modular import Modular
-from anglewise.lab.tuning import FIRST_SEED, Search, centre, placed, score, search, tune, tuning_experiment
+from anglewise.lab.tuning import FIRST_SEED, Search, centre, placed, score, search, tuning_experiment
+from anglewise.lab.winners import tune
 
 ENTRY = Entry(
     Arm("adamw", (ScaleInit(), AdamW(lr=Warmup(0.01, 3.0), wd=Linear(2.0, 1.0, 10.0), beta2=0.98))),
@@ -71,12 +72,12 @@ def test_a_point_sets_numbers_and_scales_schedules():
 
 
 def test_scores_rank_what_came_nearest_behind_what_got_there():
-    ordered = [
-        score("grokked", 20, 0.96, 60), score("memorised", None, 0.9, 60), score("memorised", None, 0.1, 60),
-        score("diverged", 10, 0.99, 60),
-    ]  # fmt: skip
-    assert ordered == sorted(ordered) and ordered[0] == 20 and ordered[-1] == 120
-    assert score("underfit", None, float("nan"), 60) == 120
+    steps = np.array([0, 20, 40, 60])
+    curves = ([0.1, 0.96, 1, 1], [0.1, 0.2, 0.5, 0.94], [0.0, 0.1, 0.1, 0.1], [0.0, 0.5, np.nan, np.nan])
+    ordered = [score(steps, np.array(curve), 0.95, 60) for curve in curves]
+    assert ordered == sorted(ordered)
+    assert ordered[0] == pytest.approx(20 * 0.85 / 0.86) and ordered[-1] == 120
+    assert score(steps, np.array([1.0, 1, 1, 1]), 0.95, 60) == 0
 
 
 def test_a_rung_sees_training_examples_alone_and_seeds_of_its_own():
@@ -146,7 +147,7 @@ def test_every_entry_of_every_board_can_be_placed_written_and_read(track):
     for entry in BOARDS[track].entries:
         middle = placed(entry, [0.5] * len(entry.axes), entry.arm.name)
         assert middle.methods != entry.arm.methods
-        text = tuning.toml(middle, {"score": 1.0}, names)
+        text = winners.toml(middle, {"score": 1.0}, names)
         assert arms_of(tomllib.loads(text)["arms"]) == (middle,)
         inside = [axis.place(axis.value(x)) for axis, x in zip(entry.axes, centre(entry), strict=True)]
         assert all(0 <= x <= 1 for x in inside)

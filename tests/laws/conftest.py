@@ -13,7 +13,7 @@ import pytest
 
 @pytest.fixture(autouse=True, scope="package")
 def uncontracted():
-    """No contraction while the laws are examined; and compiling takes half the time."""
+    """No contraction while the laws are examined, whatever the environment says."""
     before = jax.config.read("jax_disable_most_optimizations")
     jax.config.update("jax_disable_most_optimizations", True)
     yield

@@ -12,7 +12,8 @@ from anglewise.lab.tasks.modular import Modular
 TASK = Modular(p=11, train=0.5)
 MODEL = MLP(hidden=(16, 16), embedding=8)
 SEQUENCES = Modular(p=11, train=0.5, form="a b =")
-TRANSFORMER = Transformer(layers=1, width=8, heads=2, mlp=16, positions="all")
+TRANSFORMER = Transformer(layers=1, width=8, heads=2, mlp=16, positions="all", attention_bias=False)
+"""Without biases in attention: the gradient of a key's bias is rounding alone, which Adam enlarges to whole steps."""
 BASE = AdamW(lr=0.02, wd=0.5, beta2=0.99)
 
 
@@ -30,3 +31,8 @@ class Case(NamedTuple):
     still: bool = False
     task: Modular = TASK
     model: MLP | Transformer = MODEL
+
+    @property
+    def block(self) -> int:
+        """Rows whose gradient a batched program takes at once: 20 of 60, all where the method needs them together."""
+        return 0 if any("whole-batch" in method.needs for method in self.chain) else 20

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 from anglewise.lab.methods.controls import RadiusClamp, RadiusReplay, ScaleInit
 from anglewise.lab.methods.matched_controls import MatchedNoise
 from anglewise.lab.methods.penalty_controls import ShuffledPenalty, StopGradientPenalty
@@ -28,13 +26,13 @@ CASES = [
         (MatchedNoise(0.0, "shrink", "global"), BASE, RADIAL),
         (BASE, RADIAL),
     ),
-    Case("shuffled-penalty", (BASE, ShuffledPenalty(0.3, 0.7))),  # no blocks: law 1 stands in its own tests
+    Case("shuffled-penalty", (BASE, ShuffledPenalty(0.3, 0.7)), (BASE, ShuffledPenalty(0.0, 0.7)), (BASE,)),
     Case("random-penalty", (BASE, ShuffledPenalty(0.3, 0.7, along="random"))),
     Case("stop-gradient", (BASE, StopGradientPenalty(0.3, 0.7)), (BASE, StopGradientPenalty(0.0, 0.7)), (BASE,)),
     Case(
         "stop-gradient-below",
         (BASE, StopGradientPenalty(0.3, 0.7, reaches="below")),
         task=SEQUENCES,
-        model=dataclasses.replace(TRANSFORMER, attention_bias=False),  # a key's bias has no gradient but rounding
+        model=TRANSFORMER,
     ),
 ]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 from anglewise.lab.methods.cesista2025_constrained_muon import ConstrainedMuon
 from anglewise.lab.methods.chen2023_lion import Lion, SignSGD
 from anglewise.lab.methods.jordan2024_muon import Muon
@@ -14,9 +12,6 @@ from anglewise.lab.schedules import Linear, Warmup
 from laws_base import BASE, SEQUENCES, TRANSFORMER, Case
 
 STEEP = SGD(lr=0.05, wd=0.01)
-UNBIASED = dataclasses.replace(
-    TRANSFORMER, attention_bias=False
-)  # a key's bias has gradient 0, and eps 1e-10 sees noise
 
 CASES = [
     Case("adamw", (BASE,), (AdamW(lr=0.0, wd=0.5),), still=True),
@@ -29,7 +24,7 @@ CASES = [
     Case("lion", (Lion(2e-3, 0.5),), (Lion(0.0, 0.5),), still=True),
     Case("signsgd", (SignSGD(2e-3, 0.5),), (SignSGD(0.0, 0.5),), still=True),
     Case("muon", (Muon(aux_lr=0.01, aux_wd=0.5, head_lr=5e-3),), (Muon(0.0, aux_lr=0.0, head_lr=0.0),), still=True),
-    Case("muon", (Muon(0.01, scale="rms", all_matrices=True),), task=SEQUENCES, model=UNBIASED),
+    Case("muon", (Muon(0.01, scale="rms", all_matrices=True),), task=SEQUENCES, model=TRANSFORMER),
     Case("constrained-muon", (ConstrainedMuon(0.1, 0.1, 0.1, 0.1, gain_head=10.0, vectors="msign"),)),
     Case("constrained-muon", (ConstrainedMuon(0.05, 0.05, 0.05, 0.05),), task=SEQUENCES, model=TRANSFORMER),
     Case("egd", (EGD(0.8), STEEP), (EGD(0.0), STEEP), (STEEP,)),

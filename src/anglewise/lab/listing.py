@@ -39,7 +39,7 @@ def listing(what: str) -> str:
             for name, reading in READINGS.items()
         )
     found = {"tasks": catalogue.TASKS, "models": catalogue.MODELS, "methods": catalogue.METHODS}[what]
-    return "\n".join(f"{name:12} {_first_line(cls)}\n{'':12} {_fields(cls)}" for name, cls in found.items())
+    return "\n".join(f"{name:22} {_first_line(cls)}\n{'':22} {_fields(cls)}" for name, cls in found.items())
 
 
 def _first_line(cls: Any) -> str:

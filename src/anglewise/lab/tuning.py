@@ -1,16 +1,17 @@
 r"""Tuning: the same search, the same budget, for every entry of a track.
 
 A search goes by rounds.  Round 0 draws its trials from the entry's whole space (a Latin hypercube; the setting that
-the entry starts from is trial 0), each later round around the best so far, ever closer.  Within a round, trials are
-halved by budget: all of them for a third of the steps on one seed, the best third for all steps on every tuning seed.
-A trial's score is
+the entry starts from is trial 0).  Later rounds draw around the best so far, ever closer, and from the third on around
+the mean of those that survived the last round: an evolution strategy.  Within a round, trials are halved by budget: all
+of them for half the steps on one seed, the best third for all steps on every tuning seed.  A trial's score is
 
 .. math:: \operatorname{mean}_s \begin{cases} T_s & \text{if seed } s \text{ reached the threshold within } B \\
           B\,(2 - a_s) & \text{otherwise, with } a_s \text{ its last accuracy (0 if it diverged)} \end{cases}
 
-so lower is better, and what never got there is ranked by how near it came.  T is read on a validation part cut off the
-*training* examples (:class:`HeldOut`); test examples are not seen, and tuning seeds are never reported.  Every trial is
-a run in a store, so a search that was killed goes on where it was, and can be looked at.
+so lower is better, and what never got there is ranked by how near it came; T is interpolated between evaluations.  It
+is read on a validation part cut off the *training* examples (:class:`HeldOut`); test examples are not seen, and tuning
+seeds are never reported.  Every trial is a run in a store, so a search that was killed goes on where it was, and can be
+looked at.
 """
 
 from __future__ import annotations
@@ -19,14 +20,12 @@ import dataclasses
 import time
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.stats import qmc
 
 from anglewise.errors import SpecError
-from anglewise.lab.catalogue import METHODS, SCHEDULES
 from anglewise.lab.experiments.space import Entry
 from anglewise.lab.report.live import Progress
 from anglewise.lab.runner import train
@@ -37,11 +36,10 @@ from anglewise.lab.tasks.held_out import HeldOut
 
 FIRST_SEED = 10_000
 """Tuning seeds start here; reported seeds lie below."""
-KEEP = 3
-"""One trial in so many survives the first rung, whose budget is as many times smaller."""
-SPREAD, SHRINK = 0.3, 0.7
-"""Distance of a later round's trials from the best, in the unit cube: in round 1 (so each axis gets it over the root of
-their number as its standard deviation), and its factor per round."""
+KEEP, SHORT = 3, 2
+"""One trial in KEEP survives the first rung, whose budget is SHORT times smaller."""
+SPREAD, CLOSER = 0.3, 0.25
+"""How far round 1 looks from its centre, as a length in the unit cube, and what the last round's share of that is."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,22 +109,28 @@ def search(
         The best trial of all rounds (on the second rung), and every trial in the order tried.
 
     Raises:
+        SpecError: For a search that cannot be meant.
         Interrupted: When `stop` said so; the same call goes on from there.
     """
+    if min(rules.trials, rules.rounds, rules.seeds) < 1:
+        raise SpecError(
+            f"trials, rounds and seeds must be at least 1, got {rules.trials}, {rules.rounds} and {rules.seeds}"
+        )
     rng = np.random.default_rng([rules.seed, zlib.crc32(entry.arm.name.encode())])
     tried: list[Trial] = []
     best: Trial | None = None
+    around: np.ndarray | None = None
     began = time.monotonic()
     for turn in range(rules.rounds):
-        points = _points(entry, rules, turn, best, rng)
+        points = _points(entry, rules, turn, around, rng)
         trials = [
             Trial(f"{turn}.{i:02}", tuple(map(float, p)), placed(entry, p, f"{turn}.{i:02}"), 0, np.inf)
             for i, p in enumerate(points)
         ]
         for rung in (0, 1):
             if rung:
-                trials = trials[: max(1, -(-len(trials) // KEEP))]
-            budget = experiment.training.budget if rung else max(1, experiment.training.budget // KEEP)
+                trials = survivors = trials[: max(1, -(-len(trials) // KEEP))]
+            budget = experiment.training.budget if rung else max(1, experiment.training.budget // SHORT)
             seeds = rules.seeds if rung else 1
             scores = _scores(experiment, entry, rules, trials, budget, seeds, store, provenance, stop)
             done = [trial._replace(rung=rung, score=score) for trial, score in zip(trials, scores, strict=True)]
@@ -139,20 +143,22 @@ def search(
                 f"{entry.arm.name}: round {turn + 1} of {rules.rounds}, {len(trials)} trials x {seeds} seeds x "
                 f"{budget} steps at most: best {trials[0].score:.1f} ({setting}); about {left:.0f} s left"
             )
-        if best is None or trials[0].score < best.score:
-            best = trials[0]
+            survivors = trials
+        if best is None or survivors[0].score < best.score:
+            best = survivors[0]
+        around = np.mean([trial.point for trial in survivors], axis=0) if turn else np.array(best.point)
     assert best is not None
     return best, sorted(tried, key=lambda trial: trial.name)
 
 
-def _points(entry: Entry, rules: Search, turn: int, best: Trial | None, rng: np.random.Generator) -> np.ndarray:
+def _points(entry: Entry, rules: Search, turn: int, around: np.ndarray | None, rng: np.random.Generator) -> np.ndarray:
     """Points of the unit cube for one round."""
     axes = len(entry.axes)
-    if best is None:
+    if around is None:
         spread = qmc.LatinHypercube(axes, rng=rng).random(rules.trials - 1) if axes else np.zeros((0, 0))
         return np.concatenate([np.array([centre(entry)]), spread])
-    sigma = SPREAD * SHRINK ** (turn - 1) / np.sqrt(max(axes, 1))
-    return np.clip(np.array(best.point) + sigma * rng.standard_normal((rules.trials, axes)), 0, 1)
+    sigma = SPREAD * CLOSER ** ((turn - 1) / max(rules.rounds - 2, 1)) / np.sqrt(max(axes, 1))
+    return np.clip(around + sigma * rng.standard_normal((rules.trials, axes)), 0, 1)
 
 
 def tuning_experiment(
@@ -180,36 +186,39 @@ def _scores(
 ) -> list[float]:  # fmt: skip
     rung = tuning_experiment(experiment, entry, rules, [trial.arm for trial in trials], budget, seeds)
     train(rung, store, Progress(), provenance=provenance, stop=stop, readings=())
-    reader, found = Reader(store.root), []
-    rows = {row["run_id"]: row["accuracy"] for row in reader.query(
-        "SELECT run_id, arg_max(test_accuracy, step) AS accuracy FROM curves GROUP BY run_id"
-    ).to_pylist()}  # fmt: skip
-    for trial in trials:
-        runs = [run for run in rung.runs() if run.arm.name == trial.arm.name]
-        ended = [reader.outcome(run.run_id) or {} for run in runs]
-        found.append(
-            float(
-                np.mean(
-                    [
-                        score(how.get("outcome"), how.get("first"), rows.get(run.run_id), budget)
-                        for run, how in zip(runs, ended, strict=True)
-                    ]
-                )
-            )
+    ids = ", ".join(f"'{run.run_id}'" for run in rung.runs())
+    curves: dict[str, list[tuple[int, float]]] = {}
+    query = f"SELECT run_id, step, test_accuracy FROM curves WHERE run_id IN ({ids}) ORDER BY run_id, step"
+    for row in Reader(store.root).query(query).to_pylist():
+        curves.setdefault(row["run_id"], []).append((row["step"], row["test_accuracy"]))
+    found: dict[str, list[float]] = {trial.name: [] for trial in trials}
+    for run in rung.runs():
+        steps, accuracy = (np.array(x, float) for x in zip(*curves[run.run_id], strict=True))
+        diverged = (store.outcome(run.run_id) or {}).get("outcome") == "diverged"
+        found[run.arm.name].append(
+            2.0 * budget if diverged else score(steps, accuracy, rung.training.threshold, budget)
         )
-    return found
+    return [float(np.mean(found[trial.name])) for trial in trials]
 
 
-def score(outcome: str | None, first: int | None, accuracy: float | None, budget: int) -> float:
-    """One seed's part of a trial's score, in steps.
+def score(steps: np.ndarray, accuracy: np.ndarray, threshold: float, budget: int) -> float:
+    """One seed's part of a trial's score, in steps: its first crossing, or how near it came.
 
     Example:
-        >>> score("memorised", None, 0.25, 100), score("grokked", 40, 0.96, 100), score("diverged", 40, None, 100)
-        (175.0, 40.0, 200.0)
+        >>> score(np.array([0, 10, 20]), np.array([0.0, 0.9, 1.0]), 0.95, 100)
+        15.0
+        >>> score(np.array([0, 10, 20]), np.array([0.0, 0.1, 0.25]), 0.95, 100)
+        175.0
     """
-    if outcome == "diverged" or accuracy is None or not np.isfinite(accuracy):
-        return 2.0 * budget
-    return float(max(first, 1)) if first is not None else budget * (2.0 - accuracy)
+    accuracy = np.nan_to_num(accuracy)
+    hits = np.flatnonzero(accuracy >= threshold)
+    if not hits.size:
+        return budget * (2.0 - float(accuracy[-1]))
+    k = int(hits[0])
+    if k == 0:
+        return float(steps[0])
+    share = (threshold - accuracy[k - 1]) / (accuracy[k] - accuracy[k - 1])
+    return float(steps[k - 1] + share * (steps[k] - steps[k - 1]))
 
 
 def _get(value: Any, path: Sequence[str]) -> float:
@@ -246,92 +255,3 @@ def _shown(entry: Entry, trial: Trial) -> str:
     return ", ".join(
         f"{axis.field} {axis.value(x):.3g}" for axis, x in zip(entry.axes, trial.point, strict=True)
     )  # fmt: skip
-
-
-def summary(entry: Entry, experiment: Experiment, rules: Search, best: Trial, tried: Sequence[Trial]) -> dict[str, Any]:
-    """What a winner's file says about how it was found."""
-    return {
-        "track": experiment.name,
-        "score": round(best.score, 2),
-        "trial": best.name,
-        "trials": len(tried),
-        "rounds": rules.rounds,
-        "tuning_seeds": rules.seeds,
-        "first_tuning_seed": FIRST_SEED,
-        "validation_share": rules.validation,
-        "budget": experiment.training.budget,
-        "space": [
-            f"{type(entry.arm.methods[axis.method]).__name__}.{axis.field} in [{axis.low:g}, {axis.high:g}], "
-            + ("log" if axis.log else "linear")
-            for axis in entry.axes
-        ],
-        "at_the_border": [
-            f"{type(entry.arm.methods[axis.method]).__name__}.{axis.field}"
-            for axis, x in zip(entry.axes, best.point, strict=True)
-            if x < 0.02 or x > 0.98
-        ],
-    }
-
-
-def toml(arm: Arm, found: Mapping[str, Any], names: Mapping[type, str]) -> str:
-    """A winner's file: an arm that any experiment can lay over itself, and how it was found."""
-    lines = ["[search]", *(f"{key} = {_toml(value)}" for key, value in found.items()), ""]
-    methods = ",\n".join(f"  {_table(method, names)}" for method in arm.methods)
-    return "\n".join([*lines, f'[arms."{arm.name}"]', f"methods = [\n{methods},\n]", ""])
-
-
-def _table(value: Any, names: Mapping[type, str]) -> str:
-    defaults = {f.name: f.default for f in dataclasses.fields(value)}
-    parts = [f'is = "{names[type(value)]}"']
-    for name, default in defaults.items():
-        own = getattr(value, name)
-        if isinstance(own, Schedule):
-            parts.append(f"{name} = {_table(own, names)}")
-        elif own != default:
-            parts.append(f"{name} = {_toml(own)}")
-    return "{ " + ", ".join(parts) + " }"
-
-
-def _toml(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, str):
-        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
-    if isinstance(value, (list, tuple)):
-        return "[" + ", ".join(map(_toml, value)) + "]"
-    return repr(value)
-
-
-def tune(
-    entry: Entry, experiment: Experiment, rules: Search, out: Path, to: Path, command: str,
-    provenance: Mapping[str, Any], stop: Callable[[], bool],
-) -> Path:  # fmt: skip
-    """Search one entry's setting in a store of its own, and write its winner.
-
-    Returns:
-        The winner's file.
-
-    Raises:
-        SpecError: For a search that cannot be meant.
-        Interrupted: When `stop` said so.
-    """
-    if rules.trials < 1 or rules.rounds < 1 or rules.seeds < 1:
-        raise SpecError(
-            f"trials, rounds and seeds must be at least 1, got {rules.trials}, {rules.rounds} and {rules.seeds}"
-        )
-    names = {cls: name for name, cls in (*METHODS.items(), *SCHEDULES.items())}
-    with Store.open(out / entry.arm.name) as store:
-        best, tried = search(
-            entry, experiment, rules, store, provenance=provenance, say=lambda text: print(text, flush=True), stop=stop
-        )
-    found = {
-        "command": command,
-        "commit": str(provenance.get("git_commit") or "") + ("-dirty" if provenance.get("git_dirty") else ""),
-        **summary(entry, experiment, rules, best, tried),
-    }
-    path = to / f"{entry.arm.name}.toml"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_suffix(".part")
-    beside.write_text(toml(Arm(entry.arm.name, best.arm.methods), found, names), encoding="utf-8")
-    beside.replace(path)
-    return path

@@ -8,16 +8,12 @@ import numpy as np
 import pytest
 
 from anglewise.errors import SpecError
-from anglewise.lab.engine.layout import Layout
-from anglewise.lab.engine.population import Compiled, Population
 from anglewise.lab.methods.dataclass import at_step
-from anglewise.lab.methods.optimizers import AdamW
 from anglewise.lab.methods.penalty_controls import ShuffledPenalty, StopGradientPenalty, after, before
 from anglewise.lab.methods.tiwari2026_radial import RadialPenalty
 from anglewise.lab.models.mlp import MLP
 from anglewise.lab.models.transformer import Transformer
 from anglewise.lab.schedules import Until, Warmup
-from anglewise.lab.spec import Arm, Run, Training
 from anglewise.lab.tasks.modular import Modular
 
 quick_jit = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
@@ -162,21 +158,3 @@ def test_before_and_after_share_the_time_between_them():
         np.testing.assert_allclose(found, wanted, rtol=1e-6)
     with pytest.raises(SpecError, match="^before and after need a penalty whose strength is a number, got Warmup"):
         before(RadialPenalty(strength=Warmup(0.1)), 40)
-
-
-def test_law_1_a_shuffled_penalty_of_strength_0_changes_no_bit_for_a_member_of_a_batch(monkeypatch):
-    monkeypatch.setattr(jax, "jit", quick_jit)
-    base, training = AdamW(lr=0.02), Training(budget=4, every=2)
-
-    def weights(*methods):
-        arms = [Arm("arm", (base, *(dataclasses.replace(m, strength=s) for m in methods))) for s in (0.0, 0.3)]
-        runs = [Run("laws", *MODELS["mlp"][::-1], arm, training, 0) for arm in arms]
-        population = Population(runs, Compiled(runs[0], Layout(True, 0, 6), (), ()))
-        population.begin()
-        while population.live.any():
-            population.advance()
-        return [np.asarray(x) for x in jax.tree.leaves(population.state.params)]
-
-    without, off = weights(), weights(ShuffledPenalty())
-    assert all(np.array_equal(x[0], y[0]) for x, y in zip(without, off, strict=True))
-    assert not all(np.array_equal(x[1], y[1]) for x, y in zip(without, off, strict=True))

@@ -155,7 +155,7 @@ class ConstrainedMuon(Method):
             sigma, v = spectral_norm(parts, v, POWER_STEPS)
             return joined(name, parts / (sigma if self.retraction == "normalise" else jnp.maximum(sigma, 1))), v
         tangent = u - jnp.sum(u * w, axis=unit_axis(role), keepdims=True) * w
-        tangent = jnp.where(unit_lengths(tangent, role) > FLOOR * unit_lengths(u, role), tangent, 0)
+        tangent = jnp.where(unit_lengths(tangent, role) <= FLOOR * unit_lengths(u, role), 0, tangent)
         turn = newton_schulz(tangent) if self.vectors == "msign" else _unit(tangent, role)
         rate: Any = self.lr_embedding if role == "embedding" else self.lr_head
         return _unit(w - rate * turn, role), v

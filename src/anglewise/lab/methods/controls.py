@@ -32,7 +32,7 @@ from anglewise.lab.schedules import Schedule
 
 @method
 class ScaleInit(Method):
-    """Scale the first weights of the embedding and of the head.
+    """Scaled initialisation: the first embedding and head, times a factor (init; control).
 
     Args:
         embedding: Factor for the embedding table (nothing happens where inputs are one-hot).

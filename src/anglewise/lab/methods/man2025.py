@@ -21,7 +21,7 @@ from anglewise.lab.schedules import Schedule
 
 @method
 class MAN(Method):
-    """Penalty on squared rectified activations.
+    """MAN: penalty on squared rectified activations (loss term; arXiv 2512.08314).
 
     Args:
         zeta: Coefficient, as released; half of it is the equivalent radial strength at target 0.

@@ -45,7 +45,7 @@ def unit_axis(role: str) -> int:
 def length(w: Array, axis: int | None = None, *, keepdims: bool = True) -> Array:
     """Euclidean length along `axis` (None: of all of `w`), whose gradient at zero is zero."""
     square = jnp.sum(w * w, axis=axis, keepdims=keepdims)
-    return jnp.where(square > 0, jnp.sqrt(jnp.where(square > 0, square, 1)), 0)
+    return jnp.where(square == 0, 0, jnp.sqrt(jnp.where(square == 0, 1, square)))
 
 
 def unit_lengths(w: Array, role: str) -> Array:
@@ -54,8 +54,8 @@ def unit_lengths(w: Array, role: str) -> Array:
 
 
 def divided(w: Array, by: Array) -> Array:
-    """``w / by``, and 0 where `by` is 0."""
-    return jnp.where(by > 0, w / jnp.where(by > 0, by, 1), 0)
+    """``w / by``, and 0 where `by` is 0; a NaN stays one."""
+    return jnp.where(by == 0, 0, w / jnp.where(by == 0, 1, by))
 
 
 def newton_schulz(G: Matrices, steps: int = 5) -> Matrices:

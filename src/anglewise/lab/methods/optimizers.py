@@ -39,7 +39,7 @@ def _adam_edge(method: Any, memory: Any) -> Edge:
 
 @method
 class AdamW(Method):
-    """Adam with decoupled weight decay.
+    """AdamW: Adam with decoupled weight decay (optimiser; arXiv 1711.05101).
 
     Args:
         lr: Learning rate.
@@ -72,7 +72,7 @@ class AdamW(Method):
 
 @method
 class Adam(Method):
-    """Adam; `wd` is coupled L2, added to the gradient before the moments.
+    """Adam, with coupled L2: `wd` is added to the gradient before the moments (optimiser; arXiv 1412.6980).
 
     Args:
         lr: Learning rate.
@@ -103,7 +103,9 @@ class Adam(Method):
 
 @method
 class SGD(Method):
-    r"""Stochastic gradient descent: :math:`b \leftarrow \mu b + g + \lambda w`, :math:`w \leftarrow w - \eta b`.
+    r"""SGD: gradient descent with heavy-ball momentum and coupled L2 (optimiser).
+
+    .. math:: b \leftarrow \mu b + g + \lambda w, \qquad w \leftarrow w - \eta b
 
     Args:
         lr: Learning rate.

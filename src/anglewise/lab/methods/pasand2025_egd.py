@@ -73,7 +73,7 @@ class EGD(Method):
         """The gradient of one matrix with equal speeds."""
         if self.kind == "column":
             norms = length(G, -2)
-            return jnp.where(norms > 0, G / jnp.maximum(jnp.where(norms > 0, norms, 1), self.floor), 0)
+            return jnp.where(norms == 0, 0, G / jnp.maximum(jnp.where(norms == 0, 1, norms), self.floor))
         return msign_svd(G, self.floor) if self.kind == "svd" else _randomised(G, self.rank, self.floor)
 
 

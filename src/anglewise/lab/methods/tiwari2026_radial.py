@@ -20,7 +20,7 @@ from anglewise.penalty import Side, radial_penalty
 
 @method
 class RadialPenalty(Method):
-    """The radial penalty, as a term of the loss.
+    """Radial: softly hold activations on a sphere of radius target * sqrt(d) (loss term; arXiv 2606.32000).
 
     Args:
         strength: lambda.
