@@ -67,9 +67,12 @@ def newton_schulz(G: Matrices, steps: int = 5) -> Matrices:
     tall = G.shape[-2] > G.shape[-1]
     X = jnp.swapaxes(G, -1, -2) if tall else G
     X = X / (jnp.sqrt(jnp.sum(X * X, axis=(-2, -1), keepdims=True)) + 1e-7)
-    for _ in range(steps):
+
+    def closer(_: int, X: Matrices) -> Matrices:
         A = X @ jnp.swapaxes(X, -1, -2)
-        X = a * X + (b * A + c * (A @ A)) @ X
+        return a * X + (b * A + c * (A @ A)) @ X
+
+    X = jax.lax.fori_loop(0, steps, closer, X)
     return jnp.swapaxes(X, -1, -2) if tall else X
 
 
@@ -104,12 +107,14 @@ def spectral_norm(
     u and v are constants for derivatives, as published, so that :math:`d\sigma = u^\top dW\, v`.
     """
     fixed, v = jax.lax.stop_gradient(W), jnp.broadcast_to(start, (*W.shape[:-2], W.shape[-1])).astype(W.dtype)
-    u = jnp.zeros((*W.shape[:-2], W.shape[-2]), W.dtype)
-    for _ in range(max(iterations, 1)):
-        u = fixed @ v[..., None]
+
+    def once(_: int, pair: tuple[Array, Array]) -> tuple[Array, Array]:
+        u = fixed @ pair[1][..., None]
         u = divided(u, length(u, -2))
         v = (jnp.swapaxes(fixed, -1, -2) @ u)[..., 0]
-        v = divided(v, length(v, -1))
+        return u, divided(v, length(v, -1))
+
+    u, v = jax.lax.fori_loop(0, max(iterations, 1), once, (jnp.zeros((*W.shape[:-1], 1), W.dtype), v))
     u, v = jax.lax.stop_gradient(u), jax.lax.stop_gradient(v)
     return jnp.sum(u * (W @ v[..., None]), axis=(-2, -1), keepdims=True), v
 
