@@ -21,7 +21,6 @@ from anglewise.lab.spec import Arm, Run, Training
 from laws_cases import BASE, CASES, IDS, examined, float_fields
 
 
-
 @pytest.fixture(
     scope="module",
     params=[pytest.param(case, id=IDS[i], marks=pytest.mark.xdist_group(IDS[i])) for i, case in enumerate(CASES)],

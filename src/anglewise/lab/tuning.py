@@ -205,7 +205,7 @@ def score(steps: np.ndarray, accuracy: np.ndarray, threshold: float, budget: int
     """One seed's part of a trial's score, in steps: its first crossing, or how near it came.
 
     Example:
-        >>> score(np.array([0, 10, 20]), np.array([0.0, 0.9, 1.0]), 0.95, 100)
+        >>> round(score(np.array([0, 10, 20]), np.array([0.0, 0.9, 1.0]), 0.95, 100), 6)
         15.0
         >>> score(np.array([0, 10, 20]), np.array([0.0, 0.1, 0.25]), 0.95, 100)
         175.0

@@ -364,18 +364,14 @@ def rivals(base: Base) -> list[Entry]:
     ]
 
 
-def decaying(rate: float, end: float = 0.2, steps: float = 45.6) -> Linear:
-    """A rate that falls to a share of itself."""
-    return Linear(rate, end * rate, steps)
-
-
 def constrained(gain_embedding: float, gain_hidden: float, gain_head: float, vectors: Any = "msign") -> ConstrainedMuon:
-    """Constrained Muon as it starts into the search."""
+    """Constrained Muon as it starts into the search; its rates fall to a fifth over 45.6 steps."""
     return ConstrainedMuon(
-        lr_embedding=decaying(0.5),
-        lr_first=decaying(0.5),
-        lr_hidden=decaying(0.6),
-        lr_head=decaying(0.8),
+        lr_embedding=0.5,
+        lr_first=0.5,
+        lr_hidden=0.6,
+        lr_head=0.8,
+        rate=Linear(1.0, 0.2, 45.6),
         momentum=0.4,
         lookahead=0.06,
         gain_embedding=gain_embedding,
@@ -385,23 +381,42 @@ def constrained(gain_embedding: float, gain_hidden: float, gain_head: float, vec
     )
 
 
-CONSTRAINED = (
-    "lr_embedding",
-    "lr_first",
-    "lr_hidden",
-    "lr_head",
-)
-
-
 def constrained_entry(
     name: str,
     source: str,
     method: ConstrainedMuon,
     after: Sequence[Any] = (),
     own: Sequence[tuple[int, str, float, float]] = (),
+    loudest: float = 120.0,
 ) -> Entry:
-    """Constrained Muon, with something behind it; `own` are axes of that, (place, field, low, high)."""
-    axes = [Axis(0, field, 0.1, 2.0) for field in CONSTRAINED]
-    axes += [Axis(0, "momentum", 0.1, 0.9), Axis(0, "gain_head", 8.0, 120.0), Axis(0, "gain_embedding", 0.4, 2.5)]
+    """Constrained Muon, with something behind it; `own` are axes of it or of that, (place, field, low, high).
+
+    `loudest` bounds the gain of the head.
+    """
+    axes = [Axis(0, field, 0.1, 2.0) for field in ("lr_embedding", "lr_first", "lr_hidden", "lr_head")]
+    axes += [Axis(0, "momentum", 0.1, 0.9), Axis(0, "gain_head", 8.0, loudest), Axis(0, "gain_embedding", 0.4, 2.5)]
     axes += [Axis(at, field, low, high) for at, field, low, high in own]
     return Entry(Arm(name, (method, *after)), tuple(axes), source, OPTIMISER)
+
+
+EVERYTHING = (
+    (0, "lookahead", 0.01, 0.9),
+    (0, "gain_hidden", 0.5, 4.0),
+    (0, "gain_head.end", 8.0, 1000.0),
+    (0, "rate.end", 0.02, 1.0),
+    (0, "rate.steps", 15.0, 90.0),
+)
+"""What else constrained Muon's step can be tuned by, for who searches longer."""
+
+
+def penalised(entry: Entry) -> Entry:
+    """The same entry with the radial penalty behind it, tuned jointly."""
+    methods = (*entry.arm.methods, RadialPenalty(strength=0.03, target=0.5))
+    own = (Axis(len(methods) - 1, "strength", 0.001, 1.0), Axis(len(methods) - 1, "target", 0.2, 1.5))
+    return Entry(
+        Arm(f"{entry.arm.name}+radial", methods),
+        (*entry.axes, *own),
+        "with the penalty, tuned jointly",
+        LOSS,
+        entry.closed,
+    )

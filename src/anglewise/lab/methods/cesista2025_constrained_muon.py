@@ -68,6 +68,7 @@ class ConstrainedMuon(Method):
         lr_hidden: Rate of all other hidden matrices.
         lr_head: Rate of the unembedding, against vectors of unit length.
         lr_vector: Rate of biases and gains.
+        rate: Factor of all rates; a schedule here lets them fall together.
         momentum: mu of the average, m = mu m + (1 - mu) g.
         lookahead: Share of the step's own gradient that is mixed into the average once more (Nesterov's, roughly).
         gain_embedding: RMS of the embeddings' entries as the network sees them.
@@ -82,6 +83,7 @@ class ConstrainedMuon(Method):
     lr_hidden: float | Schedule = 0.5
     lr_head: float | Schedule = 0.5
     lr_vector: float | Schedule = 0.01
+    rate: float | Schedule = 1.0
     momentum: float | Schedule = 0.5
     lookahead: float | Schedule = 0.1
     gain_embedding: float | Schedule = 1.0
@@ -145,20 +147,21 @@ class ConstrainedMuon(Method):
 
     def _move(self, path: Any, w: Array, role: str, u: Array, v: Array) -> tuple[Array, Array]:
         """The new weight of one layer, and its leading singular vector."""
+        all_rates: Any = self.rate
         if role in FREE:
             step: Any = self.lr_vector
-            return w - step * jnp.sign(u), v
+            return w - step * all_rates * jnp.sign(u), v
         name = _name(path)
         if role == "hidden":
             lr: Any = self.lr_first if name == "layers.0.weight" else self.lr_hidden
-            parts = split_operands(name, w) - lr * newton_schulz(split_operands(name, u))
+            parts = split_operands(name, w) - lr * all_rates * newton_schulz(split_operands(name, u))
             sigma, v = spectral_norm(parts, v, POWER_STEPS)
             return joined(name, parts / (sigma if self.retraction == "normalise" else jnp.maximum(sigma, 1))), v
         tangent = u - jnp.sum(u * w, axis=unit_axis(role), keepdims=True) * w
         tangent = jnp.where(unit_lengths(tangent, role) <= FLOOR * unit_lengths(u, role), 0, tangent)
         turn = newton_schulz(tangent) if self.vectors == "msign" else _unit(tangent, role)
-        rate: Any = self.lr_embedding if role == "embedding" else self.lr_head
-        return _unit(w - rate * turn, role), v
+        lr_here: Any = all_rates * (self.lr_embedding if role == "embedding" else self.lr_head)  # type: ignore[operator]
+        return _unit(w - lr_here * turn, role), v
 
 
 def _name(path: Any) -> str:
