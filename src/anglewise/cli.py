@@ -153,6 +153,12 @@ def _parser() -> argparse.ArgumentParser:
     board.add_argument("--to", metavar="FILE", type=Path, help="a .html, .md, .csv (runs), .svg, .pdf or .png")
     board.add_argument("--quiet", action="store_true", help="no progress, only the table")
 
+    baselines = verb("baselines", _baselines, "train rivals as they were published, and compare with what was reported")
+    baselines.add_argument("names", nargs="*", metavar="NAME", help="which (default: all): the NAME in reproduce-NAME")
+    baselines.add_argument("--out", metavar="DIR", type=Path, default=Path("runs") / "baselines", help="the store")
+    baselines.add_argument("--no-train", action="store_true", help="compare what is there")
+    baselines.add_argument("--quiet", action="store_true", help="no progress, only the table")
+
     listing = verb("list", _list, "list what has a name")
     listing.add_argument("what", choices=["tasks", "models", "methods", "experiments", "readings", "figures"])
 
@@ -362,9 +368,10 @@ def _tune(arguments: argparse.Namespace, extra: list[str]) -> None:
         track = dataclasses.replace(track, training=dataclasses.replace(track.training, budget=arguments.budget))
     out = arguments.out or Path("runs") / "tune" / arguments.track
     provenance = collect(command=sys.argv, device=str(jax.devices()[0].device_kind), precision=track.training.precision)
-    command = "anglewise " + shlex.join(sys.argv[1:])
+    numbers = f"--trials {rules.trials} --rounds {rules.rounds} --seeds {rules.seeds} --budget {track.training.budget}"
     with _stoppable() as stop:
         for name in names:
+            command = f"anglewise tune {arguments.track} --arm {name} {numbers}"
             where = winners.tune(
                 entries[name], track, rules, out, arguments.to or out / "winners", command, provenance, stop.is_set
             )
@@ -397,6 +404,30 @@ def _leaderboard(arguments: argparse.Namespace, extra: list[str]) -> None:
     print(boarding.shown(made, Reader(out)))
     for written in boarding.written(made, Reader(out), arguments.to or out / "leaderboard.html"):
         print(f"leaderboard: {written.resolve()}")
+
+
+def _baselines(arguments: argparse.Namespace, extra: list[str]) -> None:
+    import jax
+
+    from anglewise.lab import baselines
+    from anglewise.lab.experiments.reproduce import REPRODUCTIONS
+    from anglewise.lab.report.live import progress_for
+    from anglewise.lab.runner import train
+    from anglewise.lab.store import Reader, Store, collect
+
+    names = baselines.chosen(arguments.names)
+    if not arguments.no_train:
+        with Store.open(arguments.out) as store, _stoppable() as stop:
+            for name in names:
+                experiment = REPRODUCTIONS[name].experiment
+                provenance = collect(
+                    command=sys.argv, device=str(jax.devices()[0].device_kind), precision=experiment.training.precision
+                )
+                train(
+                    experiment, store, progress_for(experiment, quiet=arguments.quiet), provenance=provenance,
+                    command=f"anglewise baselines {name}", stop=stop.is_set, readings=(),
+                )  # fmt: skip
+    print(baselines.markdown(baselines.read(Reader(arguments.out), names)))
 
 
 def _list(arguments: argparse.Namespace, extra: list[str]) -> None:

@@ -1,0 +1,124 @@
+r"""Rivals held against their own numbers: does a setting that others published give here what they report?
+
+For each, the ratio of our median to theirs,
+
+.. math:: q = \frac{T}{\operatorname{clip}(T, [\ell, u])}
+
+with T our median number of steps and :math:`[\ell, u]` what they report; :math:`q = 1` within it, and it is the *same*
+number where :math:`1/\tau \le q \le \tau` for the tolerance that was set with the experiment.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from anglewise.errors import SpecError, unknown
+from anglewise.lab.experiments.reproduce import REPRODUCTIONS, Reproduction
+from anglewise.lab.outcome import times
+from anglewise.lab.report.results import Results, load
+from anglewise.lab.report.text import number
+
+HEAD = (
+    "rival",
+    "theirs [steps]",
+    "ours [steps], median and range",
+    "runs that got there",
+    "ours / theirs",
+    "the same?",
+    "why it may differ",
+)
+
+
+class Compared(NamedTuple):
+    """One rival at its published setting.
+
+    Attributes:
+        name: Of the reproduction.
+        made: The experiment, and what they report.
+        ours: Our steps, one number per finished run in order; infinite for beyond the budget.
+        ratio: Of ours to theirs, 1 within what they report; infinite where half of ours did not get there.
+    """
+
+    name: str
+    made: Reproduction
+    ours: tuple[float, ...]
+    ratio: float
+
+    @property
+    def median(self) -> float:
+        """Our median number of steps."""
+        return float(np.median(self.ours))
+
+    @property
+    def same(self) -> bool:
+        """Whether it lies within the tolerance."""
+        return 1 / self.made.theirs.tolerance <= self.ratio <= self.made.theirs.tolerance
+
+
+def chosen(names: Sequence[str]) -> list[str]:
+    """Names of reproductions, all for none given.
+
+    Raises:
+        SpecError: For an unknown one.
+    """
+    for name in names:
+        if name not in REPRODUCTIONS:
+            raise SpecError(unknown("reproduction", name, REPRODUCTIONS))
+    return list(names) or list(REPRODUCTIONS)
+
+
+def compared(name: str, results: Results) -> Compared:
+    """A rival's finished runs beside its published number."""
+    made = REPRODUCTIONS[name]
+    found = []
+    for key, run in results.ended.items():
+        curve = results.curves["test_accuracy"][key]
+        first, sustained = times(curve.steps, curve.values, results.threshold, results.sustain)
+        t = sustained if results.sustain > 1 else first
+        found.append(math.inf if t is None or run.outcome == "diverged" else float(t))
+    (low, high), middle = made.theirs.steps, float(np.median(found)) if found else math.nan
+    return Compared(name, made, tuple(sorted(found)), middle / min(max(middle, low), high))
+
+
+def read(reader: Any, names: Sequence[str] = ()) -> list[Compared]:
+    """Every reproduction that a store holds finished runs of.
+
+    Raises:
+        SpecError: For an unknown one.
+    """
+    there = {row["experiment_id"] for row in reader.query("SELECT DISTINCT experiment_id FROM runs").to_pylist()}
+    ids = {name: REPRODUCTIONS[name].experiment.experiment_id for name in chosen(names)}
+    made = [compared(name, load(reader, known)) for name, known in ids.items() if known in there]
+    return [one for one in made if one.ours]
+
+
+def cells(one: Compared) -> tuple[str, ...]:
+    """One row, in the order of `HEAD`."""
+    theirs, budget = one.made.theirs, one.made.experiment.training.budget
+    low, high = theirs.steps
+
+    def shown(t: float) -> str:
+        return number(t) if math.isfinite(t) else f"> {number(budget)}"
+
+    ours = shown(one.median)
+    if one.ours[0] != one.ours[-1]:
+        ours += f" ({shown(one.ours[0])} to {shown(one.ours[-1])})"
+    ratio = f"{one.ratio:.2f}" if math.isfinite(one.ratio) else "-"
+    verdict = f"yes, within {theirs.tolerance:g}" if one.same else f"no, beyond {theirs.tolerance:g}"
+    span = number(low) if low == high else f"{number(low)} to {number(high)}"
+    return (
+        one.name, f"{span}: {theirs.of} ({theirs.source})", ours, f"{sum(map(math.isfinite, one.ours))} of {len(one.ours)}", ratio, verdict,
+        theirs.unstated or "-",
+    )  # fmt: skip
+
+
+def markdown(rows: Sequence[Compared]) -> str:
+    """The table for a page."""
+    lines = ["| " + " | ".join(HEAD) + " |", "|" + "---|" * len(HEAD)]
+    for row in rows:
+        lines.append("| " + " | ".join(cell.replace("|", r"\|") for cell in cells(row)) + " |")
+    return "\n".join(lines) + "\n"
