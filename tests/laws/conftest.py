@@ -1,8 +1,9 @@
-"""Laws are examined on programs that are compiled fast rather than well.
+"""Laws are examined on programs in which a product and a sum are never contracted.
 
-XLA's optimiser may contract a product and a sum into one instruction with one rounding (FMA), also across the border
-between a method that does nothing and the one behind it.  "To the bit" is a law about the mathematics of a method;
-what the compiler rounds differently at the last bit is not its doing, so it is not asked to.
+XLA may fuse them into one instruction with one rounding (FMA), also across the border between a method that does
+nothing and the one behind it.  "To the bit" is a law about the mathematics of a method; what the compiler rounds
+differently at the last bit is not its doing, so it is not asked to: an optimised program on a processor with FMA may
+differ there in the last bit.
 """
 
 from __future__ import annotations

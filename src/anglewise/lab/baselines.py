@@ -110,9 +110,9 @@ def cells(one: Compared) -> tuple[str, ...]:
     ratio = f"{one.ratio:.2f}" if math.isfinite(one.ratio) else "-"
     verdict = f"yes, within {theirs.tolerance:g}" if one.same else f"no, beyond {theirs.tolerance:g}"
     span = number(low) if low == high else f"{number(low)} to {number(high)}"
+    there = f"{sum(map(math.isfinite, one.ours))} of {len(one.ours)}"
     return (
-        one.name, f"{span}: {theirs.of} ({theirs.source})", ours, f"{sum(map(math.isfinite, one.ours))} of {len(one.ours)}", ratio, verdict,
-        theirs.unstated or "-",
+        one.name, f"{span}: {theirs.of} ({theirs.source})", ours, there, ratio, verdict, theirs.unstated or "-",
     )  # fmt: skip
 
 
