@@ -12,6 +12,7 @@ from anglewise.errors import SpecError
 from anglewise.lab import tuning, winners
 from anglewise.lab.catalogue import METHODS, SCHEDULES
 from anglewise.lab.config import arms_of
+from anglewise.lab.experiments import boards
 from anglewise.lab.experiments.boards import BOARDS
 from anglewise.lab.experiments.space import Axis, Entry
 from anglewise.lab.methods.controls import ScaleInit
@@ -155,3 +156,23 @@ def test_every_entry_of_every_board_can_be_placed_written_and_read(track):
         assert {"lr"} <= kinds or any(field.startswith("lr") for field in kinds)
     names_here = [entry.arm.name for entry in BOARDS[track].entries] + [arm.name for arm, *_ in BOARDS[track].fixed]
     assert len(set(names_here)) == len(names_here)
+
+
+@pytest.mark.parametrize("track", BOARDS)
+def test_the_winners_of_a_track_were_found_with_the_same_search(track):
+    searches = []
+    for entry in BOARDS[track].entries:
+        table = boards.winner(track, entry.arm.name)
+        if table is None:
+            continue
+        (arm,) = arms_of(table["arms"])
+        assert arm.name == entry.arm.name
+        assert [type(method) for method in arm.methods] == [type(method) for method in entry.arm.methods]
+        search = table["search"]
+        assert search["command"].startswith(f"anglewise tune {track} --arm {entry.arm.name} ")
+        assert search["track"] == BOARDS[track].track.name
+        assert len(search["space"]) == len(entry.axes)
+        searches.append(
+            tuple(search[key] for key in ("trials", "rounds", "tuning_seeds", "validation_share", "budget"))
+        )
+    assert len(set(searches)) <= 1

@@ -116,12 +116,12 @@ def _board_record() -> Board:
         vectors="msign",
     )
     entry = constrained_entry(
-        "constrained-muon", "Cesista 2025, every number of it searched", start, own=EVERYTHING, loudest=1000.0
+        "constrained-muon", "Cesista 2025, every number of it searched for longer", start, own=EVERYTHING, loudest=1000.0
     )
     return Board(
         dataclasses.replace(
             TRACK_C2,
-            training=Training(budget=100, every=1, further=100),
+            training=Training(budget=100, every=1, further=60),
             seeds=64,
             title=f"{TRACK_C2.title}: the record",
             name="track-c2-record",
