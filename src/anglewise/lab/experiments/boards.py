@@ -116,7 +116,11 @@ def _board_record() -> Board:
         vectors="msign",
     )
     entry = constrained_entry(
-        "constrained-muon", "Cesista 2025, every number of it searched for longer", start, own=EVERYTHING, loudest=1000.0
+        "constrained-muon",
+        "Cesista 2025, every number of it searched for longer",
+        start,
+        own=EVERYTHING,
+        loudest=1000.0,
     )
     return Board(
         dataclasses.replace(
