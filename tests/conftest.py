@@ -7,10 +7,12 @@ import platform
 from importlib.metadata import version
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 # many small programs, each run for a few steps: compile fast rather than well (the golden curves do otherwise)
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 if version("jaxlib").startswith("0.10.") and platform.machine() == "x86_64":
     # XLA stops at a flag that it does not know, hence the version.  Its older code generator takes half the time;
     # without FMA instructions no product and sum are contracted, so that bits can be compared across programs
-    flags = "--xla_cpu_use_fusion_emitters=false --xla_cpu_max_isa=AVX"
+    # one thread for each worker, since workers share the cores
+    flags = "--xla_cpu_use_fusion_emitters=false --xla_cpu_max_isa=AVX --xla_cpu_multi_thread_eigen=false"
     os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {flags}".strip()

@@ -90,7 +90,7 @@ def read(reader: Any, names: Sequence[str] = ()) -> list[Compared]:
     Raises:
         SpecError: For an unknown one.
     """
-    there = {row["experiment_id"] for row in reader.query("SELECT DISTINCT experiment_id FROM runs").to_pylist()}
+    there = {row["experiment_id"] for row in reader.query("SELECT DISTINCT experiment_id FROM experiments").to_pylist()}
     ids = {name: REPRODUCTIONS[name].experiment.experiment_id for name in chosen(names)}
     made = [compared(name, load(reader, known)) for name, known in ids.items() if known in there]
     return [one for one in made if one.ours]

@@ -14,6 +14,9 @@ from anglewise.lab.runner import compiled_for, lacking, plan
 from anglewise.lab.spec import Experiment
 from anglewise.lab.store import Reader
 
+SECONDS = 0.7
+"""How long each arm is timed, after compilation."""
+
 
 def describe(experiment: Experiment, out: Path, readings: Sequence[Reading] = ()) -> str:
     """The plan and its cost, as text.
@@ -50,7 +53,7 @@ def describe(experiment: Experiment, out: Path, readings: Sequence[Reading] = ()
         weights = sum(x.size for x in jax.tree.leaves(trial.state.params))
         trial.advance()
         begun, before, seconds = time.perf_counter(), trial.step, 0.0
-        while trial.live.any() and time.perf_counter() - begun < 2.0:
+        while trial.live.any() and time.perf_counter() - begun < SECONDS:
             trial.advance()
         seconds = time.perf_counter() - begun
         each = seconds / max(1, trial.step - before)

@@ -16,7 +16,7 @@ from typing import Any, Literal, get_type_hints
 
 from anglewise.errors import SpecError, unknown
 
-PROTOCOL = 1
+PROTOCOL = 2
 """Version of the numerics; part of every run's identity.  A change that moves a golden curve raises it."""
 
 

@@ -71,6 +71,16 @@ def correct(logits: Float[Array, "n c"], labels: Int[Array, " n"]) -> Bool[Array
     return own > rival
 
 
+def share(count: Int[Array, ""], n: int, dtype: Any) -> Float[Array, ""]:
+    """``count / n``, and exactly 1 for all of them: compilers divide by a constant as they multiply, which is not exact.
+
+    Example:
+        >>> bool(jax.jit(lambda k: share(k, 7662, jnp.float32))(jnp.array(7662)) == 1)
+        True
+    """
+    return jnp.where(count == n, jnp.ones((), dtype), count.astype(dtype) / n)
+
+
 @dataclasses.dataclass(frozen=True)
 class Program:
     """The functions of one structure: what runs that differ in numbers alone have in common.
@@ -182,7 +192,7 @@ class Program:
         ):
             logits, activations = network(inputs)
             row[f"{part}_loss"] = jnp.mean(self._loss(self._chain(member, 0))(logits, labels))
-            row[f"{part}_accuracy"] = jnp.sum(correct(logits, labels)).astype(self.dtype) / labels.shape[0]
+            row[f"{part}_accuracy"] = share(jnp.sum(correct(logits, labels)), labels.shape[0], self.dtype)
             if part == "train":
                 own = {site: activations[site] for site in self.model.sites}
                 for instrument in self.instruments:
