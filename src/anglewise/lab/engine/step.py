@@ -72,7 +72,7 @@ def correct(logits: Float[Array, "n c"], labels: Int[Array, " n"]) -> Bool[Array
 
 
 def share(count: Int[Array, ""], n: int, dtype: Any) -> Float[Array, ""]:
-    """``count / n``, and exactly 1 for all of them: compilers divide by a constant as they multiply, which is not exact.
+    """``count / n``, exactly 1 for all of them: compilers divide by a constant as they multiply, which is not exact.
 
     Example:
         >>> bool(jax.jit(lambda k: share(k, 7662, jnp.float32))(jnp.array(7662)) == 1)
