@@ -47,14 +47,15 @@ class Search:
     """How much is searched: the same for every entry of a track.
 
     Args:
-        trials: Settings tried per round.
+        trials: Settings tried per round; by default as many as a third of them have runs on the second rung, so that
+            both rungs are one program on an accelerator.
         rounds: Rounds; the first is drawn from the whole space.
         seeds: Tuning seeds of the second rung.
         validation: Share of the training examples that is kept for choosing.
         seed: Of the drawing.
     """
 
-    trials: int = 8
+    trials: int = 9
     rounds: int = 3
     seeds: int = 3
     validation: float = 0.05

@@ -36,6 +36,7 @@ def tune(
     found = {
         "command": command,
         "commit": str(provenance.get("git_commit") or "") + ("-dirty" if provenance.get("git_dirty") else ""),
+        "device": str(provenance.get("device") or ""),
         **summary(entry, experiment, rules, best, tried),
     }
     path = to / f"{entry.arm.name}.toml"
