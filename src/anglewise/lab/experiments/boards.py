@@ -93,7 +93,7 @@ def _board_c2() -> Board:
         ),
     )
     return Board(
-        dataclasses.replace(TRACK_C2, training=Training(budget=300, every=2, further=30), seeds=32),
+        dataclasses.replace(TRACK_C2, training=Training(budget=300, every=3, sustain=4, further=21), seeds=32),
         (*entries, *(penalised(entry) for entry in entries if entry.arm.name in BEST_C2)),
         _fixed_c(),
     )
