@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 from importlib.metadata import version
+
+import pytest
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -16,3 +19,27 @@ if version("jaxlib").startswith("0.10.") and platform.machine() == "x86_64":
     # one thread for each worker, since workers share the cores
     flags = "--xla_cpu_use_fusion_emitters=false --xla_cpu_max_isa=AVX --xla_cpu_multi_thread_eigen=false"
     os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {flags}".strip()
+
+
+@contextlib.contextmanager
+def _most_optimisations(on):
+    import jax
+
+    before = jax.config.read("jax_disable_most_optimizations")
+    jax.config.update("jax_disable_most_optimizations", not on)
+    yield
+    jax.config.update("jax_disable_most_optimizations", before)
+
+
+@pytest.fixture(scope="module")
+def optimised():
+    """Compiled as users have it."""
+    with _most_optimisations(True):
+        yield
+
+
+@pytest.fixture(scope="module")
+def uncontracted():
+    """No product and sum contracted into one rounding, whatever the environment says."""
+    with _most_optimisations(False):
+        yield

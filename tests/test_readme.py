@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 
 from anglewise.cli import main
+from anglewise.lab import dry_run
 from anglewise.lab.config import load
+from anglewise.lab.engine import layout
+from anglewise.lab.engine.layout import Layout
 from anglewise.lab.experiments import EXPERIMENTS
 
 ROOT = Path(__file__).parents[1]
@@ -48,6 +51,8 @@ def test_command_works(line, home, monkeypatch, capsys):
     monkeypatch.chdir(home)
     words = shlex.split(line)
     assert words[0] != "run" or "--dry-run" in words, "a README command that trains for minutes belongs to make demo"
+    monkeypatch.setattr(layout, "choose", lambda *_: Layout(batched=False, block=0, segment=1))  # a rate of two steps
+    monkeypatch.setattr(dry_run, "SECONDS", 0.0)
     assert main(words) == 0
     assert capsys.readouterr().out.strip()
 

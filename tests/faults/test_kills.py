@@ -24,10 +24,10 @@ p = 11
 is = "mlp"
 hidden = [16]
 [training]
-budget = 3000
+budget = 1500
 every = 3
 batch = 16
-measure_every = 600
+measure_every = 300
 [arms.plain]
 methods = [{ is = "adamw", lr = 0.01, wd = 0.1 }]
 [arms.radial]
@@ -70,7 +70,7 @@ def test_twenty_random_kills_change_no_number(tmp_path):
     whole(tmp_path, tmp_path / "undisturbed")
     life = time.monotonic() - started
     expected = numbers(tmp_path / "undisturbed")
-    assert len(expected[0]) == 4 * 1001
+    assert len(expected[0]) == 4 * 501
     chance, kills, in_training, round_ = random.Random(0), 0, 0, 0
     while kills < KILLS:
         store = tmp_path / f"disturbed{round_}"
@@ -95,7 +95,7 @@ def test_twenty_random_kills_change_no_number(tmp_path):
 
 
 def test_interrupt_saves_and_the_same_command_goes_on(tmp_path):
-    (tmp_path / "e.toml").write_text(EXPERIMENT.replace("budget = 3000", "budget = 60000"))
+    (tmp_path / "e.toml").write_text(EXPERIMENT.replace("budget = 1500", "budget = 60000"))
     process = begun(tmp_path, tmp_path / "store")
     deadline = time.monotonic() + 120
     while not list((tmp_path / "store").glob("runs/*/spec.json")) and time.monotonic() < deadline:

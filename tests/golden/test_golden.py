@@ -8,6 +8,7 @@ them anew with ``python tests/golden/test_golden.py``.
 from __future__ import annotations
 
 import json
+import sys
 import zlib
 from pathlib import Path
 
@@ -25,9 +26,11 @@ from anglewise.lab.spec import PROTOCOL, Arm, Run, Training
 from anglewise.lab.store import collect
 from anglewise.lab.tasks.modular import Modular
 
+pytestmark = pytest.mark.usefixtures("optimised")
+
 FILE = Path(__file__).with_name("curves.json")
 PAIR, SEQUENCE = Modular(p=13, train=0.5), Modular(p=13, operation="*", train=0.5, form="a op b =", b_from=1)
-SMALL = Transformer(width=16, heads=2, norm="grokfast", positions_table=5)
+SMALL = Transformer(layers=1, width=16, heads=2, norm="grokfast", positions_table=5)
 ARM = Arm("radial", (AdamW(lr=0.01, wd=1.0, beta2=0.98), RadialPenalty(0.1, 0.5)))
 CASES = {
     "mlp, full batch": (PAIR, MLP(hidden=(16, 16), embedding=8), 0),
@@ -45,15 +48,6 @@ def curves(name):
     while population.live.any():
         population.advance()
     return {curve: [float(x) for x in population.curves[curve][0]] for curve in CURVES}
-
-
-@pytest.fixture(autouse=True, scope="module")
-def optimised():
-    """Compiled as users have it."""
-    before = jax.config.read("jax_disable_most_optimizations")
-    jax.config.update("jax_disable_most_optimizations", False)
-    yield
-    jax.config.update("jax_disable_most_optimizations", before)
 
 
 def here():
@@ -89,5 +83,8 @@ def test_another_strength_is_another_curve(monkeypatch):
 
 
 if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).parents[1]))
+    import conftest  # noqa: F401  the processor's instructions as the tests have them
+
     text = json.dumps({"here": here(), "curves": {name: curves(name) for name in CASES}}, indent=1)
     FILE.write_text(text + "\n")

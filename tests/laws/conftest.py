@@ -8,14 +8,9 @@ differ there in the last bit.
 
 from __future__ import annotations
 
-import jax
 import pytest
 
 
-@pytest.fixture(autouse=True, scope="package")
-def uncontracted():
-    """No contraction while the laws are examined, whatever the environment says."""
-    before = jax.config.read("jax_disable_most_optimizations")
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", before)
+@pytest.fixture(autouse=True, scope="module")
+def examined_uncontracted(uncontracted):
+    """All laws."""
