@@ -27,6 +27,7 @@ from anglewise.lab.experiments.rivals import (
 from anglewise.lab.experiments.space import Entry
 from anglewise.lab.experiments.tracks import TRACK_A, TRACK_B, TRACK_C1, TRACK_C2, TRACK_D, TRACK_E, TRACK_S
 from anglewise.lab.methods.cesista2025_constrained_muon import ConstrainedMuon
+from anglewise.lab.methods.cliptogrok2026_rows import RELEASED
 from anglewise.lab.methods.lee2024_grokfast import GrokfastEMA, GrokfastMA
 from anglewise.lab.methods.optimizers import Adam, AdamW
 from anglewise.lab.methods.prieto2025_orthograd import PerpGrad
@@ -38,7 +39,14 @@ CHOU = AdamW(lr=0.05, wd=2.0, beta1=0.9, beta2=0.99, eps=1e-25)
 BASE_C = Base(
     AdamW(lr=Warmup(0.05, 3.0), wd=2.0, beta1=0.9, beta2=0.99, eps=1e-25), (0.01, 0.2), (0.2, 10.0), (0.2, 1.5)
 )
-BASE_A = Base(AdamW(lr=Warmup(2e-3, 10.0), wd=2.0, beta1=0.9, beta2=0.98), (5e-4, 1e-2), (0.3, 8.0), (0.2, 1.5))
+BASE_A = Base(
+    AdamW(lr=Warmup(2e-3, 10.0), wd=2.0, beta1=0.9, beta2=0.98),
+    (5e-4, 1e-2),
+    (0.3, 8.0),
+    (0.2, 1.5),
+    lion_lr=1e-3,
+    clip=RELEASED,
+)
 
 
 BEST_C2 = ("constrained-muon", "harmonic", "sphere-cosine", "constrained-muon-published", "project-tangential")

@@ -56,12 +56,23 @@ LOSS, GRADIENT, OPTIMISER, WEIGHTS, ACTIVATIONS, HEAD, START = (
 
 
 class Base(NamedTuple):
-    """A track's plain optimiser, which all that add one idea to it share."""
+    """A track's plain optimiser, which all that add one idea to it share.
+
+    Attributes:
+        adamw: Where the search starts.
+        lr: Range of its learning rate.
+        wd: Range of its weight decay.
+        scale: Range of the first embeddings' scale.
+        lion_lr: Where the search for Lion's rate starts; 0 is the middle of its range.
+        clip: Row clipping as it starts.
+    """
 
     adamw: AdamW
     lr: tuple[float, float]
     wd: tuple[float, float]
     scale: tuple[float, float]
+    lion_lr: float = 0.0
+    clip: ClipRows = ClipRows(c=1.5, embedding=True, head=True)
 
     @property
     def head(self) -> tuple[Any, ...]:
@@ -111,8 +122,8 @@ def rivals(base: Base) -> list[Entry]:
     ema, ma, control = GrokfastEMA(alpha=0.9, lamb=1.0), GrokfastMA(lamb=1.0, window=10), GrokfastControl(lamb=1.0)
     radial, protected = RadialPenalty(strength=0.1, target=0.5), RadialPenalty(strength=0.1, target=0.5)
     lion_lr, lion_wd = (low / 30, high / 8), (base.wd[0] * 3, base.wd[1] * 10)
-    lion = Lion(lr=Warmup(math.sqrt(lion_lr[0] * lion_lr[1]), 3.0), wd=base.wd[1], beta1=0.9, beta2=0.97)
-    sign = SignSGD(lr=Warmup(math.sqrt(lion_lr[0] * lion_lr[1]), 3.0), wd=base.wd[1])
+    rate = Warmup(base.lion_lr or math.sqrt(lion_lr[0] * lion_lr[1]), 3.0)
+    lion, sign = Lion(lr=rate, wd=base.wd[1], beta1=0.9, beta2=0.97), SignSGD(lr=rate, wd=base.wd[1])
     sgd = SGD(lr=5.0, wd=1e-3, momentum=0.8)
     sgd_axes = ((0, "lr", 0.05, 50.0), (0, "wd", 1e-5, 3e-2), (0, "momentum", 0.5, 0.98))
     everywhere = ("embedding", "hidden", "head")
@@ -252,15 +263,15 @@ def rivals(base: Base) -> list[Entry]:
             "clip-rows+adamw",
             "repository NiftyliuS/cliptogrok",
             WEIGHTS,
-            after=(c := ClipRows(c=1.5, embedding=True, head=True),),
-            own=((c, "c", 0.3, 5.0),),
+            after=(base.clip,),
+            own=((base.clip, "c", 0.3, 5.0),),
         ),
         instead(
             base,
             "clip-rows+lion",
             "repository NiftyliuS/cliptogrok",
             WEIGHTS,
-            (dataclasses.replace(lion, wd=0.0), ClipRows(c=1.5, embedding=True, head=True)),
+            (dataclasses.replace(lion, wd=0.0), base.clip),
             ((0, "lr", *lion_lr), (0, "beta2", 0.9, 0.995), (1, "c", 0.3, 5.0)),
         ),
         plus(
