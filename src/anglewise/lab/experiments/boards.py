@@ -13,18 +13,9 @@ from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from typing import Any, NamedTuple
 
-from anglewise.lab.experiments.rivals import (
-    EVERYTHING,
-    GRADIENT,
-    LOSS,
-    OPTIMISER,
-    WEIGHTS,
-    Base,
-    constrained,
-    constrained_entry,
-    penalised,
-    rivals,
-)
+from anglewise.lab.experiments.constrained import EVERYTHING, constrained, constrained_entry
+from anglewise.lab.experiments.entries import GRADIENT, LOSS, OPTIMISER, WEIGHTS, Base, penalised
+from anglewise.lab.experiments.rivals import rivals
 from anglewise.lab.experiments.space import Entry
 from anglewise.lab.experiments.tracks import TRACK_A, TRACK_B, TRACK_C1, TRACK_C2, TRACK_D, TRACK_E, TRACK_S
 from anglewise.lab.methods.cesista2025_constrained_muon import ConstrainedMuon

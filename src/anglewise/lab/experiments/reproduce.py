@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, NamedTuple
 
-from anglewise.lab.experiments.rivals import constrained
+from anglewise.lab.experiments.constrained import constrained
 from anglewise.lab.experiments.tracks import CHOU, CHOU_EMBEDDED, TRACK_A, TRACK_B, TRACK_C1, TRACK_C2
 from anglewise.lab.methods.chen2023_lion import CLIP_TO_GROK
 from anglewise.lab.methods.cliptogrok2026_rows import RELEASED as CLIP

@@ -1,23 +1,26 @@
-"""The rivals: an optimiser with one idea added to it, and axes over their numbers, the same on every track.
-
-All that stand on AdamW share its axes (learning rate, decay, scale of the first embeddings) and bring at most two of
-their own; those that replace the optimiser bring the like.
-"""
+"""The rivals: every method that works on any model, with axes over its numbers, the same on every track."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
-from typing import Any, NamedTuple
 
-from anglewise.lab.experiments.space import Axis, Entry
+from anglewise.lab.experiments.entries import (
+    ACTIVATIONS,
+    GRADIENT,
+    HEAD,
+    LOSS,
+    OPTIMISER,
+    START,
+    WEIGHTS,
+    Base,
+    instead,
+    plus,
+)
+from anglewise.lab.experiments.space import Entry
 from anglewise.lab.methods.ba2016_norms import LayerNorm, RMSNorm
 from anglewise.lab.methods.baek2025_harmonic import Harmonic
-from anglewise.lab.methods.cesista2025_constrained_muon import ConstrainedMuon
 from anglewise.lab.methods.chen2023_lion import Lion, SignSGD
-from anglewise.lab.methods.cliptogrok2026_rows import ClipRows
-from anglewise.lab.methods.controls import ScaleInit
 from anglewise.lab.methods.foret2021_sam import SAM
 from anglewise.lab.methods.grokadamw import GrokAdamW
 from anglewise.lab.methods.jordan2024_muon import Muon
@@ -28,7 +31,7 @@ from anglewise.lab.methods.merity2017_ar import AR
 from anglewise.lab.methods.miyato2018_spectral_norm import SpectralNorm
 from anglewise.lab.methods.norm_clamp import NormClamp
 from anglewise.lab.methods.notsawo2025_sparsity import L1, Nuclear
-from anglewise.lab.methods.optimizers import SGD, Adam, AdamW
+from anglewise.lab.methods.optimizers import SGD, Adam
 from anglewise.lab.methods.pasand2025_egd import EGD
 from anglewise.lab.methods.premakumar2024_self_modelling import SelfModelling
 from anglewise.lab.methods.prieto2025_orthograd import PerpGrad
@@ -41,79 +44,7 @@ from anglewise.lab.methods.xu2025_groktransfer import GrokTransfer
 from anglewise.lab.methods.yildirim2026_sphere import SphereCosine
 from anglewise.lab.methods.yu2020_pcgrad import PCGrad
 from anglewise.lab.methods.zhou2025_neuralgrok import GradNorm, NeuralGrok
-from anglewise.lab.schedules import Linear, Warmup
-from anglewise.lab.spec import Arm
-
-LOSS, GRADIENT, OPTIMISER, WEIGHTS, ACTIVATIONS, HEAD, START = (
-    "loss term",
-    "gradient",
-    "optimiser",
-    "weights",
-    "forward pass",
-    "logits and loss",
-    "first weights",
-)
-
-
-class Base(NamedTuple):
-    """A track's plain optimiser, which all that add one idea to it share.
-
-    Attributes:
-        adamw: Where the search starts.
-        lr: Range of its learning rate.
-        wd: Range of its weight decay.
-        scale: Range of the first embeddings' scale.
-        lion_lr: Where the search for Lion's rate starts; 0 is the middle of its range.
-        clip: Row clipping as it starts.
-    """
-
-    adamw: AdamW
-    lr: tuple[float, float]
-    wd: tuple[float, float]
-    scale: tuple[float, float]
-    lion_lr: float = 0.0
-    clip: ClipRows = ClipRows(c=1.5, embedding=True, head=True)
-
-    @property
-    def head(self) -> tuple[Any, ...]:
-        """What stands before every optimiser: the scale of the first embeddings."""
-        return (ScaleInit(embedding=math.sqrt(self.scale[0] * self.scale[1])),)
-
-
-def plus(
-    base: Base,
-    name: str,
-    source: str,
-    changes: str,
-    *,
-    before: Sequence[Any] = (),
-    after: Sequence[Any] = (),
-    own: Sequence[tuple[Any, str, float, float]] = (),
-    closed: str = "",
-) -> Entry:
-    """AdamW with something before or after it; `own` are axes (method, field, low, high) of what was added."""
-    methods = (*base.head, *before, base.adamw, *after)
-    at = len(base.head) + len(before)
-    shared = (Axis(0, "embedding", *base.scale), Axis(at, "lr", *base.lr), Axis(at, "wd", *base.wd))
-    mine = tuple(Axis(methods.index(method), field, low, high) for method, field, low, high in own)
-    return Entry(Arm(name, methods), (*shared, *mine), source, changes, closed)
-
-
-def instead(
-    base: Base,
-    name: str,
-    source: str,
-    changes: str,
-    methods: Sequence[Any],
-    own: Sequence[tuple[int, str, float, float]],
-    *,
-    scaled: bool = True,
-) -> Entry:
-    """Something instead of AdamW; axes are (place in `methods`, field, low, high)."""
-    head = base.head if scaled else ()
-    shared = (Axis(0, "embedding", *base.scale),) if scaled else ()
-    mine = tuple(Axis(len(head) + at, field, low, high) for at, field, low, high in own)
-    return Entry(Arm(name, (*head, *methods)), (*shared, *mine), source, changes)
+from anglewise.lab.schedules import Warmup
 
 
 def rivals(base: Base) -> list[Entry]:
@@ -373,61 +304,3 @@ def rivals(base: Base) -> list[Entry]:
             closed="starts from a trained embedding",
         ),
     ]
-
-
-def constrained(gain_embedding: float, gain_hidden: float, gain_head: float, vectors: Any = "msign") -> ConstrainedMuon:
-    """Constrained Muon as it starts into the search; its rates fall to a fifth over 45.6 steps."""
-    return ConstrainedMuon(
-        lr_embedding=0.5,
-        lr_first=0.5,
-        lr_hidden=0.6,
-        lr_head=0.8,
-        rate=Linear(1.0, 0.2, 45.6),
-        momentum=0.4,
-        lookahead=0.06,
-        gain_embedding=gain_embedding,
-        gain_hidden=gain_hidden,
-        gain_head=gain_head,
-        vectors=vectors,
-    )
-
-
-def constrained_entry(
-    name: str,
-    source: str,
-    method: ConstrainedMuon,
-    after: Sequence[Any] = (),
-    own: Sequence[tuple[int, str, float, float]] = (),
-    loudest: float = 120.0,
-) -> Entry:
-    """Constrained Muon, with something behind it; `own` are axes of it or of that, (place, field, low, high).
-
-    `loudest` bounds the gain of the head.
-    """
-    axes = [Axis(0, field, 0.1, 2.0) for field in ("lr_embedding", "lr_first", "lr_hidden", "lr_head")]
-    axes += [Axis(0, "momentum", 0.1, 0.9), Axis(0, "gain_head", 8.0, loudest), Axis(0, "gain_embedding", 0.4, 2.5)]
-    axes += [Axis(at, field, low, high) for at, field, low, high in own]
-    return Entry(Arm(name, (method, *after)), tuple(axes), source, OPTIMISER)
-
-
-EVERYTHING = (
-    (0, "lookahead", 0.01, 0.9),
-    (0, "gain_hidden", 0.5, 4.0),
-    (0, "gain_head.end", 8.0, 1000.0),
-    (0, "rate.end", 0.02, 1.0),
-    (0, "rate.steps", 15.0, 90.0),
-)
-"""What else constrained Muon's step can be tuned by, for who searches longer."""
-
-
-def penalised(entry: Entry) -> Entry:
-    """The same entry with the radial penalty behind it, tuned jointly."""
-    methods = (*entry.arm.methods, RadialPenalty(strength=0.03, target=0.5))
-    own = (Axis(len(methods) - 1, "strength", 0.001, 1.0), Axis(len(methods) - 1, "target", 0.2, 1.5))
-    return Entry(
-        Arm(f"{entry.arm.name}+radial", methods),
-        (*entry.axes, *own),
-        "with the penalty, tuned jointly",
-        LOSS,
-        entry.closed,
-    )
