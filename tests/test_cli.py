@@ -14,6 +14,7 @@ from anglewise.cli import main
 from anglewise.errors import SpecError
 from anglewise.lab.experiments import EXPERIMENTS
 from anglewise.lab.schedules import Warmup
+from anglewise.stopping import stoppable
 
 RUN = ("run", "quickstart")
 QUICKSTART = EXPERIMENTS["quickstart"]
@@ -292,7 +293,7 @@ def test_the_first_signal_asks_to_stop_and_the_second_stops():
     import signal
 
     before = signal.getsignal(signal.SIGINT)
-    with pytest.raises(KeyboardInterrupt), cli._stoppable() as stop:
+    with pytest.raises(KeyboardInterrupt), stoppable() as stop:
         assert not stop.is_set()
         signal.raise_signal(signal.SIGINT)
         assert stop.is_set()

@@ -1,0 +1,140 @@
+"""The verbs of the tracks: tune, leaderboard, baselines.  Heavy imports wait inside the verb."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import shlex
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from anglewise.errors import SpecError, unknown
+from anglewise.stopping import stoppable
+
+
+def add(verb: Callable[..., argparse.ArgumentParser]) -> None:
+    """Describe the verbs to the command line.
+
+    Args:
+        verb: Makes a verb of a name, a function and a line of text.
+    """
+    tune = verb(
+        "tune", _tune, "search the settings of a track's entries, each with the same budget",
+        epilog="Every trial is a run in a store of the entry's own; the same command again goes on where it stopped.  "
+        "Trials are judged on training examples that are held out, with seeds that are never reported.",
+    )  # fmt: skip
+    tune.add_argument("track", metavar="TRACK", help="a track that has a leaderboard, such as track-c2")
+    tune.add_argument("--arm", metavar="A,B", default="", help="which entries (default: all)")
+    tune.add_argument("--trials", type=int, help="settings tried per round")
+    tune.add_argument("--rounds", type=int, help="rounds; the first is drawn from the whole space")
+    tune.add_argument("--seeds", type=int, help="tuning seeds of the second half of a round")
+    tune.add_argument("--budget", type=int, metavar="STEPS", help="optimiser steps at most (default: the track's)")
+    tune.add_argument("--out", metavar="DIR", type=Path, help="the stores (default: runs/tune/TRACK)")
+    tune.add_argument("--to", metavar="DIR", type=Path, help="winners, one NAME.toml each (default: OUT/winners)")
+
+    board = verb("leaderboard", _leaderboard, "train a track's arms, each as tuned, and rank them")
+    board.add_argument("track", metavar="TRACK", help="a track that has a leaderboard, such as track-c2")
+    board.add_argument("--arms", metavar="A,B", default="", help="only these arms")
+    board.add_argument("--seeds", type=int, help="paired seeds (default: the track's)")
+    board.add_argument("--tuned", metavar="DIR", type=Path, help="winners to use (default: those of the package)")
+    board.add_argument("--out", metavar="DIR", type=Path, help="the store (default: runs/leaderboard-TRACK)")
+    board.add_argument("--no-train", action="store_true", help="rank what is there")
+    board.add_argument("--to", metavar="FILE", type=Path, help="a .html, .md, .csv (runs), .svg, .pdf or .png")
+    board.add_argument("--quiet", action="store_true", help="no progress, only the table")
+
+    baselines = verb("baselines", _baselines, "train rivals as they were published, and compare with what was reported")
+    baselines.add_argument("names", nargs="*", metavar="NAME", help="which (default: all): the NAME in reproduce-NAME")
+    baselines.add_argument("--out", metavar="DIR", type=Path, default=Path("runs") / "baselines", help="the store")
+    baselines.add_argument("--no-train", action="store_true", help="compare what is there")
+    baselines.add_argument("--quiet", action="store_true", help="no progress, only the table")
+
+
+def _board_of(track: str) -> Any:
+    from anglewise.lab.experiments.boards import BOARDS
+
+    if track not in BOARDS:
+        raise SpecError(unknown("track with a leaderboard", track, BOARDS))
+    return BOARDS[track]
+
+
+def _tune(arguments: argparse.Namespace, extra: list[str]) -> None:
+    import jax
+
+    from anglewise.lab import tuning, winners
+    from anglewise.lab.store import collect
+
+    board = _board_of(arguments.track)
+    entries = {entry.arm.name: entry for entry in board.entries}
+    names = [name.strip() for name in arguments.arm.split(",") if name.strip()] or list(entries)
+    for name in names:
+        if name not in entries:
+            raise SpecError(unknown(f"entry of {arguments.track}", name, entries))
+    given = {name: getattr(arguments, name) for name in ("trials", "rounds", "seeds")}
+    rules = tuning.Search(**{name: value for name, value in given.items() if value is not None})
+    track = board.track
+    if arguments.budget is not None:
+        track = dataclasses.replace(track, training=dataclasses.replace(track.training, budget=arguments.budget))
+    out = arguments.out or Path("runs") / "tune" / arguments.track
+    provenance = collect(command=sys.argv, device=str(jax.devices()[0].device_kind), precision=track.training.precision)
+    numbers = f"--trials {rules.trials} --rounds {rules.rounds} --seeds {rules.seeds} --budget {track.training.budget}"
+    with stoppable() as stop:
+        for name in names:
+            command = f"anglewise tune {arguments.track} --arm {name} {numbers}"
+            where = winners.tune(
+                entries[name], track, rules, out, arguments.to or out / "winners", command, provenance, stop.is_set
+            )
+            print(f"{name}: {where}", flush=True)
+
+
+def _leaderboard(arguments: argparse.Namespace, extra: list[str]) -> None:
+    import jax
+
+    from anglewise.lab import board as boarding
+    from anglewise.lab.report.live import progress_for
+    from anglewise.lab.runner import train
+    from anglewise.lab.store import Reader, Store, collect
+
+    _board_of(arguments.track)
+    if arguments.to is not None and arguments.to.suffix not in boarding.ENDINGS:
+        raise SpecError(f"--to {arguments.to}: expected a name ending in {', '.join(boarding.ENDINGS)}")
+    only = [name.strip() for name in arguments.arms.split(",") if name.strip()]
+    made = boarding.assemble(arguments.track, only, arguments.seeds or 0, arguments.tuned)
+    out = arguments.out or Path("runs") / f"leaderboard-{arguments.track}"
+    if not arguments.no_train:
+        provenance = collect(
+            command=sys.argv, device=str(jax.devices()[0].device_kind), precision=made.experiment.training.precision
+        )
+        with Store.open(out) as store, stoppable() as stop:
+            train(
+                made.experiment, store, progress_for(made.experiment, quiet=arguments.quiet), provenance=provenance,
+                command="anglewise " + shlex.join(sys.argv[1:]), stop=stop.is_set, readings=(),
+            )  # fmt: skip
+    print(boarding.shown(made, Reader(out)))
+    for written in boarding.written(made, Reader(out), arguments.to or out / "leaderboard.html"):
+        print(f"leaderboard: {written.resolve()}")
+
+
+def _baselines(arguments: argparse.Namespace, extra: list[str]) -> None:
+    import jax
+
+    from anglewise.lab import baselines
+    from anglewise.lab.experiments.reproduce import REPRODUCTIONS
+    from anglewise.lab.report.live import progress_for
+    from anglewise.lab.runner import train
+    from anglewise.lab.store import Reader, Store, collect
+
+    names = baselines.chosen(arguments.names)
+    if not arguments.no_train:
+        with Store.open(arguments.out) as store, stoppable() as stop:
+            for name in names:
+                experiment = REPRODUCTIONS[name].experiment
+                provenance = collect(
+                    command=sys.argv, device=str(jax.devices()[0].device_kind), precision=experiment.training.precision
+                )
+                train(
+                    experiment, store, progress_for(experiment, quiet=arguments.quiet), provenance=provenance,
+                    command=f"anglewise baselines {name}", stop=stop.is_set, readings=(),
+                )  # fmt: skip
+    print(baselines.markdown(baselines.read(Reader(arguments.out), names)))

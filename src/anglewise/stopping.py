@@ -1,0 +1,29 @@
+"""Ctrl-C that loses nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+
+@contextlib.contextmanager
+def stoppable() -> Iterator[threading.Event]:
+    """First Ctrl-C (or SIGTERM): finish the segment and save.  Second: at once."""
+    stop = threading.Event()
+
+    def ask(number: int, frame: Any) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+        print("\nanglewise: stopping after this segment; again to stop at once", file=sys.stderr)
+
+    old = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in old.items():
+            signal.signal(number, handler)
