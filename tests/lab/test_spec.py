@@ -11,9 +11,14 @@ from anglewise.errors import SpecError
 from anglewise.lab.engine.step import Program
 from anglewise.lab.experiments import EXPERIMENTS
 from anglewise.lab.methods.dataclass import method
+from anglewise.lab.methods.foret2021_sam import SAM
+from anglewise.lab.methods.lee2024_grokfast import GrokfastControl, GrokfastEMA
+from anglewise.lab.methods.matched_controls import MatchedNoise
+from anglewise.lab.methods.norm_clamp import NormClamp
 from anglewise.lab.methods.optimizers import AdamW
 from anglewise.lab.methods.sites import pick
 from anglewise.lab.methods.tiwari2026_radial import RadialPenalty
+from anglewise.lab.methods.yu2020_pcgrad import PCGrad
 from anglewise.lab.models.mlp import MLP
 from anglewise.lab.models.transformer import Transformer
 from anglewise.lab.protocols import Method
@@ -228,6 +233,28 @@ def test_an_arm_with_two_losses_or_no_optimiser_cannot_be_built():
         Program(*parts, (OtherLoss(), AdamW(), OtherLoss()), RUN.training)
     with pytest.raises(SpecError, match=r"^an arm needs an optimiser such as adamw, got only RadialPenalty$"):
         Program(*parts, (RadialPenalty(),), RUN.training)
+
+
+@pytest.mark.parametrize(
+    ("chain", "wanted"),
+    [
+        ((GrokfastEMA(), SAM(), AdamW()), "got GrokfastEMA before SAM, but SAM must stand before every"),
+        (
+            (AdamW(), MatchedNoise(), RadialPenalty()),
+            "got AdamW before MatchedNoise, but MatchedNoise must stand before",
+        ),
+        ((PCGrad(), SAM(), AdamW()), "got PCGrad before SAM, but SAM must stand before"),
+        ((NormClamp(), AdamW()), "got NormClamp before AdamW, but NormClamp must stand behind every"),
+        ((GrokfastControl(), RadialPenalty(), AdamW()), "got GrokfastControl before AdamW, but GrokfastControl must"),
+    ],
+)
+def test_a_method_that_would_be_undone_where_it_stands_is_refused(chain, wanted):
+    with pytest.raises(SpecError, match=f"^{wanted}"):
+        Program(RUN.task, RUN.model, chain, RUN.training)
+
+
+def test_two_methods_may_both_stand_last():
+    Program(RUN.task, RUN.model, (SAM(), AdamW(), RadialPenalty(), NormClamp(), GrokfastControl()), RUN.training)
 
 
 def test_a_method_at_an_unknown_site_names_the_nearest():

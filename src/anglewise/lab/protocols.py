@@ -8,7 +8,7 @@ a concrete type or a name.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, NamedTuple, Protocol, TypeAlias
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol, TypeAlias
 
 import optax
 from jaxtyping import Array, Float, Int, PRNGKeyArray
@@ -162,6 +162,8 @@ class Method:
             is no mean over rows, so the batch must not be cut), ``"outer"`` (the transform is called with ``outer=``,
             a function from params to the task loss on a fiftieth of the training examples, which are then not
             trained on), ``"data"``.
+        stands: Where its transform must stand among the arm's: ``"first"``, since it puts a gradient of its own in
+            the place of what comes in; ``"last"``, since it acts on the finished step; ``""`` for anywhere.
         sites: The sites it reads; empty for the model's own.
     """
 
@@ -177,6 +179,7 @@ class Method:
     edge: ClassVar[Any] = None
     proof: ClassVar[Any] = None
     needs: ClassVar[frozenset[str]] = frozenset()
+    stands: ClassVar[Literal["first", "last", ""]] = ""
 
 
 class Instrument(Protocol):

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import itertools
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any, NamedTuple, TypeAlias
@@ -94,7 +95,7 @@ class Program:
         block: Rows whose gradient is taken at once; 0 is the whole batch.
 
     Raises:
-        SpecError: If two methods bring a loss, or no method steps downhill.
+        SpecError: If two methods bring a loss, no method steps downhill, or one stands where it would be undone.
     """
 
     task: Task
@@ -112,6 +113,11 @@ class Program:
             raise SpecError(f"an arm can have one loss, got {len(losses)}: {', '.join(losses)}")
         if not any(method.transform is not None for method in self.methods):
             raise SpecError(f"an arm needs an optimiser such as adamw, got only {', '.join(names)}")
+        order = [(name, m.stands) for name, m in zip(names, self.methods, strict=True) if m.transform is not None]
+        for (before, stood), (after, stands) in itertools.pairwise(order):
+            if stands == "first" or (stood == "last" and stands != "last"):
+                where = f"{after} must stand before" if stands == "first" else f"{before} must stand behind"
+                raise SpecError(f"got {before} before {after}, but {where} every optimiser and filter of its arm")
 
     @cached_property
     def needs(self) -> frozenset[str]:

@@ -41,6 +41,7 @@ class SAM(Method):
     adaptive: bool = False
 
     needs: ClassVar[frozenset[str]] = frozenset({"gradient"})
+    stands = "first"
 
     def transform(self) -> optax.GradientTransformation:
         """Put the gradient at w + e in the place of the incoming one, which gave e."""

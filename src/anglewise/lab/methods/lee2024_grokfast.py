@@ -117,6 +117,8 @@ class GrokfastControl(Method):
 
     lamb: float | Schedule = 2.0
 
+    stands = "last"
+
     def transform(self) -> optax.GradientTransformation:
         """Multiply what the optimiser returns."""
         lamb: Any = self.lamb

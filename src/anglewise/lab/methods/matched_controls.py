@@ -48,6 +48,7 @@ class MatchedNoise(Method):
     kind: Literal["noise", "shrink"] = "noise"
     granularity: Literal["tensor", "global"] = "tensor"
     needs = frozenset({"parts", "noise"})
+    stands = "first"
 
     def transform(self) -> optax.GradientTransformation:
         """Take the penalty's gradient off, put its substitute on."""

@@ -67,6 +67,8 @@ class NormClamp(Method):
     per: Literal["network", "tensor"] = "network"
     roles: tuple[str, ...] = ()
 
+    stands = "last"
+
     def __post_init__(self) -> None:
         """Refuse what cannot be meant."""
         if self.per == "tensor" and self.to == "given":
@@ -125,6 +127,8 @@ class NormReplay(Method):
 
     norm: float | Schedule = 1.0
     parameter: str = ""
+
+    stands = "last"
 
     def transform(self) -> optax.GradientTransformation:
         """Remember what norm is wanted after this step; the step passes."""

@@ -43,6 +43,7 @@ class PCGrad(Method):
     variant: Variant = "symmetric"
 
     needs: ClassVar[frozenset[str]] = frozenset({"parts"})
+    stands = "first"
 
     def __post_init__(self) -> None:
         """Refuse an unknown variant."""
