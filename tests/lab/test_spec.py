@@ -254,7 +254,8 @@ def test_a_method_that_would_be_undone_where_it_stands_is_refused(chain, wanted)
 
 
 def test_two_methods_may_both_stand_last():
-    Program(RUN.task, RUN.model, (SAM(), AdamW(), RadialPenalty(), NormClamp(), GrokfastControl()), RUN.training)
+    chain = (SAM(), AdamW(), RadialPenalty(), NormClamp(), GrokfastControl())
+    assert Program(RUN.task, RUN.model, chain, RUN.training).needs == {"gradient"}
 
 
 def test_a_method_at_an_unknown_site_names_the_nearest():

@@ -35,6 +35,11 @@ def groups_of(rows: Sequence[Row], changes: Mapping[str, str]) -> list[str]:
     return list(dict.fromkeys(sorted(changes.get(row.arm, "") or "other" for row in rows)))
 
 
+def ticks_to(budget: int) -> list[int]:
+    """Steps to write at a logarithmic axis that ends at the budget."""
+    return [t for t in (10, 20, 30, 50, 100, 200, 300, 500, 1000, 2000, 5000, 10000) if t <= budget]
+
+
 def write_page(
     results: Results, rows: Sequence[Row], path: str | os.PathLike[str], *, track: str = "",
     changes: Mapping[str, str] | None = None, notes: Mapping[str, str] | None = None,
@@ -65,7 +70,7 @@ def page(
     runs = finishes(results)
     panels = [_strip(results, rows, runs, criterion, changes) for criterion in SHOWN]
     swatches = "".join(
-        f'<span class="key"><span style="color:{COLOURS[i % len(COLOURS)]}">&#9679;</span> {escape(name)}</span> '
+        f'<span><span style="color:{COLOURS[i % len(COLOURS)]}">&#9679;</span> {escape(name)}</span>'
         for i, name in enumerate(groups_of(rows, changes))
     )
     counted = sum(row.n for row in rows)
@@ -74,7 +79,7 @@ def page(
         f"<header><h1>Leaderboard: {escape(results.title or results.name)}</h1>"
         f'<p class="soft">{len(rows)} arms, {counted} of {planned} runs finished; budget {results.budget:,} steps; '
         f"ratios against {escape(results.baseline)}</p></header>",
-        f'<section><h2>Steps to generalise</h2><p class="soft">{swatches}</p>{shell.grid(panels)}'
+        f'<section><h2>Steps to generalise</h2><p class="key">{swatches}</p>{shell.grid(panels)}'
         '<p class="note">A dot is a seed, the bar the median; a cross at the right edge is a seed that did not get '
         "there within the budget. Arms in the order of the first crossing.</p></section>",
         f"<section><h2>All criteria</h2>{_table(rows, results.budget, notes)}"
@@ -122,11 +127,12 @@ def _strip(
                 "hovertemplate": f"median {middle:g} steps<extra>{label(row.arm)}</extra>",
             })  # fmt: skip
     layout = axes("", 90 + 19 * len(rows), f"steps to {CRITERIA[criterion]} crossing (logarithmic)")
-    layout["xaxis"] |= {"type": "log", "dtick": "D2"}
+    ticks = ticks_to(results.budget)
+    layout["xaxis"] |= {"type": "log", "tickvals": ticks, "ticktext": [f"{t:,}" for t in ticks]}
     layout["xaxis"].pop("rangemode", None)
     layout["yaxis"] |= {"tickvals": list(range(len(names))), "ticktext": [label(name) for name in names]}
     layout["yaxis"] |= {"range": [len(names) - 0.4, -0.6]}
-    layout["margin"] = layout["margin"] | {"l": 190}
+    layout["margin"] = layout["margin"] | {"l": max(90, 20 + 7 * max(map(len, names), default=0))}
     return Panel(f"board-{criterion}", f"{CRITERIA[criterion]}", data, layout)
 
 
@@ -142,9 +148,8 @@ def _table(rows: Sequence[Row], budget: int, notes: Mapping[str, str]) -> str:
             f"{f'<br><small>{escape(note)}</small>' if note else ''}</th>"
             f"{''.join(f'<td>{escape(cell)}</td>' for cell in rest)}</tr>"
         )
-    return (
-        f'<div class="scroll"><table class="numbers"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
-    )
+    table = f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody>"
+    return f'<div class="scroll"><table class="numbers ranked">{table}</table></div>'
 
 
 def _orders(rows: Sequence[Row]) -> str:
@@ -221,12 +226,13 @@ def save_figure(
                     color=GREY,
                 )
         axis.set_xscale("log")
-        ticks = [t for t in (10, 20, 30, 50, 100, 200, 300, 500, 1000, 2000, 5000, 10000) if t <= results.budget]
+        ticks = ticks_to(results.budget)
         axis.set_xticks(ticks, [f"{t:,}" for t in ticks])
         axis.minorticks_off()
         axis.set_yticks(range(len(rows)), [row.arm for row in rows], fontsize=6)
         axis.set_ylim(len(rows) - 0.4, -0.6)
-        axis.set_xlim(right=results.budget * 1.9)
+        soonest = min((run.first for run in runs if run.first), default=10)
+        axis.set_xlim(0.8 * soonest, 1.9 * results.budget)
         axis.set_xlabel("steps to 95 % test accuracy, first crossing; dots are seeds, bars medians")
         axis.grid(axis="x", color="#ececec", lw=0.6)
         handles = [
