@@ -1,4 +1,4 @@
-"""The verbs of the tracks: tune, leaderboard, baselines.  Heavy imports wait inside the verb."""
+"""The verbs of the tracks: tune, leaderboard, penalty, baselines.  Heavy imports wait inside the verb."""
 
 from __future__ import annotations
 
@@ -43,6 +43,20 @@ def add(verb: Callable[..., argparse.ArgumentParser]) -> None:
     board.add_argument("--no-train", action="store_true", help="rank what is there")
     board.add_argument("--to", metavar="FILE", type=Path, help="a .html, .md, .csv (runs), .svg, .pdf or .png")
     board.add_argument("--quiet", action="store_true", help="no progress, only the table")
+
+    penalty = verb(
+        "penalty", _penalty, "what the radial penalty adds to recipes tuned alone and with it",
+        epilog="Of every recipe both settings are trained, each with the penalty and without.  The store is the "
+        "leaderboard's, whose runs are not trained again.",
+    )  # fmt: skip
+    penalty.add_argument("track", metavar="TRACK", help="a track that has a leaderboard, such as track-c2")
+    penalty.add_argument("--recipes", metavar="A,B", default="", help="only these, by the name of the arm alone")
+    penalty.add_argument("--seeds", type=int, help="paired seeds (default: the track's)")
+    penalty.add_argument("--tuned", metavar="DIR", type=Path, help="winners to use (default: those of the package)")
+    penalty.add_argument("--out", metavar="DIR", type=Path, help="the store (default: runs/leaderboard-TRACK)")
+    penalty.add_argument("--no-train", action="store_true", help="compare what is there")
+    penalty.add_argument("--to", metavar="FILE", type=Path, help="a .md, .svg, .pdf or .png (default: OUT/penalty.svg)")
+    penalty.add_argument("--quiet", action="store_true", help="no progress, only the table")
 
     baselines = verb("baselines", _baselines, "train rivals as they were published, and compare with what was reported")
     baselines.add_argument("names", nargs="*", metavar="NAME", help="which (default: all): the NAME in reproduce-NAME")
@@ -89,12 +103,8 @@ def _tune(arguments: argparse.Namespace, extra: list[str]) -> None:
 
 
 def _leaderboard(arguments: argparse.Namespace, extra: list[str]) -> None:
-    import jax
-
     from anglewise.lab import board as boarding
-    from anglewise.lab.report.live import progress_for
-    from anglewise.lab.runner import train
-    from anglewise.lab.store import Reader, Store, collect
+    from anglewise.lab.store import Reader
 
     _board_of(arguments.track)
     if arguments.to is not None and arguments.to.suffix not in boarding.ENDINGS:
@@ -103,38 +113,52 @@ def _leaderboard(arguments: argparse.Namespace, extra: list[str]) -> None:
     made = boarding.assemble(arguments.track, only, arguments.seeds or 0, arguments.tuned)
     out = arguments.out or Path("runs") / f"leaderboard-{arguments.track}"
     if not arguments.no_train:
-        provenance = collect(
-            command=sys.argv, device=str(jax.devices()[0].device_kind), precision=made.experiment.training.precision
-        )
-        with Store.open(out) as store, stoppable() as stop:
-            train(
-                made.experiment, store, progress_for(made.experiment, quiet=arguments.quiet), provenance=provenance,
-                command="anglewise " + shlex.join(sys.argv[1:]), stop=stop.is_set, readings=(),
-            )  # fmt: skip
+        _train(made.experiment, out, quiet=arguments.quiet)
     print(boarding.shown(made, Reader(out)))
     for written in boarding.written(made, Reader(out), arguments.to or out / "leaderboard.html"):
         print(f"leaderboard: {written.resolve()}")
 
 
-def _baselines(arguments: argparse.Namespace, extra: list[str]) -> None:
+def _penalty(arguments: argparse.Namespace, extra: list[str]) -> None:
+    from anglewise.lab import crossing
+    from anglewise.lab.store import Reader
+
+    _board_of(arguments.track)
+    if arguments.to is not None and arguments.to.suffix not in crossing.ENDINGS:
+        raise SpecError(f"--to {arguments.to}: expected a name ending in {', '.join(crossing.ENDINGS)}")
+    only = [name.strip() for name in arguments.recipes.split(",") if name.strip()]
+    made = crossing.cross(arguments.track, only, arguments.seeds or 0, arguments.tuned)
+    out = arguments.out or Path("runs") / f"leaderboard-{arguments.track}"
+    if not arguments.no_train:
+        _train(made.experiment, out, quiet=arguments.quiet)
+    print(crossing.shown(made, Reader(out)))
+    print(f"penalty: {crossing.written(made, Reader(out), arguments.to or out / 'penalty.svg').resolve()}")
+
+
+def _train(experiment: Any, out: Path, *, quiet: bool) -> None:
+    """Train what the store lacks of an experiment; stopped, it says how to go on."""
     import jax
 
-    from anglewise.lab import baselines
-    from anglewise.lab.experiments.reproduce import REPRODUCTIONS
     from anglewise.lab.report.live import progress_for
     from anglewise.lab.runner import train
-    from anglewise.lab.store import Reader, Store, collect
+    from anglewise.lab.store import Store, collect
+
+    provenance = collect(
+        command=sys.argv, device=str(jax.devices()[0].device_kind), precision=experiment.training.precision
+    )
+    with Store.open(out) as store, stoppable() as stop:
+        train(
+            experiment, store, progress_for(experiment, quiet=quiet), provenance=provenance,
+            command="anglewise " + shlex.join(sys.argv[1:]), stop=stop.is_set, readings=(),
+        )  # fmt: skip
+
+
+def _baselines(arguments: argparse.Namespace, extra: list[str]) -> None:
+    from anglewise.lab import baselines
+    from anglewise.lab.experiments.reproduce import REPRODUCTIONS
+    from anglewise.lab.store import Reader
 
     names = baselines.chosen(arguments.names)
-    if not arguments.no_train:
-        with Store.open(arguments.out) as store, stoppable() as stop:
-            for name in names:
-                experiment = REPRODUCTIONS[name].experiment
-                provenance = collect(
-                    command=sys.argv, device=str(jax.devices()[0].device_kind), precision=experiment.training.precision
-                )
-                train(
-                    experiment, store, progress_for(experiment, quiet=arguments.quiet), provenance=provenance,
-                    command=f"anglewise baselines {name}", stop=stop.is_set, readings=(),
-                )  # fmt: skip
+    for name in () if arguments.no_train else names:
+        _train(REPRODUCTIONS[name].experiment, arguments.out, quiet=arguments.quiet)
     print(baselines.markdown(baselines.read(Reader(arguments.out), names)))

@@ -239,4 +239,4 @@ def _no_store(root: Path) -> str:
     if inside:
         return f"{root} is not a store, it holds {len(inside)}: give one of {', '.join(map(str, inside))}"
     beside = [str(marker.parent) for marker in root.parent.glob(f"*/{MARKER}")]
-    return unknown("store", str(root), beside) + ". `anglewise run` makes one"
+    return unknown("store", str(root), beside) + ". Commands that train make one, such as `anglewise run`"

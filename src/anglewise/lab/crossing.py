@@ -1,0 +1,95 @@
+r"""What does the radial penalty add?  Two settings of each recipe, each with the penalty and without.
+
+A recipe was searched alone and, with an equal budget, jointly with the penalty.  The two winners differ in every
+number, so the ratio of their times mixes what the penalty does with what either search happened to find.  Crossing
+settings with the penalty takes the two apart:
+
+===================  ====================  ==========================
+setting found        without the penalty   with it
+===================  ====================  ==========================
+alone                the winner alone      *penalty put in*
+with the penalty     *penalty taken out*   the joint winner
+===================  ====================  ==========================
+
+The penalty that is put in has the joint winner's strength and target; nothing else changes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from anglewise.errors import SpecError, unknown
+from anglewise.lab import board
+from anglewise.lab.report import crossing
+from anglewise.lab.report.crossing import Recipe
+from anglewise.lab.report.results import load
+from anglewise.lab.report.shell import write_page
+from anglewise.lab.spec import Arm, Experiment
+
+ENDINGS = (".md", ".svg", ".pdf", ".png")
+
+
+class Crossing(NamedTuple):
+    """What is trained, and which arms make up a recipe."""
+
+    experiment: Experiment
+    recipes: tuple[Recipe, ...]
+
+
+def cross(track: str, only: Sequence[str] = (), seeds: int = 0, tuned: Path | None = None) -> Crossing:
+    """A track's recipes that were tuned both alone and with the penalty, crossed.
+
+    Runs of the two winners are those of the track's leaderboard, so in its store they are not trained again.
+
+    Args:
+        track: Its name.
+        only: Names of recipes, empty for all.
+        seeds: Paired seeds, 0 for the track's.
+        tuned: Folder with winners; None for the package's own.
+
+    Raises:
+        SpecError: For an unknown recipe, or a track without any.
+    """
+    made = board.assemble(track, (), seeds, tuned)
+    arms = {arm.name: arm for arm in made.experiment.arms if made.notes.get(arm.name) != "not tuned"}
+    pairs = {name: joint for name in arms if (joint := _joint(name)) in arms}
+    if not pairs:
+        raise SpecError(f"{track} has no recipe that was tuned both alone and with the penalty")
+    for name in only:
+        if name not in pairs:
+            raise SpecError(unknown(f"recipe of {track} that was tuned with the penalty", name, pairs))
+    recipes: list[Recipe] = []
+    chosen: list[Arm] = []
+    for name in only or pairs:
+        alone, joint = arms[name], arms[pairs[name]]
+        put_in = Arm(f"{name}, penalty put in", (*alone.methods, joint.methods[-1]))
+        taken_out = Arm(f"{joint.name}, penalty taken out", joint.methods[:-1])
+        recipes.append(Recipe(name, (alone.name, put_in.name), (taken_out.name, joint.name)))
+        chosen += [alone, put_in, taken_out, joint]
+    return Crossing(dataclasses.replace(made.experiment, arms=tuple(chosen), baseline=chosen[0].name), tuple(recipes))
+
+
+def _joint(name: str) -> str:
+    return "radial" if name == "adamw" else f"{name}+radial"
+
+
+def written(made: Crossing, reader: Any, to: Path) -> Path:
+    """Write what came out; the ending of `to` is the format.
+
+    Raises:
+        AnglewiseError: If the file cannot be written.
+    """
+    results = load(reader, made.experiment.experiment_id)
+    found = crossing.effects(results, made.recipes)
+    if to.suffix == ".md":
+        return write_page(crossing.markdown(found, results.budget), to)
+    return crossing.save_figure(results, found, to)
+
+
+def shown(made: Crossing, reader: Any) -> str:
+    """The table for a terminal."""
+    results = load(reader, made.experiment.experiment_id)
+    return crossing.markdown(crossing.effects(results, made.recipes), results.budget) + "\n" + crossing.NOTE
