@@ -55,7 +55,7 @@ def cross(track: str, only: Sequence[str] = (), seeds: int = 0, tuned: Path | No
     """
     made = board.assemble(track, (), seeds, tuned)
     arms = {arm.name: arm for arm in made.experiment.arms if made.notes.get(arm.name) != "not tuned"}
-    pairs = {name: joint for name in arms if (joint := _joint(name)) in arms}
+    pairs = {name: other for name in arms if (other := _joint(name)) in arms}
     if not pairs:
         raise SpecError(f"{track} has no recipe that was tuned both alone and with the penalty")
     for name in only:

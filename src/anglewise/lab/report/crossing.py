@@ -132,7 +132,7 @@ def save_figure(results: Results, found: Sequence[Effect], path: str | os.PathLi
     path, runs = checked(path), finishes(results)
     ways = (("without the penalty", COLOURS[0], "o", -0.16), ("with it", COLOURS[1], "D", 0.16))
     with styled():
-        drawn = Figure(figsize=(TWO_COLUMNS, 0.9 + 0.27 * len(found)), layout="constrained")
+        drawn = Figure(figsize=(TWO_COLUMNS, 1.3 + 0.27 * len(found)), layout="constrained")
         axis = drawn.subplots()
         for i, effect in enumerate(found):
             for j, (_, ink, mark, shift) in enumerate(ways):
