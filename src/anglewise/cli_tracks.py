@@ -35,28 +35,24 @@ def add(verb: Callable[..., argparse.ArgumentParser]) -> None:
     tune.add_argument("--to", metavar="DIR", type=Path, help="winners, one NAME.toml each (default: OUT/winners)")
 
     board = verb("leaderboard", _leaderboard, "train a track's arms, each as tuned, and rank them")
-    board.add_argument("track", metavar="TRACK", help="a track that has a leaderboard, such as track-c2")
     board.add_argument("--arms", metavar="A,B", default="", help="only these arms")
-    board.add_argument("--seeds", type=int, help="paired seeds (default: the track's)")
-    board.add_argument("--tuned", metavar="DIR", type=Path, help="winners to use (default: those of the package)")
-    board.add_argument("--out", metavar="DIR", type=Path, help="the store (default: runs/leaderboard-TRACK)")
-    board.add_argument("--no-train", action="store_true", help="rank what is there")
-    board.add_argument("--to", metavar="FILE", type=Path, help="a .html, .md, .csv (runs), .svg, .pdf or .png")
-    board.add_argument("--quiet", action="store_true", help="no progress, only the table")
-
     penalty = verb(
         "penalty", _penalty, "what the radial penalty adds to recipes tuned alone and with it",
         epilog="Of every recipe both settings are trained, each with the penalty and without.  The store is the "
         "leaderboard's, whose runs are not trained again.",
     )  # fmt: skip
-    penalty.add_argument("track", metavar="TRACK", help="a track that has a leaderboard, such as track-c2")
     penalty.add_argument("--recipes", metavar="A,B", default="", help="only these, by the name of the arm alone")
-    penalty.add_argument("--seeds", type=int, help="paired seeds (default: the track's)")
-    penalty.add_argument("--tuned", metavar="DIR", type=Path, help="winners to use (default: those of the package)")
-    penalty.add_argument("--out", metavar="DIR", type=Path, help="the store (default: runs/leaderboard-TRACK)")
-    penalty.add_argument("--no-train", action="store_true", help="compare what is there")
-    penalty.add_argument("--to", metavar="FILE", type=Path, help="a .md, .svg, .pdf or .png (default: OUT/penalty.svg)")
-    penalty.add_argument("--quiet", action="store_true", help="no progress, only the table")
+    for parser, written in (
+        (board, "a .html, .md, .csv (runs), .svg, .pdf or .png (default: OUT/leaderboard.html)"),
+        (penalty, "a .md, .svg, .pdf or .png (default: OUT/penalty.svg)"),
+    ):
+        parser.add_argument("track", metavar="TRACK", help="a track that has a leaderboard, such as track-c2")
+        parser.add_argument("--seeds", type=int, help="paired seeds (default: the track's)")
+        parser.add_argument("--tuned", metavar="DIR", type=Path, help="winners to use (default: those of the package)")
+        parser.add_argument("--out", metavar="DIR", type=Path, help="the store (default: runs/leaderboard-TRACK)")
+        parser.add_argument("--no-train", action="store_true", help="read what is there")
+        parser.add_argument("--to", metavar="FILE", type=Path, help=written)
+        parser.add_argument("--quiet", action="store_true", help="no progress, only the table")
 
     baselines = verb("baselines", _baselines, "train rivals as they were published, and compare with what was reported")
     baselines.add_argument("names", nargs="*", metavar="NAME", help="which (default: all): the NAME in reproduce-NAME")
