@@ -40,7 +40,7 @@ BASE_A = Base(
     lion_lr=1e-3,
     clip=RELEASED,
 )
-
+BASE_S = Base(AdamW(lr=Warmup(0.01, 3.0), wd=1.0, beta1=0.9, beta2=0.98), (2e-3, 0.05), (0.2, 10.0), (0.2, 1.5))
 
 BEST_C2 = ("constrained-muon", "harmonic", "sphere-cosine", "constrained-muon-published", "project-tangential")
 BEST_A = ("muon", "constrained-muon", "grokfast-ema", "weight-norm", "man")
@@ -231,8 +231,10 @@ BOARDS: dict[str, Board] = {
         (),
     ),
     "track-s": Board(
-        dataclasses.replace(TRACK_S, training=Training(budget=3_000, every=10, further=200), seeds=8),
-        tuple(rivals(BASE_C)),
+        dataclasses.replace(
+            TRACK_S, training=Training(budget=1500, every=10, batch=1024, order="replacement", further=100), seeds=8
+        ),
+        tuple(rivals(BASE_S)),
         (),
     ),
 }

@@ -95,15 +95,15 @@ TRACK_E = Experiment(
     training=Training(budget=5000, every=10, batch=512, threshold=0.99, further=0, measure_every=200),
 )
 
-GROUP = AdamW(lr=1e-3, wd=1.0, beta1=0.9, beta2=0.98)
+GROUP = AdamW(lr=0.01, wd=1.0, beta1=0.9, beta2=0.98)
 TRACK_S = Experiment(
     name="track-s",
-    title="Track S: composition in S5, MLP on two embeddings, full batch",
+    title="Track S: composition in S5, 50 %, MLP on two embeddings, 1,024 examples an update",
     task=Permutations(n=5, train=0.5),
     model=MLP(hidden=(256,), embedding=128, shared=False),
     arms=(Arm("adamw", (GROUP,)), Arm("adamw+radial", (GROUP, RadialPenalty(strength=0.05, target=1.0)))),
     seeds=4,
-    training=Training(budget=4000, every=10, further=0, measure_every=200),
+    training=Training(budget=1500, every=10, batch=1024, order="replacement", further=0, measure_every=100),
 )
 
 EXPERIMENTS = (TRACK_A, TRACK_B, TRACK_C1, TRACK_C2, TRACK_D, TRACK_E, TRACK_S)
