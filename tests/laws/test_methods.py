@@ -192,10 +192,44 @@ def test_law_7_arms_share_weights_split_and_batches(case):
     assert bits(other) != bits(here)  # control: another seed is another start
 
 
-def test_law_8_only_known_needs_are_declared(case):
+def test_law_8_only_declared_needs_are_used_and_all_that_are_declared(case, monkeypatch):
+    """The engine hands a method what it declares and nothing else, so that using more fails in every other law; here
+    each need is withheld, and the method must miss it."""
     known = {"gradient", "parts", "noise", "forward-noise", "whole-batch", "outer", "data"}
     for method in case.chain:
         assert method.needs <= known
+        usual = numbers(trained(runs_of(case, case.chain))[0]) if "forward-noise" in method.needs else None
+        for need in method.needs:
+            with monkeypatch.context() as patch:
+                patch.setattr(type(method), "needs", method.needs - {need})
+                assert misses(case, need, usual), f"{type(method).__name__} declares {need!r} and does without"
+
+
+def ended(runs, layout):
+    """Weights of a population with a program of its own."""
+    population = Population(runs, Compiled(runs[0], layout, (), ()))
+    population.begin()
+    while population.live.any():
+        population.advance()
+    return numbers(population)
+
+
+def misses(case, need, usual):
+    """Whether training fails, or goes another way, where a method's need is not met."""
+    runs = runs_of(case, case.chain, (0, 1, 2))
+    if need == "whole-batch":  # in blocks of rows, which without the need are taken one by one
+        return not np.allclose(ended(runs, Layout(True, 20, 6)), numbers(trained(runs, block=0)[0]), **CLOSE)
+    if need == "forward-noise":  # without it, as where accuracy is measured
+        return not np.allclose(ended(runs[:1], Layout(False, 0, 6)), usual, **CLOSE)
+    program, key = Compiled(runs[0], Layout(False, 0, 6), (), ()).program, jax.random.key(0)
+    try:
+        with arithmetic(TRAINING):
+            methods = jax.tree.map(lambda x: jnp.asarray(x, "float64"), runs[0].arm.methods)
+            member = Member(methods, runs[0].task.split(key), key, key)
+            jax.eval_shape(program.step, member, jax.eval_shape(program.start, member, key))
+    except (TypeError, ValueError, AttributeError, KeyError):
+        return True
+    return False
 
 
 def test_law_9_a_nan_stays_with_its_member(case):
