@@ -44,7 +44,7 @@ def tuned(tmp_path_factory):
     """A folder in which two of three entries have been tuned."""
     home = tmp_path_factory.mktemp("tracks")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(boards.BOARDS, "tiny", Board(TRACK, ENTRIES, FIXED))
+        patch.setitem(boards.BOARDS, "tiny", Board(TRACK, ENTRIES, FIXED, refused={"square": "the network is round"}))
         patch.chdir(home)
         words = "tune tiny --arm adamw,radial --trials 2 --rounds 1 --seeds 1 --budget 30 --to winners"
         assert main(words.split()) == 0
@@ -69,6 +69,7 @@ def test_a_leaderboard_ranks_winners_and_says_what_was_not_tuned(tuned, capsys):
     assert len(list(csv.DictReader((tuned / "board.csv").read_text().splitlines()))) == 4 * 3
     page = (tuned / "store" / "leaderboard.html").read_text()
     assert "2 trials in 1 rounds" in page and "Not tuned" in page
+    assert all("square (the network is round)" in text for text in (shown, page, (tuned / "board.md").read_text()))
 
 
 def test_the_penalty_is_put_in_and_taken_out_and_the_winners_are_not_trained_again(tuned, capsys):
@@ -101,6 +102,11 @@ def test_the_penalty_is_put_in_and_taken_out_and_the_winners_are_not_trained_aga
         ("penalty unheard-of", "unknown track with a leaderboard 'unheard-of'"),
         ("penalty tiny --no-train --tuned winners --out nowhere", "unknown store 'nowhere'"),
         ("leaderboard tiny --arms unheard-of", "unknown arm of tiny 'unheard-of'"),
+        (
+            "leaderboard track-a --arms sphere-cosine",
+            "sphere-cosine has no place on track-a: a layer norm",
+        ),
+        ("tune track-a --arm sphere-cosine", "sphere-cosine has no place on track-a: a layer norm"),
         ("tune tiny --arm unheard-of", "unknown entry of tiny 'unheard-of'"),
     ],
 )

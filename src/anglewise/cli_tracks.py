@@ -79,6 +79,8 @@ def _tune(arguments: argparse.Namespace, extra: list[str]) -> None:
     entries = {entry.arm.name: entry for entry in board.entries}
     names = [name.strip() for name in arguments.arm.split(",") if name.strip()] or list(entries)
     for name in names:
+        if name in board.refused:
+            raise SpecError(f"{name} has no place on {arguments.track}: {board.refused[name]}")
         if name not in entries:
             raise SpecError(unknown(f"entry of {arguments.track}", name, entries))
     given = {name: getattr(arguments, name) for name in ("trials", "rounds", "seeds")}

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import tomllib
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -12,15 +14,19 @@ from anglewise.errors import SpecError
 from anglewise.lab import tuning, winners
 from anglewise.lab.catalogue import METHODS, SCHEDULES
 from anglewise.lab.config import arms_of
+from anglewise.lab.engine.layout import Layout
+from anglewise.lab.engine.population import Compiled
+from anglewise.lab.engine.step import Member
 from anglewise.lab.experiments import boards
 from anglewise.lab.experiments.boards import BOARDS
+from anglewise.lab.experiments.rivals import rivals
 from anglewise.lab.experiments.space import Axis, Entry
 from anglewise.lab.methods.controls import ScaleInit
 from anglewise.lab.methods.optimizers import AdamW
 from anglewise.lab.models.mlp import MLP
 from anglewise.lab.runner import Interrupted
 from anglewise.lab.schedules import Linear, Warmup
-from anglewise.lab.spec import Arm, Experiment, Training
+from anglewise.lab.spec import Arm, Experiment, Run, Training
 from anglewise.lab.store import Reader, Store
 from anglewise.lab.tasks.held_out import HeldOut
 from anglewise.lab.tasks.modular import Modular
@@ -156,6 +162,29 @@ def test_every_entry_of_every_board_can_be_placed_written_and_read(track):
         assert {"lr"} <= kinds or any(field.startswith("lr") for field in kinds)
     names_here = [entry.arm.name for entry in BOARDS[track].entries] + [arm.name for arm, *_ in BOARDS[track].fixed]
     assert len(set(names_here)) == len(names_here)
+
+
+def begins(track, arm):
+    """Whether a track's network takes an arm: its first state, in shapes alone."""
+    experiment, key = BOARDS[track].track, jax.random.key(0)
+    run = Run(track, experiment.task, experiment.model, arm, experiment.training, 0)
+    program, data = Compiled(run, Layout(False, 0, 1), (), ()).program, experiment.task.split(key)
+    methods = jax.tree.map(lambda x: jnp.asarray(x, "float32"), arm.methods)
+    try:
+        jax.eval_shape(lambda methods: program.start(Member(methods, data, key, key), key), methods)
+    except SpecError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("track", BOARDS)
+def test_every_arm_of_a_board_can_begin_and_those_without_a_row_cannot(track):
+    board = BOARDS[track]
+    for arm in (*(entry.arm for entry in board.entries), *(arm for arm, *_ in board.fixed)):
+        assert begins(track, arm), arm.name
+    rivals_here = {entry.arm.name: entry.arm for entry in rivals(boards.BASE_C)}
+    for name in board.refused:
+        assert not begins(track, rivals_here[name]), name
 
 
 @pytest.mark.parametrize("track", BOARDS)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,6 +27,7 @@ class Made(NamedTuple):
         changes: By arm, what it changes.
         notes: By arm, why it stands outside the ranking, or that it was not tuned.
         found: By arm, how its setting was found.
+        refused: Rivals that the track's network cannot take, and why.
     """
 
     track: str
@@ -34,6 +35,7 @@ class Made(NamedTuple):
     changes: dict[str, str]
     notes: dict[str, str]
     found: dict[str, str]
+    refused: Mapping[str, str]
 
 
 def assemble(track: str, only: Sequence[str] = (), seeds: int = 0, tuned: Path | None = None) -> Made:
@@ -51,6 +53,8 @@ def assemble(track: str, only: Sequence[str] = (), seeds: int = 0, tuned: Path |
     board, winners, found, notes = boards.BOARDS[track], dict[str, Arm](), dict[str, str](), dict[str, str]()
     names = [entry.arm.name for entry in board.entries] + [arm.name for arm, *_ in board.fixed]
     for name in only:
+        if name in board.refused:
+            raise SpecError(f"{name} has no place on {track}: {board.refused[name]}")
         if name not in names:
             raise SpecError(unknown(f"arm of {track}", name, names))
     for entry in board.entries:
@@ -69,7 +73,7 @@ def assemble(track: str, only: Sequence[str] = (), seeds: int = 0, tuned: Path |
         found[arm.name], notes[arm.name] = f"{source}, as published", "as published"
     changes = {entry.arm.name: entry.changes for entry in board.entries}
     changes |= {arm.name: what for arm, _, what in board.fixed}
-    return Made(track, boards.experiment(track, winners, only, seeds), changes, notes, found)
+    return Made(track, boards.experiment(track, winners, only, seeds), changes, notes, found, board.refused)
 
 
 def shown(made: Made, reader: Any) -> str:
@@ -93,7 +97,7 @@ def shown(made: Made, reader: Any) -> str:
     console = Console(width=150, record=True, file=None, force_terminal=False)
     with console.capture() as captured:
         console.print(table)
-    return captured.get() + leaderboard.NOTE
+    return captured.get() + leaderboard.NOTE + leaderboard.without(made.refused, start="\n")
 
 
 def written(made: Made, reader: Any, to: Path) -> list[Path]:
@@ -106,11 +110,24 @@ def written(made: Made, reader: Any, to: Path) -> list[Path]:
     if to.suffix == ".html":
         return [
             leaderboard_page.write_page(
-                results, rows, to, track=made.track, changes=made.changes, notes=made.notes, found=made.found
+                results,
+                rows,
+                to,
+                track=made.track,
+                changes=made.changes,
+                notes=made.notes,
+                found=made.found,
+                refused=made.refused,
             )
         ]
     if to.suffix == ".md":
-        return [write_page(leaderboard.markdown(rows, results.budget, made.notes), to)]
+        return [
+            write_page(
+                leaderboard.markdown(rows, results.budget, made.notes)
+                + leaderboard.without(made.refused, start="\n", end="\n"),
+                to,
+            )
+        ]
     if to.suffix == ".csv":
         return [write_page(leaderboard.write_runs(results), to)]
     return [leaderboard_page.save_figure(results, rows, to, made.changes)]

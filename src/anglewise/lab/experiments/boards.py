@@ -9,8 +9,9 @@ from __future__ import annotations
 import dataclasses
 import math
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.resources import files
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from anglewise.lab.experiments.constrained import EVERYTHING, constrained, constrained_entry
@@ -42,6 +43,11 @@ BASE_A = Base(
 )
 BASE_S = Base(AdamW(lr=Warmup(0.01, 3.0), wd=1.0, beta1=0.9, beta2=0.98), (2e-3, 0.05), (0.2, 10.0), (0.2, 1.5))
 
+NORM_BEFORE_HEAD = {"sphere-cosine": "a layer norm stands before the head, where its cosine head would"}
+NO_EMBEDDING = {"groktransfer": "the input is one-hot, there is no embedding to transfer"}
+BIASED_HEAD = {"sphere-cosine": "the head has a bias, a cosine head has none"}
+"""What some networks cannot take."""
+
 BEST_C2 = ("constrained-muon", "harmonic", "sphere-cosine", "constrained-muon-published", "project-tangential")
 BEST_A = ("muon", "constrained-muon", "grokfast-ema", "weight-norm", "man")
 """The five recipes without the penalty that a search on the track found fastest: each is tuned once more with the
@@ -56,12 +62,18 @@ class Board(NamedTuple):
         entries: What is tuned.
         fixed: Published settings, shown as they are, with where they come from and what they change.
         baseline: The arm that ratios refer to.
+        refused: Rivals that this track's network cannot take, and why.
     """
 
     track: Experiment
     entries: tuple[Entry, ...]
     fixed: tuple[tuple[Arm, str, str], ...]
     baseline: str = "adamw"
+    refused: Mapping[str, str] = MappingProxyType({})
+
+
+def _but(entries: Iterable[Entry], refused: Mapping[str, str]) -> tuple[Entry, ...]:
+    return tuple(entry for entry in entries if entry.arm.name not in refused)
 
 
 def _fixed_c() -> tuple[tuple[Arm, str, str], ...]:
@@ -170,8 +182,9 @@ def _board_a() -> Board:
             GRADIENT,
         ),
     )
-    entries = (*rivals(BASE_A), constrained_entry("constrained-muon", "Cesista 2025", MUON_A))
-    return Board(BOARD_A, (*entries, *(penalised(entry) for entry in entries if entry.arm.name in BEST_A)), fixed)
+    entries = (*_but(rivals(BASE_A), NORM_BEFORE_HEAD), constrained_entry("constrained-muon", "Cesista 2025", MUON_A))
+    jointly = (penalised(entry) for entry in entries if entry.arm.name in BEST_A)
+    return Board(BOARD_A, (*entries, *jointly), fixed, refused=NORM_BEFORE_HEAD)
 
 
 def _board_a_record() -> Board:
@@ -217,13 +230,15 @@ BOARDS: dict[str, Board] = {
     ),
     "track-c1": Board(
         dataclasses.replace(TRACK_C1, training=Training(budget=400, every=2, further=40), seeds=32),
-        tuple(rivals(BASE_C)),
+        _but(rivals(BASE_C), NO_EMBEDDING),
         _fixed_c(),
+        refused=NO_EMBEDDING,
     ),
     "track-d": Board(
         dataclasses.replace(TRACK_D, training=Training(budget=20_000, every=10, threshold=0.9, further=500), seeds=5),
-        tuple(rivals(Base(AdamW(lr=1e-3, wd=0.1), (3e-4, 3e-2), (1e-2, 10.0), (0.2, 1.5)))),
+        _but(rivals(Base(AdamW(lr=1e-3, wd=0.1), (3e-4, 3e-2), (1e-2, 10.0), (0.2, 1.5))), BIASED_HEAD | NO_EMBEDDING),
         (),
+        refused=BIASED_HEAD | NO_EMBEDDING,
     ),
     "track-e": Board(
         dataclasses.replace(TRACK_E, training=Training(budget=5_000, every=10, batch=512, further=500), seeds=8),

@@ -223,6 +223,13 @@ def markdown(found: Sequence[Row], budget: int, notes: Mapping[str, str] | None 
     return "\n".join(lines) + "\n"
 
 
+def without(refused: Mapping[str, str], start: str = "", end: str = "") -> str:
+    """Who has no row, and why; empty where everybody has one."""
+    if not refused:
+        return ""
+    return start + "Without a row: " + "; ".join(f"{name} ({why})" for name, why in refused.items()) + "." + end
+
+
 def _median(found: Interval | None, budget: int) -> str:
     if found is None:
         return DASH

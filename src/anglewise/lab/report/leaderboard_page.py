@@ -6,6 +6,7 @@ import math
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from anglewise.lab.report import shell
@@ -19,6 +20,7 @@ from anglewise.lab.report.leaderboard import (
     cells,
     finishes,
     published_table,
+    without,
 )
 from anglewise.lab.report.paper import TWO_COLUMNS, checked, save, styled
 from anglewise.lab.report.results import Results
@@ -43,7 +45,7 @@ def ticks_to(budget: int) -> list[int]:
 def write_page(
     results: Results, rows: Sequence[Row], path: str | os.PathLike[str], *, track: str = "",
     changes: Mapping[str, str] | None = None, notes: Mapping[str, str] | None = None,
-    found: Mapping[str, str] | None = None,
+    found: Mapping[str, str] | None = None, refused: Mapping[str, str] | None = None,
 ) -> Path:  # fmt: skip
     """Write a leaderboard as one self-contained page.
 
@@ -55,16 +57,17 @@ def write_page(
         changes: What each arm changes: the colour of its dots.
         notes: Why an arm stands outside the ranking.
         found: How each arm's setting was found.
+        refused: Who has no row, and why.
 
     Raises:
         AnglewiseError: If the file cannot be written.
     """
-    return shell.write_page(page(results, rows, track, changes or {}, notes or {}, found or {}), path)
+    return shell.write_page(page(results, rows, track, changes or {}, notes or {}, found or {}, refused or {}), path)
 
 
 def page(
     results: Results, rows: Sequence[Row], track: str, changes: Mapping[str, str], notes: Mapping[str, str],
-    found: Mapping[str, str],
+    found: Mapping[str, str], refused: Mapping[str, str] = MappingProxyType({}),
 ) -> str:  # fmt: skip
     """The whole page as text."""
     runs = finishes(results)
@@ -83,7 +86,7 @@ def page(
         '<p class="note">A dot is a seed, the bar the median; a cross at the right edge is a seed that did not get '
         "there within the budget. Arms in the order of the first crossing.</p></section>",
         f"<section><h2>All criteria</h2>{_table(rows, results.budget, notes)}"
-        f'<p class="note">{escape(NOTE)}</p></section>',
+        f'<p class="note">{escape(NOTE)} {escape(without(refused))}</p></section>',
         _orders(rows),
         _published(track),
         _found(rows, found),
