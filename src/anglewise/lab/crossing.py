@@ -63,7 +63,7 @@ def cross(track: str, only: Sequence[str] = (), seeds: int = 0, tuned: Path | No
             raise SpecError(unknown(f"recipe of {track} that was tuned with the penalty", name, pairs))
     recipes: list[Recipe] = []
     chosen: list[Arm] = []
-    for name in only or pairs:
+    for name in (name for name in pairs if not only or name in only):
         alone, joint = arms[name], arms[pairs[name]]
         put_in = Arm(f"{name}, penalty put in", (*alone.methods, joint.methods[-1]))
         taken_out = Arm(f"{joint.name}, penalty taken out", joint.methods[:-1])
