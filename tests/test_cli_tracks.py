@@ -80,6 +80,10 @@ def test_the_penalty_is_put_in_and_taken_out_and_the_winners_are_not_trained_aga
     rows = re.findall(r"^\| adamw \| (alone|with the penalty) \| .* \| .* \|$", shown, flags=re.M)
     assert rows == ["alone", "with the penalty"]
     assert (tuned / "store" / "penalty.svg").stat().st_size > 1000
+    for ending, size in (("md", 4), ("csv", 1 + 4 * 3)):
+        words = f"penalty tiny --tuned winners --no-train --out store --to crossed.{ending}"
+        assert main(words.split()) == 0
+        assert len((tuned / f"crossed.{ending}").read_text().splitlines()) == size
     after = {run.name: run.stat().st_mtime_ns for run in (tuned / "store" / "runs").iterdir()}
     assert before == {name: after[name] for name in before} and len(after) == len(before) + 2 * 3
     specs = [manifest["spec"]["arms"] for manifest in Reader(tuned / "store").experiments()]
@@ -98,7 +102,7 @@ def test_the_penalty_is_put_in_and_taken_out_and_the_winners_are_not_trained_aga
             "unknown recipe of tiny that was tuned with the penalty 'untuned'",
         ),
         ("penalty tiny --tuned nowhere", "no recipe that was tuned both alone and with the penalty"),
-        ("penalty tiny --to x.html", "expected a name ending in .md, .svg, .pdf, .png"),
+        ("penalty tiny --to x.html", "expected a name ending in .md, .csv, .svg, .pdf, .png"),
         ("penalty unheard-of", "unknown track with a leaderboard 'unheard-of'"),
         ("penalty tiny --no-train --tuned winners --out nowhere", "unknown store 'nowhere'"),
         ("leaderboard tiny --arms unheard-of", "unknown arm of tiny 'unheard-of'"),

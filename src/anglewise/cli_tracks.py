@@ -44,7 +44,7 @@ def add(verb: Callable[..., argparse.ArgumentParser]) -> None:
     penalty.add_argument("--recipes", metavar="A,B", default="", help="only these, by the name of the arm alone")
     for parser, written in (
         (board, "a .html, .md, .csv (runs), .svg, .pdf or .png (default: OUT/leaderboard.html)"),
-        (penalty, "a .md, .svg, .pdf or .png (default: OUT/penalty.svg)"),
+        (penalty, "a .md, .csv (runs), .svg, .pdf or .png (default: OUT/penalty.svg)"),
     ):
         parser.add_argument("track", metavar="TRACK", help="a track that has a leaderboard, such as track-c2")
         parser.add_argument("--seeds", type=int, help="paired seeds (default: the track's)")

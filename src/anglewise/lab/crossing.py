@@ -25,11 +25,12 @@ from anglewise.errors import SpecError, unknown
 from anglewise.lab import board
 from anglewise.lab.report import crossing
 from anglewise.lab.report.crossing import Recipe
+from anglewise.lab.report.leaderboard import write_runs
 from anglewise.lab.report.results import load
 from anglewise.lab.report.shell import write_page
 from anglewise.lab.spec import Arm, Experiment
 
-ENDINGS = (".md", ".svg", ".pdf", ".png")
+ENDINGS = (".md", ".csv", ".svg", ".pdf", ".png")
 
 
 class Crossing(NamedTuple):
@@ -86,6 +87,8 @@ def written(made: Crossing, reader: Any, to: Path) -> Path:
     found = crossing.effects(results, made.recipes)
     if to.suffix == ".md":
         return write_page(crossing.markdown(found, results.budget), to)
+    if to.suffix == ".csv":
+        return write_page(write_runs(results), to)
     return crossing.save_figure(results, found, to)
 
 
