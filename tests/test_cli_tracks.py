@@ -72,6 +72,16 @@ def test_a_leaderboard_ranks_winners_and_says_what_was_not_tuned(tuned, capsys):
     assert all("square (the network is round)" in text for text in (shown, page, (tuned / "board.md").read_text()))
 
 
+def test_a_board_is_put_together_from_what_other_calls_trained(tuned, capsys):
+    main(["leaderboard", "tiny", "--tuned", "winners", "--quiet", "--out", "parts", "--arms", "adamw,published"])
+    main(["leaderboard", "tiny", "--tuned", "winners", "--quiet", "--out", "parts", "--arms", "radial", "--seeds", "2"])
+    capsys.readouterr()
+    assert main(["leaderboard", "tiny", "--tuned", "winners", "--no-train", "--out", "parts"]) == 0
+    shown = capsys.readouterr().out
+    assert re.search(r"^ *radial +2 of 3 ", shown, flags=re.M)
+    assert re.search(r"^ *untuned \(not tuned\) +0 of 3 ", shown, flags=re.M)
+
+
 def test_the_penalty_is_put_in_and_taken_out_and_the_winners_are_not_trained_again(tuned, capsys):
     main(["leaderboard", "tiny", "--tuned", "winners", "--quiet", "--out", "store"])
     before = {run.name: run.stat().st_mtime_ns for run in (tuned / "store" / "runs").iterdir()}

@@ -110,8 +110,7 @@ def _leaderboard(arguments: argparse.Namespace, extra: list[str]) -> None:
     only = [name.strip() for name in arguments.arms.split(",") if name.strip()]
     made = boarding.assemble(arguments.track, only, arguments.seeds or 0, arguments.tuned)
     out = arguments.out or Path("runs") / f"leaderboard-{arguments.track}"
-    if not arguments.no_train:
-        _train(made.experiment, out, quiet=arguments.quiet)
+    _train(made.experiment, out, quiet=arguments.quiet, none=arguments.no_train)
     print(boarding.shown(made, Reader(out)))
     for written in boarding.written(made, Reader(out), arguments.to or out / "leaderboard.html"):
         print(f"leaderboard: {written.resolve()}")
@@ -127,27 +126,37 @@ def _penalty(arguments: argparse.Namespace, extra: list[str]) -> None:
     only = [name.strip() for name in arguments.recipes.split(",") if name.strip()]
     made = crossing.cross(arguments.track, only, arguments.seeds or 0, arguments.tuned)
     out = arguments.out or Path("runs") / f"leaderboard-{arguments.track}"
-    if not arguments.no_train:
-        _train(made.experiment, out, quiet=arguments.quiet)
+    _train(made.experiment, out, quiet=arguments.quiet, none=arguments.no_train)
     print(crossing.shown(made, Reader(out)))
     print(f"penalty: {crossing.written(made, Reader(out), arguments.to or out / 'penalty.svg').resolve()}")
 
 
-def _train(experiment: Any, out: Path, *, quiet: bool) -> None:
-    """Train what the store lacks of an experiment; stopped, it says how to go on."""
+def _train(experiment: Any, out: Path, *, quiet: bool, none: bool = False) -> None:
+    """Train what the store lacks of an experiment; stopped, it says how to go on.
+
+    With `none` nothing is trained, and the experiment is made of the runs that the store has, whoever trained them:
+    calls for other arms, or stores whose runs were copied into this one.
+    """
     import jax
 
     from anglewise.lab.report.live import progress_for
-    from anglewise.lab.runner import train
-    from anglewise.lab.store import Store, collect
+    from anglewise.lab.runner import manifest, train
+    from anglewise.lab.store import Reader, Store, collect
 
+    command = "anglewise " + shlex.join(sys.argv[1:])
+    if none:
+        known = {one["experiment_id"] for one in Reader(out).experiments()}
+        if experiment.experiment_id not in known:
+            with Store.open(out) as store:
+                store.manifest(experiment.experiment_id, manifest(experiment, command))
+        return
     provenance = collect(
         command=sys.argv, device=str(jax.devices()[0].device_kind), precision=experiment.training.precision
     )
     with Store.open(out) as store, stoppable() as stop:
         train(
             experiment, store, progress_for(experiment, quiet=quiet), provenance=provenance,
-            command="anglewise " + shlex.join(sys.argv[1:]), stop=stop.is_set, readings=(),
+            command=command, stop=stop.is_set, readings=(),
         )  # fmt: skip
 
 
