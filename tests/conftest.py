@@ -17,7 +17,9 @@ if version("jaxlib").startswith("0.10.") and platform.machine() == "x86_64":
     # XLA stops at a flag that it does not know, hence the version.  Its older code generator takes half the time;
     # without FMA instructions no product and sum are contracted, so that bits can be compared across programs
     # one thread for each worker, since workers share the cores
+    # nor gains a program from being compiled in parts at once
     flags = "--xla_cpu_use_fusion_emitters=false --xla_cpu_max_isa=AVX --xla_cpu_multi_thread_eigen=false"
+    flags += " --xla_cpu_parallel_codegen_split_count=1"
     os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {flags}".strip()
 
 

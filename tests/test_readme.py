@@ -15,6 +15,9 @@ from anglewise.lab.engine import layout
 from anglewise.lab.engine.layout import Layout
 from anglewise.lab.experiments import EXPERIMENTS
 
+pytestmark = pytest.mark.xdist_group("readme")
+"""On one worker: its commands share compiled programs."""
+
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
