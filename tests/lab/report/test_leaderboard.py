@@ -100,6 +100,13 @@ def test_markdown_numbers_only_what_is_ranked(make):
     assert lines[2].startswith("| \u2013 | fast (closed") and lines[3].startswith("| 1 | middle")
 
 
+def test_an_arm_without_runs_has_no_place(make):
+    results = make({"a": 50, "b": 60, "c": 70}, seeds=2, missing=[("b", 0), ("b", 1)])
+    lines = markdown(rows(results), 200).splitlines()[2:]
+    assert [line.split("|")[1].strip() for line in lines] == ["1", "2", "\u2013"]
+    assert lines[2].split("|")[2].strip() == "b" and "0 of 2" in lines[2]
+
+
 def test_names_are_escaped_wherever_they_are_shown(make):
     name = "<script>alert(1)</script>"
     results = make({name: 50, "b": 60}, seeds=3)

@@ -209,16 +209,17 @@ def write_runs(results: Results) -> str:
 
 
 def markdown(found: Sequence[Row], budget: int, notes: Mapping[str, str] | None = None) -> str:
-    """The table for a README; `notes` stand behind the arm's name."""
+    """The table for a README; `notes` stand behind the arm's name, and such arms, like those without runs, have no place."""
     notes = notes or {}
     lines = ["| " + " | ".join(("", *HEAD)) + " |", "|" + "---|" * (len(HEAD) + 1)]
     place = 0
     for row in found:
         note = notes.get(row.arm, "")
-        place += not note
+        ranked = not note and row.n > 0
+        place += ranked
         first, *rest = (cell.replace("|", "\\|") for cell in cells(row, budget))
         lines.append(
-            "| " + " | ".join((DASH if note else str(place), first + (f" ({note})" if note else ""), *rest)) + " |"
+            "| " + " | ".join((str(place) if ranked else DASH, first + (f" ({note})" if note else ""), *rest)) + " |"
         )
     return "\n".join(lines) + "\n"
 

@@ -144,10 +144,11 @@ def _table(rows: Sequence[Row], budget: int, notes: Mapping[str, str]) -> str:
     body, place = "", 0
     for row in rows:
         note = notes.get(row.arm, "")
-        place += not note
+        ranked = not note and row.n > 0
+        place += ranked
         first, *rest = cells(row, budget)
         body += (
-            f'<tr><td>{"" if note else place}</td><th scope="row">{escape(first)}'
+            f'<tr><td>{place if ranked else ""}</td><th scope="row">{escape(first)}'
             f"{f'<br><small>{escape(note)}</small>' if note else ''}</th>"
             f"{''.join(f'<td>{escape(cell)}</td>' for cell in rest)}</tr>"
         )
