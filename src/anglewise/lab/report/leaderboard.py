@@ -209,7 +209,7 @@ def write_runs(results: Results) -> str:
 
 
 def markdown(found: Sequence[Row], budget: int, notes: Mapping[str, str] | None = None) -> str:
-    """The table for a README; `notes` stand behind the arm's name, and such arms, like those without runs, have no place."""
+    """The table for a README; `notes` stand behind an arm's name, which then has no place, like one without runs."""
     notes = notes or {}
     lines = ["| " + " | ".join(("", *HEAD)) + " |", "|" + "---|" * (len(HEAD) + 1)]
     place = 0

@@ -220,15 +220,9 @@ def save_figure(
             middle = row.medians["first"].value if row.medians else math.inf
             if math.isfinite(middle):
                 axis.plot([middle, middle], [i - 0.4, i + 0.4], color="#222", lw=1.4)
-            if never:
-                axis.text(
-                    results.budget * 1.04,
-                    i,
-                    f"{never} of {len(own)} not in budget",
-                    fontsize=5,
-                    va="center",
-                    color=GREY,
-                )
+            if never or not own:
+                text = f"{never} of {len(own)} not in budget" if own else "not trained"
+                axis.text(results.budget * 1.04, i, text, fontsize=5, va="center", color=GREY)
         axis.set_xscale("log")
         ticks = ticks_to(results.budget)
         axis.set_xticks(ticks, [f"{t:,}" for t in ticks])
