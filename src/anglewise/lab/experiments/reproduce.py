@@ -222,7 +222,7 @@ REPRODUCTIONS: dict[str, Reproduction] = {
             "muon",
             TRACK_B,
             (JANATI,),
-            1,
+            3,
             Theirs(
                 (5300, 5400), 1.3, "5 seeds, sustained 95 %, read every 100 steps", "arXiv 2608.07436", "warm-up (none)"
             ),
