@@ -49,9 +49,9 @@ BIASED_HEAD = {"sphere-cosine": "the head has a bias, a cosine head has none"}
 """What some networks cannot take."""
 
 BEST_C2 = ("constrained-muon", "harmonic", "sphere-cosine", "constrained-muon-published", "project-tangential")
-BEST_A = ("muon", "constrained-muon", "grokfast-ema", "weight-norm", "man")
-"""The five recipes without the penalty that a search on the track found fastest: each is tuned once more with the
-penalty behind it.  With plain AdamW that is the entry ``radial``."""
+BEST_A = ("muon", "constrained-muon", "perpgrad", "weight-norm", "spectral-norm", "man")
+"""The five recipes without the penalty that are fastest on the board, and one more that was fast in its search: each is
+tuned once more with the penalty behind it.  With plain AdamW that is the entry ``radial``."""
 
 
 class Board(NamedTuple):
