@@ -49,8 +49,8 @@ BIASED_HEAD = {"sphere-cosine": "the head has a bias, a cosine head has none"}
 """What some networks cannot take."""
 
 BEST_C2 = ("constrained-muon", "harmonic", "sphere-cosine", "constrained-muon-published", "project-tangential")
-"""The five recipes without the penalty that are fastest on the board: each is tuned once more with the penalty behind it.
-With plain AdamW that is the entry ``radial``."""
+"""The five recipes without the penalty that are fastest on the board: each is tuned once more with the penalty behind
+it.  With plain AdamW that is the entry ``radial``."""
 BEST_A = ("muon", "constrained-muon", "perpgrad", "weight-norm", "spectral-norm", "man")
 """The same on track A, and one more that was fast in its search."""
 
