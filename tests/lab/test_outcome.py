@@ -44,6 +44,7 @@ def test_a_run_stops_once_confirmed_and_trained_on(further, step):
 
 
 FITTED, LATE, NEVER = curve(0.0, 1.0), np.where(STEPS >= 50, 1.0, 0.1), curve(0.1)
+BRIEF = curve(0.1, 0.2, 0.96, 0.3)
 
 
 @pytest.mark.parametrize(
@@ -52,6 +53,9 @@ FITTED, LATE, NEVER = curve(0.0, 1.0), np.where(STEPS >= 50, 1.0, 0.1), curve(0.
         (FITTED, LATE, "grokked"),
         (FITTED, curve(0.0, 1.0), "generalised-at-once"),
         (NEVER, LATE, "generalised-at-once"),  # never memorised, hence no delay after memorising
+        (FITTED, BRIEF, "reached-not-held"),  # once above the threshold is not "memorised", whatever came after
+        (NEVER, BRIEF, "reached-not-held"),
+        (FITTED, curve(0.0, 0.9499), "memorised"),
         (FITTED, NEVER, "memorised"),
         (NEVER, NEVER, "underfit"),
     ],

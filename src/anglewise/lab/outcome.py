@@ -8,8 +8,9 @@ A run ends as
 - ``grokked``: it generalised (T_sustained exists), and had not yet done so when it had memorised: at the first
   evaluation with train accuracy at or above 0.99 its test accuracy was below half the threshold;
 - ``generalised-at-once``: it generalised without that delay;
-- ``memorised``: budget spent, train accuracy reached 0.99, test accuracy not sustained;
-- ``underfit``: budget spent, train accuracy never reached 0.99;
+- ``reached-not-held``: its test accuracy reached the threshold, but never for `sustain` evaluations in a row;
+- ``memorised``: test accuracy never reached the threshold, train accuracy reached 0.99;
+- ``underfit``: neither did;
 - ``diverged``: its loss was not finite at some evaluation.
 """
 
@@ -19,8 +20,18 @@ from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
-Verdict: TypeAlias = Literal["grokked", "generalised-at-once", "memorised", "underfit", "diverged"]
+Verdict: TypeAlias = Literal["grokked", "generalised-at-once", "reached-not-held", "memorised", "underfit", "diverged"]
 MEMORISED = 0.99
+MEANINGS: dict[Verdict, str] = {
+    "grokked": "Training accuracy reached 99 % first; test accuracy was then still below half of the threshold. "
+    "Later, test accuracy reached the threshold and held it for several evaluations in a row.",
+    "generalised-at-once": "Test accuracy reached the threshold and held it, without such a delay.",
+    "reached-not-held": "Test accuracy reached the threshold, but never held it for several evaluations in a row.",
+    "memorised": "Training accuracy reached 99 %. Test accuracy never reached the threshold.",
+    "underfit": "Training accuracy never reached 99 %, and test accuracy never reached the threshold.",
+    "diverged": "The training loss became infinite or NaN.",
+}
+"""What each label says that was seen, in words for a reader."""
 
 
 class Times(NamedTuple):
@@ -100,12 +111,15 @@ def judge(
         sustain: See :func:`times`.
 
     Returns:
-        One of the five outcomes.
+        One of the six outcomes.
     """
     if not np.all(np.isfinite(train_loss)):
         return "diverged"
     fitted = np.flatnonzero(np.asarray(train_accuracy) >= MEMORISED)
-    if times(steps, test_accuracy, threshold, sustain).sustained is not None:
+    reached = times(steps, test_accuracy, threshold, sustain)
+    if reached.sustained is not None:
         delayed = fitted.size > 0 and test_accuracy[fitted[0]] < threshold / 2
         return "grokked" if delayed else "generalised-at-once"
+    if reached.first is not None:
+        return "reached-not-held"
     return "memorised" if fitted.size else "underfit"

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from anglewise.lab.outcome import MEANINGS
 from anglewise.lab.report.results import Results
 from anglewise.lab.report.summary import ArmSummary, Criterion, cells, columns, heading
 from anglewise.lab.report.text import DASH, count_of, escape
@@ -14,6 +15,7 @@ from anglewise.lab.report.traces import colour, symbol
 OUTCOMES = {
     "grokked": ("#117733", "#fff"),
     "generalised-at-once": ("#88CCAA", "#000"),
+    "reached-not-held": ("#88CCEE", "#000"),
     "memorised": ("#DDCC77", "#000"),
     "underfit": ("#CC8866", "#000"),
     "diverged": ("#882255", "#fff"),
@@ -78,9 +80,15 @@ def outcomes(summaries: Sequence[ArmSummary]) -> str:
         )
     used = {kind for s in summaries for kind in s.outcomes} | {"missing" for s in summaries if s.missing}
     key = "".join(
-        f'<span><i style="background:{ink}"></i>{kind}</span>' for kind, (ink, _) in OUTCOMES.items() if kind in used
+        f'<span title="{escape(MEANINGS.get(kind, ""))}"><i style="background:{ink}"></i>{kind}</span>'
+        for kind, (ink, _) in OUTCOMES.items()
+        if kind in used
     )
-    return f'<div class="key">{key}</div><div class="bars">{"".join(bars)}</div>'
+    told = "".join(f"<dt>{kind}</dt><dd>{escape(MEANINGS[kind])}</dd>" for kind in MEANINGS if kind in used)
+    meanings = (
+        f'<details><summary>What the words mean</summary><dl class="outcomes">{told}</dl></details>' if told else ""
+    )
+    return f'<div class="key">{key}</div><div class="bars">{"".join(bars)}</div>{meanings}'
 
 
 def _part(kind: str, count: int) -> str:
