@@ -22,7 +22,7 @@ import numpy as np
 
 Verdict: TypeAlias = Literal["grokked", "generalised-at-once", "reached-not-held", "memorised", "underfit", "diverged"]
 MEMORISED = 0.99
-MEANINGS: dict[Verdict, str] = {
+MEANINGS: dict[str, str] = {
     "grokked": "Training accuracy reached 99 % first; test accuracy was then still below half of the threshold. "
     "Later, test accuracy reached the threshold and held it for several evaluations in a row.",
     "generalised-at-once": "Test accuracy reached the threshold and held it, without such a delay.",
