@@ -121,9 +121,9 @@ def dead_links(path, text):
     for target in re.findall(r"\]\(((?!https://)[^)]+)\)", text):
         page, _, heading = target.partition("#")
         there = path.parent / page
-        if not there.exists():
-            yield target
-        elif heading and heading not in anchors(there.read_text(encoding="utf-8") if page else text):
+        if not there.exists() or (
+            heading and heading not in anchors(there.read_text(encoding="utf-8") if page else text)
+        ):
             yield target
     for name in re.findall(r"`((?:src|tests|docs|examples|benchmarks|records)/[\w./+-]+)`", text):
         if not (ROOT / name).exists():
