@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from anglewise import cli_tracks
-from anglewise.errors import AnglewiseError, SpecError
+from anglewise.errors import AnglewiseError, SpecError, install
 from anglewise.stopping import stoppable
 
 EXAMPLES = """\
@@ -59,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ModuleNotFoundError as error:
         if debug or (error.name or "").startswith("anglewise"):
             raise
-        print(f"anglewise: {error.name} is not installed: pip install 'anglewise[lab]'", file=sys.stderr)
+        print(f"anglewise: {error.name} is not installed: {install('lab')}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("anglewise: interrupted", file=sys.stderr)
