@@ -11,8 +11,9 @@ from torch import nn
 
 from anglewise import radial_penalty as functional
 from anglewise import radius
+from anglewise.penalty import penalty_of_radius
 from anglewise.torch import AttachError, RadialSuppression, radial_penalty
-from anglewise.torch.radii import scaled_radius, spring
+from anglewise.torch.radii import scaled_radius
 
 MASK = torch.tensor([[1, 1, 0, 0]] * 4 + [[1, 1, 1, 1]] * 4)
 
@@ -36,15 +37,15 @@ def test_radii_agree_with_the_geometry(dtype):
 
 def test_a_zero_vector_gets_no_gradient():
     h = torch.zeros(2, 4, requires_grad=True)
-    spring(scaled_radius(h), 1.0).backward()
+    penalty_of_radius(scaled_radius(h), 1.0).backward()
     assert torch.equal(h.grad, torch.zeros(2, 4))
 
 
 @pytest.mark.parametrize("mask", [None, MASK, MASK * 0, MASK * 0.5])
 @pytest.mark.parametrize("side", ["both", "outer", "inner"])
-def test_spring_agrees_with_the_functional_penalty(batch, side, mask):
+def test_the_fused_radius_is_charged_like_the_activation(batch, side, mask):
     wanted = functional(batch, 1.5, mask, side=side)
-    got = spring(scaled_radius(batch), 1.5, mask, side=side)
+    got = penalty_of_radius(scaled_radius(batch), 1.5, mask, side=side)
     assert torch.allclose(got, wanted)
     assert side == "both" or mask is None or not mask.any() or got != functional(batch, 1.5, mask)
 

@@ -1,7 +1,6 @@
-r"""Radii in units of sqrt(d): how they are taken from activations, charged, and summarised.
+r"""Radii in units of sqrt(d): how they are taken from activations, and summarised.
 
-These agree with `anglewise.radius` and `anglewise.radial_penalty`; they are split so that the radius can be
-taken inside a forward pass and the charge set afterwards.
+The radius is taken inside the forward pass; `anglewise.penalty.penalty_of_radius` charges for it afterwards.
 """
 
 from __future__ import annotations
@@ -11,8 +10,6 @@ import math
 import numpy as np
 import torch
 from torch import Tensor
-
-from anglewise.penalty import Side
 
 
 def scaled_radius(h: Tensor, axis: int = -1) -> Tensor:
@@ -36,39 +33,9 @@ def scaled_radius(h: Tensor, axis: int = -1) -> Tensor:
     return rho
 
 
-def spring(rho: Tensor, target: float, mask: Tensor | None = None, *, side: Side = "both") -> Tensor:
-    r"""Mean of :math:`(\rho - \tau)^2`: `anglewise.radial_penalty` for radii that are already there.
-
-    Args:
-        rho: Radii in units of sqrt(d), shape ``[*batch]``.
-        target: :math:`\tau`, in the same units.
-        mask: Weights of the same shape.
-        side: As in `anglewise.radial_penalty`.
-
-    Returns:
-        A scalar.
-
-    Example:
-        >>> spring(torch.tensor([0.0, 3.0]), 1.0, side="outer")
-        tensor(2.)
-    """
-    excess = rho - target
-    if side == "outer":
-        excess = excess.clamp(min=0)
-    elif side == "inner":
-        excess = excess.clamp(max=0)
-    if mask is None:
-        return excess.square().mean()
-    weight = mask.to(rho)
-    # where, not a product: a masked vector may hold anything, NaN included
-    square = torch.where(weight != 0, excess, 0).square()
-    total = weight.sum()
-    return (weight * square).sum() / torch.where(total > 0, total, 1)
-
-
 def radius_readings(site: str, rho: Tensor) -> dict[str, float]:
     """Mean, standard deviation and 5, 50, 95 % quantiles of radii, under the site's name."""
-    values = rho.detach().float().cpu().numpy()
+    values = rho.detach().cpu().double().numpy()
     if values.size == 0:
         values = np.array([np.nan])
     low, middle, high = (float(q) for q in np.quantile(values, (0.05, 0.5, 0.95)))
