@@ -125,6 +125,18 @@ def test_a_mask_that_leaves_nothing_gives_0():
     assert not slope(h, 1.0, torch.zeros(3)).any()
 
 
+@sides
+@pytest.mark.parametrize("mask", [None, np.ones(0)])
+def test_the_penalty_of_no_vectors_is_0_in_every_library(side, mask):
+    h = np.zeros((0, 4))
+    assert radial_penalty(h, mask=mask, side=side) == 0
+    leaf = torch.zeros(0, 4, requires_grad=True)
+    value = radial_penalty(leaf, mask=None if mask is None else torch.tensor(mask), side=side)
+    value.backward()
+    assert value == 0 and leaf.grad.shape == (0, 4)
+    assert jax.jit(lambda h: radial_penalty(h, mask=mask, side=side))(jnp.zeros((0, 4))) == 0
+
+
 def test_a_target_may_be_one_per_vector():
     h, target = normal(3, 4), np.array([0.5, 1.0, 2.0])
     wanted = np.mean([radial_penalty(h[i : i + 1], t) for i, t in enumerate(target)])

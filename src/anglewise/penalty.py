@@ -35,7 +35,7 @@ def radial_penalty(h: Array, target: Array | float = 1.0, mask: Array | None = N
         side: ``"both"``; ``"outer"`` charges only radii above the target; ``"inner"`` only those below.
 
     Returns:
-        A scalar, float32 or wider, in units of the squared target radius over d.
+        A scalar, float32 or wider, in units of the squared target radius over d.  The penalty of no vectors is 0.
 
     Raises:
         TypeError: If `h` is not a floating-point array.
@@ -86,7 +86,8 @@ def penalty_of_radius(
     elif side != "both":
         raise ValueError(f"side must be 'both', 'outer' or 'inner', got {side!r}")
     if mask is None:
-        return xp.mean(excess * excess / width)
+        square = excess * excess / width
+        return xp.mean(square) if math.prod(square.shape) else xp.sum(square)  # of no vectors: 0, not 0/0
     weight = xp.broadcast_to(xp.astype(mask, excess.dtype), excess.shape)
     excess = xp.where(weight != 0, excess, xp.zeros_like(excess))
     total = xp.sum(weight)
