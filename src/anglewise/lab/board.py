@@ -12,6 +12,7 @@ from anglewise.lab.config import arms_of
 from anglewise.lab.experiments import boards
 from anglewise.lab.report import leaderboard, leaderboard_page
 from anglewise.lab.report.results import Results, load
+from anglewise.lab.report.runs import finishes, runs_of, write_runs
 from anglewise.lab.report.shell import write_page
 from anglewise.lab.spec import Arm, Experiment
 
@@ -129,7 +130,7 @@ def written(made: Made, reader: Any, to: Path) -> list[Path]:
             )
         ]
     if to.suffix == ".csv":
-        return [write_page(leaderboard.write_runs(results), to)]
+        return [write_page(write_runs(finishes(results)), to)]
     return [leaderboard_page.save_figure(results, rows, to, made.changes)]
 
 
@@ -138,7 +139,7 @@ def _rows(made: Made, reader: Any) -> tuple[Results, list[leaderboard.Row]]:
     rule, n = made.experiment.training, made.experiment.task.sizes[0]
     size = min(rule.batch or n, n)
     per_step = float(size) if rule.order == "replacement" or size == n else n / -(-n // size)
-    return results, leaderboard.rows(results, per_step)
+    return results, leaderboard.rows(runs_of(results), per_step)
 
 
 def _read(path: Path) -> dict[str, Any] | None:

@@ -6,18 +6,19 @@ import pytest
 
 from anglewise.errors import AnglewiseError
 from anglewise.lab.report.crossing import HEAD, Recipe, effects, markdown, ratio, save_figure
+from anglewise.lab.report.runs import collected, read_runs, runs_of, write_runs
 
 TIMES = {"a": 120, "a+": 60, "b-": 80, "b": 80, "c": 100, "c+": None, "d-": None, "d": 50}
 RECIPES = [Recipe("first", ("a", "a+"), ("b-", "b")), Recipe("second|", ("c", "c+"), ("d-", "d"))]
 
 
 @pytest.fixture
-def results(make):
-    return make(TIMES, seeds=8)
+def runs(make):
+    return runs_of(make(TIMES, seeds=8))
 
 
-def test_an_effect_is_the_paired_ratio_at_its_own_setting(results):
-    found = effects(results, RECIPES)
+def test_an_effect_is_the_paired_ratio_at_its_own_setting(runs):
+    found = effects(runs, RECIPES)
     assert [(effect.recipe, effect.found) for effect in found] == [
         ("first", "alone"), ("first", "with the penalty"), ("second|", "alone"), ("second|", "with the penalty"),
     ]  # fmt: skip
@@ -27,25 +28,31 @@ def test_an_effect_is_the_paired_ratio_at_its_own_setting(results):
     assert found[0].p_holm < 0.05
 
 
-def test_a_run_that_never_got_there_makes_a_bound_and_is_counted(results):
-    put_in, taken_out = effects(results, RECIPES)[2:]
+def test_a_run_that_never_got_there_makes_a_bound_and_is_counted(runs):
+    put_in, taken_out = effects(runs, RECIPES)[2:]
     assert put_in.reached == (8, 0) and ratio(put_in).startswith("\u2264 0.5")
     assert taken_out.reached == (0, 8) and ratio(taken_out).startswith("\u2265 ")
-    lines = markdown([put_in, taken_out], results.budget).splitlines()
+    lines = markdown([put_in, taken_out], runs.budget).splitlines()
     assert "(0 of 8)" in lines[2] and "> 200" in lines[2] and lines[2].startswith("| second\\| |")
     assert all(line.replace("\\|", "").count("|") == len(HEAD) + 1 for line in lines)
 
 
 def test_an_arm_without_finished_runs_has_no_effect(make):
-    results = make(TIMES, seeds=2, missing=[("a+", 0), ("a+", 1)])
-    first = effects(results, RECIPES)[0]
+    runs = runs_of(make(TIMES, seeds=2, missing=[("a+", 0), ("a+", 1)]))
+    first = effects(runs, RECIPES)[0]
     assert first.n == (2, 0) and first.medians[1] is None and first.speed_up is None and ratio(first) == "\u2013"
-    assert "\u2013" in markdown([first], results.budget)
+    assert "\u2013" in markdown([first], runs.budget)
 
 
-def test_the_figure_is_drawn_and_a_strange_ending_refused(results, tmp_path):
-    found = effects(results, RECIPES)
+def test_a_record_gives_the_effects_of_the_store(runs):
+    read = read_runs(write_runs(runs.finished))
+    record = collected(read, baseline="a", budget=runs.budget, every=runs.every, planned=runs.planned)
+    assert effects(record, RECIPES) == effects(runs, RECIPES)
+
+
+def test_the_figure_is_drawn_and_a_strange_ending_refused(runs, tmp_path):
+    found = effects(runs, RECIPES)
     for ending in ("svg", "png"):
-        assert save_figure(results, found, tmp_path / f"penalty.{ending}").stat().st_size > 1000
+        assert save_figure(runs, found, tmp_path / f"penalty.{ending}").stat().st_size > 1000
     with pytest.raises(AnglewiseError, match=r"penalty\.txt"):
-        save_figure(results, found, tmp_path / "penalty.txt")
+        save_figure(runs, found, tmp_path / "penalty.txt")

@@ -14,16 +14,20 @@ from anglewise.lab.report.leaderboard import (
     HEAD,
     by_criterion,
     cells,
-    finishes,
     markdown,
     published_table,
-    rows,
-    write_runs,
 )
+from anglewise.lab.report.leaderboard import rows as rows_of_runs
 from anglewise.lab.report.leaderboard_page import page, save_figure
 from anglewise.lab.report.published import PUBLISHED
 from anglewise.lab.report.results import Series
+from anglewise.lab.report.runs import finishes, runs_of, write_runs
 from anglewise.lab.stats import median_interval
+
+
+def rows(results, samples_per_step=math.nan):
+    return rows_of_runs(runs_of(results), samples_per_step)
+
 
 TIMES = {"slow": 150, "fast": 40, "middle": 90, "never": None}
 
@@ -75,20 +79,15 @@ def test_samples_and_seconds_follow_from_steps(make):
 
 def test_the_order_by_another_criterion_is_its_own(make):
     results = make({"quick": 40, "steady": 60}, seeds=8)
-    broken = {}
-    for (arm, seed), series in results.curves["test_accuracy"].items():
-        values = series.values.copy()
-        if arm == "quick":
-            values[np.arange(len(values)) % 3 == 0] = 0.1  # never five in a row
-        broken[arm, seed] = Series(series.steps, values)
-    found = rows(make({"quick": 40, "steady": 60}, seeds=8, curves=results.curves | {"test_accuracy": broken}))
+    restless = {key: run._replace(sustained=None) if key[0] == "quick" else run for key, run in results.ended.items()}
+    found = rows(make({"quick": 40, "steady": 60}, seeds=8, ended=restless))
     orders = by_criterion(found)
     assert orders["first"] == ["quick", "steady"] and orders["sustained"] == ["steady"]
 
 
 def test_the_record_holds_every_run(make):
     results = make(TIMES, seeds=3)
-    table = list(csv.DictReader(io.StringIO(write_runs(results))))
+    table = list(csv.DictReader(io.StringIO(write_runs(finishes(results)))))
     assert len(table) == 12 and {row["arm"] for row in table} == set(TIMES)
     assert all(row["first"] == "" for row in table if row["arm"] == "never")
 

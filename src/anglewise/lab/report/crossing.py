@@ -10,18 +10,16 @@ above 1 where the penalty is faster.  All p-values of a table are Holm-adjusted 
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from anglewise.lab.report.leaderboard import finishes
 from anglewise.lab.report.leaderboard_page import ticks_to
 from anglewise.lab.report.paper import TWO_COLUMNS, checked, save, styled
-from anglewise.lab.report.results import Results
-from anglewise.lab.report.summary import summarise
+from anglewise.lab.report.runs import Runs
+from anglewise.lab.report.summary import compare
 from anglewise.lab.report.text import DASH, number, plain
 from anglewise.lab.report.traces import COLOURS
 from anglewise.lab.stats import Interval, holm, median_interval
@@ -61,14 +59,18 @@ class Effect(NamedTuple):
     p_holm: float | None
 
 
-def effects(results: Results, recipes: Sequence[Recipe]) -> list[Effect]:
-    """Two effects of every recipe, in order."""
+def effects(runs: Runs, recipes: Sequence[Recipe]) -> list[Effect]:
+    """Two effects of every recipe, in order.
+
+    Args:
+        runs: Finished runs of the recipes' arms, from a store or a record.
+        recipes: Which arms make up a recipe.
+    """
     found, ps = [], []
     for recipe in recipes:
         for where, arms in (("alone", recipe.alone), ("with the penalty", recipe.joint)):
-            pair = dataclasses.replace(results.select(list(arms)), baseline=arms[0])
-            summary = next(one for one in summarise(pair, "first") if one.arm == arms[1])
-            own = [[run.first for run in finishes(pair) if run.arm == arm] for arm in arms]
+            summary = compare(runs.only(arms), "first")[1]
+            own = [[run.first for run in runs.of(arm).values()] for arm in arms]
             without, with_it = (median_interval(times) if times else None for times in own)
             reached = [sum(t is not None for t in times) for times in own]
             found.append(
@@ -121,7 +123,7 @@ def _median(effect: Effect, i: int, budget: int) -> str:
     return f"{text[0]} [{text[1]}, {text[2]}]{some}"
 
 
-def save_figure(results: Results, found: Sequence[Effect], path: str | os.PathLike[str]) -> Path:
+def save_figure(runs: Runs, found: Sequence[Effect], path: str | os.PathLike[str]) -> Path:
     """Draw the effects for a paper: .svg, .pdf or .png.
 
     Raises:
@@ -129,14 +131,14 @@ def save_figure(results: Results, found: Sequence[Effect], path: str | os.PathLi
     """
     from matplotlib.figure import Figure
 
-    path, runs = checked(path), finishes(results)
+    path = checked(path)
     ways = (("without the penalty", COLOURS[0], "o", -0.16), ("with it", COLOURS[1], "D", 0.16))
     with styled():
         drawn = Figure(figsize=(TWO_COLUMNS, 1.3 + 0.27 * len(found)), layout="constrained")
         axis = drawn.subplots()
         for i, effect in enumerate(found):
             for j, (_, ink, mark, shift) in enumerate(ways):
-                first = [run.first for run in runs if run.arm == effect.arms[j] and run.first is not None]
+                first = [run.first for run in runs.finished if run.arm == effect.arms[j] and run.first is not None]
                 axis.plot(first, [i + shift] * len(first), mark, color=ink, ms=2.2, alpha=0.4, mew=0)
                 middle = effect.medians[j]
                 if middle is not None and math.isfinite(middle.value):
@@ -144,13 +146,13 @@ def save_figure(results: Results, found: Sequence[Effect], path: str | os.PathLi
                 never = effect.n[j] - effect.reached[j]
                 if never:
                     axis.text(
-                        1.05 * results.budget, i + shift, f"{never} of {effect.n[j]} never", fontsize=5, va="center",
+                        1.05 * runs.budget, i + shift, f"{never} of {effect.n[j]} never", fontsize=5, va="center",
                         color=ink,
                     )  # fmt: skip
             if i and effect.recipe != found[i - 1].recipe:
                 axis.axhline(i - 0.5, color="#c8ccd0", lw=0.6)
         axis.set_xscale("log")
-        ticks = ticks_to(results.budget)
+        ticks = ticks_to(runs.budget)
         axis.set_xticks(ticks, [f"{t:,}" for t in ticks])
         axis.minorticks_off()
         axis.grid(axis="y", visible=False)
@@ -160,10 +162,10 @@ def save_figure(results: Results, found: Sequence[Effect], path: str | os.PathLi
         ]
         axis.set_yticks(range(len(found)), names, fontsize=6)
         axis.set_ylim(len(found) - 0.5, -0.5)
-        soonest = min((run.first for run in runs if run.first), default=10)
-        latest = max((run.first for run in runs if run.first), default=results.budget)
+        soonest = min((run.first for run in runs.finished if run.first), default=10)
+        latest = max((run.first for run in runs.finished if run.first), default=runs.budget)
         everybody = all(effect.reached == effect.n for effect in found)
-        axis.set_xlim(0.85 * soonest, 1.15 * latest if everybody else 1.6 * results.budget)
+        axis.set_xlim(0.85 * soonest, 1.15 * latest if everybody else 1.6 * runs.budget)
         axis.set_xlabel("steps to 95 % test accuracy, first crossing; small marks are seeds, large ones medians")
         beside = axis.secondary_yaxis("right")
         beside.set_yticks(range(len(found)), [ratio(effect) for effect in found], fontsize=6)

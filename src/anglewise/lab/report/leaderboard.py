@@ -11,8 +11,6 @@ infinite, :math:`[t_{(k)}, t_{(n+1-k)}]` with the largest k for which :math:`P(\
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -20,27 +18,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from anglewise.lab.outcome import times
-from anglewise.lab.report.results import Results
-from anglewise.lab.report.summary import seconds_per_step, summarise
+from anglewise.lab.report.runs import Finish, Runs
+from anglewise.lab.report.summary import compare, time_of
 from anglewise.lab.report.text import DASH, number, plain
 from anglewise.lab.stats import Interval, censored_median, median_interval, wilson
-
-
-class Finish(NamedTuple):
-    """One run: steps to each crossing (None for never), and what came after."""
-
-    arm: str
-    seed: int
-    outcome: str
-    steps: int
-    seconds: float
-    first: int | None
-    sustained: int | None
-    first99: int | None
-    sustained99: int | None
-    lowest: float | None
-    watched: int
 
 
 class Row(NamedTuple):
@@ -88,53 +69,28 @@ CRITERIA = {
 }
 
 
-def finishes(results: Results) -> list[Finish]:
-    """Every finished run of a track."""
-    found = []
-    for (arm, seed), run in results.ended.items():
-        curve = results.curves["test_accuracy"].get((arm, seed))
-        if curve is None:
-            continue
-        diverged = run.outcome == "diverged"
-        own = times(curve.steps, curve.values, results.threshold, results.sustain)
-        high = times(curve.steps, curve.values, 0.99, results.sustain)
-        after = curve.values[curve.steps >= own.sustained] if own.sustained is not None else np.zeros(0)
-        first, sustained, first99, sustained99 = (None if diverged else t for t in (*own, *high))
-        found.append(
-            Finish(
-                arm, seed, run.outcome, run.steps, run.seconds, first, sustained, first99, sustained99,
-                float(np.min(after)) if after.size else None,
-                int(curve.steps[-1] - own.sustained) if own.sustained is not None else 0,
-            )
-        )  # fmt: skip
-    return sorted(found, key=lambda finish: (results.arms.index(finish.arm), finish.seed))
-
-
-def rows(results: Results, samples_per_step: float = math.nan) -> list[Row]:
+def rows(runs: Runs, samples_per_step: float = math.nan) -> list[Row]:
     """Every arm, ranked.
 
     Args:
-        results: A track's experiment.
+        runs: A track's finished runs, from a store or a record.
         samples_per_step: Training examples that one step sees; NaN leaves samples out.
     """
-    runs = finishes(results)
-    compared = {summary.arm: summary for summary in summarise(results, "first")}
+    compared = {summary.arm: summary for summary in compare(runs, "first")}
     made = []
-    for arm in results.arms:
-        own = [run for run in runs if run.arm == arm]
-        planned = len(results.seeds(arm))
-        firsts = [run.first for run in own if run.first is not None]
-        pace = {run.seed: seconds_per_step(results.ended[arm, run.seed]) for run in own}
-        in_seconds = [None if run.first is None else run.first * pace[run.seed] for run in own]
+    for arm in runs.arms:
+        own = list(runs.of(arm).values())
+        firsts = [int(run.first) for run in own if run.first is not None]
+        in_seconds = [time_of(run, "seconds") for run in own]
         lows = [run.lowest for run in own if run.lowest is not None]
         summary = compared[arm]
         middle = censored_median([run.first for run in own]) if own else None
         made.append(
             Row(
-                arm, len(own), planned, wilson(len(firsts), len(own)) if own else None,
-                {name: median_interval([getattr(run, name) for run in own]) for name in CRITERIA} if own else {},
+                arm, len(own), runs.planned[arm], wilson(len(firsts), len(own)) if own else None,
+                _medians(own),
                 (min(firsts), max(firsts)) if firsts else None,
-                censored_median(in_seconds) if own else None,
+                censored_median(in_seconds) if own and _known(in_seconds) else None,
                 None if middle is None or math.isnan(samples_per_step) else middle * samples_per_step,
                 summary.speed_up, summary.bound, summary.p_holm,
                 float(np.median(lows)) if lows else None, min(lows, default=None),
@@ -142,6 +98,16 @@ def rows(results: Results, samples_per_step: float = math.nan) -> list[Row]:
             )
         )  # fmt: skip
     return sorted(made, key=rank)
+
+
+def _medians(own: Sequence[Finish]) -> dict[str, Interval]:
+    """Median times by criterion; a criterion that is unknown for some run is left out."""
+    times = {name: [getattr(run, name) for run in own] for name in CRITERIA} if own else {}
+    return {name: median_interval(values) for name, values in times.items() if _known(values)}
+
+
+def _known(times: Sequence[float | None]) -> bool:
+    return all(t is None or math.isfinite(t) for t in times)
 
 
 def rank(row: Row) -> tuple[float, float, float]:
@@ -191,21 +157,11 @@ def by_criterion(found: Sequence[Row]) -> dict[str, list[str]]:
     """The order of arms by each criterion, fastest first; only those whose median lies within the budget."""
     orders = {}
     for name in CRITERIA:
-        reached = [row for row in found if row.medians and math.isfinite(row.medians[name].value)]
+        reached = [row for row in found if name in row.medians and math.isfinite(row.medians[name].value)]
         orders[name] = [row.arm for row in sorted(reached, key=lambda row: row.medians[name].value)]
     timed = [row for row in found if row.seconds is not None]
     orders["seconds"] = [row.arm for row in sorted(timed, key=lambda row: row.seconds or 0.0)]
     return orders
-
-
-def write_runs(results: Results) -> str:
-    """Every run as CSV: what a record keeps."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(Finish._fields)
-    for finish in finishes(results):
-        writer.writerow(["" if x is None else f"{x:.6g}" if isinstance(x, float) else x for x in finish])
-    return text.getvalue()
 
 
 def markdown(found: Sequence[Row], budget: int, notes: Mapping[str, str] | None = None) -> str:

@@ -14,16 +14,15 @@ from anglewise.lab.report.leaderboard import (
     CRITERIA,
     HEAD,
     NOTE,
-    Finish,
     Row,
     by_criterion,
     cells,
-    finishes,
     published_table,
     without,
 )
 from anglewise.lab.report.paper import TWO_COLUMNS, checked, save, styled
 from anglewise.lab.report.results import Results
+from anglewise.lab.report.runs import Finish, finishes
 from anglewise.lab.report.sections import provenance
 from anglewise.lab.report.text import escape, label
 from anglewise.lab.report.traces import COLOURS, Panel, axes, packed
@@ -122,7 +121,7 @@ def _strip(
                     "meta": {"arm": 0, "layer": "median"},
                     "hovertemplate": f"{what}<br>seed %{{customdata}}<extra>{label(row.arm)}</extra>",
                 })  # fmt: skip
-        middle = row.medians[criterion].value if row.medians else math.inf
+        middle = row.medians[criterion].value if criterion in row.medians else math.inf
         if math.isfinite(middle):
             data.append({
                 "type": "scatter", "mode": "lines", "x": [middle, middle], "y": [i - 0.38, i + 0.38],

@@ -13,12 +13,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
+from collections.abc import Mapping
 from typing import Literal, TypeAlias
 
 import numpy as np
 
 from anglewise.lab.report.proofs import matched
 from anglewise.lab.report.results import Ended, Results
+from anglewise.lab.report.runs import Finish, Runs, runs_of
 from anglewise.lab.report.text import DASH, count_of, number, plain
 from anglewise.lab.stats import (
     Interval,
@@ -83,7 +85,7 @@ class ArmSummary:
         return self.finished == 1
 
 
-def time_of(run: Ended, criterion: Criterion) -> float | None:
+def time_of(run: Finish | Ended, criterion: Criterion) -> float | None:
     """Time of one run, at least one step; None if it never got there or diverged."""
     steps = run.sustained if criterion == "sustained" else run.first
     if steps is None or run.outcome == "diverged":
@@ -91,16 +93,16 @@ def time_of(run: Ended, criterion: Criterion) -> float | None:
     return max(steps, 1) * (seconds_per_step(run) if criterion == "seconds" else 1.0)
 
 
-def seconds_per_step(run: Ended) -> float:
+def seconds_per_step(run: Finish | Ended) -> float:
     """Training seconds of one step of a run."""
     return run.seconds / max(run.steps, 1)
 
 
-def summarise(results: Results, criterion: Criterion = "first") -> list[ArmSummary]:
-    """Every arm of an experiment by one criterion, in the order planned.
+def compare(runs: Runs, criterion: Criterion = "first") -> list[ArmSummary]:
+    """Every arm by one criterion, in the order planned.
 
     Args:
-        results: What came out.
+        runs: Finished runs, from a store or a record.
         criterion: ``first``, ``sustained`` or ``seconds``.
 
     Returns:
@@ -111,29 +113,37 @@ def summarise(results: Results, criterion: Criterion = "first") -> list[ArmSumma
     """
     if criterion not in CRITERIA:
         raise ValueError(f"unknown criterion {criterion!r}: expected one of {', '.join(CRITERIA)}")
-    baseline = _capped(results, results.baseline, criterion)
-    found = [_summary(results, arm, criterion, baseline) for arm in results.arms]
+    baseline = _capped(runs, runs.baseline, criterion)
+    found = [_summary(runs, arm, criterion, baseline) for arm in runs.arms]
     tested = [i for i, summary in enumerate(found) if summary.p is not None]
-    failed = matched(results)
-    found = [dataclasses.replace(summary, unmatched=failed.get(summary.arm) or "") for summary in found]
     adjusted = holm([found[i].p or 0.0 for i in tested])
     for i, p in zip(tested, adjusted, strict=True):
         found[i] = dataclasses.replace(found[i], p_holm=p)
     return found
 
 
+def summarise(results: Results, criterion: Criterion = "first") -> list[ArmSummary]:
+    """Every arm of a store's experiment by one criterion: :func:`compare`, with what controls did not match."""
+    return _noted(compare(runs_of(results), criterion), matched(results))
+
+
 def summaries(results: Results) -> dict[Criterion, list[ArmSummary]]:
     """Every arm by every criterion: what all tables and the verdict are made from."""
-    return {criterion: summarise(results, criterion) for criterion in CRITERIA}
+    runs, failed = runs_of(results), matched(results)
+    return {criterion: _noted(compare(runs, criterion), failed) for criterion in CRITERIA}
 
 
-def _summary(results: Results, arm: str, criterion: Criterion, baseline: dict[int, float]) -> ArmSummary:
-    runs = results.finished(arm)
-    n, planned = len(runs), len(results.seeds(arm))
+def _noted(found: list[ArmSummary], failed: Mapping[str, str | None]) -> list[ArmSummary]:
+    return [dataclasses.replace(summary, unmatched=failed.get(summary.arm) or "") for summary in found]
+
+
+def _summary(all_runs: Runs, arm: str, criterion: Criterion, baseline: dict[int, float]) -> ArmSummary:
+    runs = all_runs.of(arm)
+    n, planned = len(runs), all_runs.planned[arm]
     times = [time_of(run, criterion) for run in runs.values()]
     reached = sum(t is not None for t in times)
-    own = _capped(results, arm, criterion)
-    common = sorted(own.keys() & baseline.keys()) if arm != results.baseline else []
+    own = _capped(all_runs, arm, criterion)
+    common = sorted(own.keys() & baseline.keys()) if arm != all_runs.baseline else []
     x, y = [baseline[seed] for seed in common], [own[seed] for seed in common]
     in_seconds = [
         None if t is None else t if criterion == "seconds" else t * seconds_per_step(run)
@@ -150,7 +160,7 @@ def _summary(results: Results, arm: str, criterion: Criterion, baseline: dict[in
         median=censored_median(times) if n and (timed or criterion != "seconds") else None,
         mean=bootstrap_interval([np.array(list(own.values()))], np.mean) if own else None,
         speed_up=speed_up(x, y) if common else None,
-        bound=_bound(results, arm, common, criterion),
+        bound=_bound(all_runs, arm, common, criterion),
         pairs=len(common),
         p=sign_flip(x, y) if len(common) > 1 else None,
         p_holm=None,
@@ -159,21 +169,22 @@ def _summary(results: Results, arm: str, criterion: Criterion, baseline: dict[in
     )
 
 
-def _bound(results: Results, arm: str, common: list[int], criterion: Criterion) -> str:
+def _bound(runs: Runs, arm: str, common: list[int], criterion: Criterion) -> str:
     def spent(name: str) -> bool:
-        return any(time_of(results.ended[name, seed], criterion) is None for seed in common)
+        own = runs.of(name)
+        return any(time_of(own[seed], criterion) is None for seed in common)
 
     signs = {(True, False): "\u2264 ", (False, True): "\u2265 "}
-    return signs.get((spent(arm), spent(results.baseline)), "")
+    return signs.get((spent(arm), spent(runs.baseline)), "")
 
 
-def _capped(results: Results, arm: str, criterion: Criterion) -> dict[int, float]:
+def _capped(runs: Runs, arm: str, criterion: Criterion) -> dict[int, float]:
     """min(T, B) by seed; in seconds, B is what the budget would have taken at the run's own pace."""
     found = {}
-    for seed, run in results.finished(arm).items():
+    for seed, run in runs.of(arm).items():
         unit = seconds_per_step(run) if criterion == "seconds" else 1.0
         time = time_of(run, criterion)
-        capped = results.budget * unit if time is None else min(time, results.budget * unit)
+        capped = runs.budget * unit if time is None else min(time, runs.budget * unit)
         if np.isfinite(capped) and capped > 0:
             found[seed] = capped
     return found
