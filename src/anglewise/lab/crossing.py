@@ -28,6 +28,7 @@ from anglewise.lab.report.crossing import Recipe
 from anglewise.lab.report.results import load
 from anglewise.lab.report.runs import runs_of, write_runs
 from anglewise.lab.report.shell import write_page
+from anglewise.lab.report.summary import explained
 from anglewise.lab.spec import Arm, Experiment
 
 ENDINGS = (".md", ".csv", ".svg", ".pdf", ".png")
@@ -95,4 +96,6 @@ def written(made: Crossing, reader: Any, to: Path) -> Path:
 def shown(made: Crossing, reader: Any) -> str:
     """The table for a terminal."""
     runs = runs_of(load(reader, made.experiment.experiment_id))
-    return crossing.markdown(crossing.effects(runs, made.recipes), runs.budget) + "\n" + crossing.NOTE
+    return "\n".join(
+        (crossing.markdown(crossing.effects(runs, made.recipes), runs.budget), explained(crossing.NOTE, runs.every))
+    )
