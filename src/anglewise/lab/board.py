@@ -12,7 +12,9 @@ from anglewise.lab.config import arms_of
 from anglewise.lab.experiments import boards
 from anglewise.lab.report import leaderboard, leaderboard_page
 from anglewise.lab.report.results import Results, load
+from anglewise.lab.report.runs import every_of, finishes, runs_of, write_runs
 from anglewise.lab.report.shell import write_page
+from anglewise.lab.report.summary import explained
 from anglewise.lab.spec import Arm, Experiment
 
 ENDINGS = (".html", ".md", ".csv", ".svg", ".pdf", ".png")
@@ -90,7 +92,7 @@ def shown(made: Made, reader: Any) -> str:
     from rich.text import Text
 
     results, rows = _rows(made, reader)
-    columns = (0, 1, 2, 3, 5, 6, 9, 10)
+    columns = (0, 1, 2, 3, 5, 6, 9, 10, 12)
     table = Table(
         box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True, title=Text(results.title), title_justify="left"
     )
@@ -103,7 +105,9 @@ def shown(made: Made, reader: Any) -> str:
     console = Console(width=150, record=True, file=None, force_terminal=False)
     with console.capture() as captured:
         console.print(table)
-    return captured.get() + leaderboard.NOTE + leaderboard.without(made.refused, start="\n")
+    return (
+        captured.get() + explained(leaderboard.NOTE, every_of(results)) + leaderboard.without(made.refused, start="\n")
+    )
 
 
 def written(made: Made, reader: Any, to: Path) -> list[Path]:
@@ -135,7 +139,7 @@ def written(made: Made, reader: Any, to: Path) -> list[Path]:
             )
         ]
     if to.suffix == ".csv":
-        return [write_page(leaderboard.write_runs(results), to)]
+        return [write_page(write_runs(finishes(results)), to)]
     return [leaderboard_page.save_figure(results, rows, to, made.changes)]
 
 
@@ -144,7 +148,7 @@ def _rows(made: Made, reader: Any) -> tuple[Results, list[leaderboard.Row]]:
     rule, n = made.experiment.training, made.experiment.task.sizes[0]
     size = min(rule.batch or n, n)
     per_step = float(size) if rule.order == "replacement" or size == n else n / -(-n // size)
-    return results, leaderboard.rows(results, per_step)
+    return results, leaderboard.rows(runs_of(results), per_step)
 
 
 def _read(path: Path) -> dict[str, Any] | None:

@@ -25,9 +25,10 @@ from anglewise.errors import SpecError, unknown
 from anglewise.lab import board
 from anglewise.lab.report import crossing
 from anglewise.lab.report.crossing import Recipe
-from anglewise.lab.report.leaderboard import write_runs
 from anglewise.lab.report.results import load
+from anglewise.lab.report.runs import runs_of, write_runs
 from anglewise.lab.report.shell import write_page
+from anglewise.lab.report.summary import explained
 from anglewise.lab.spec import Arm, Experiment
 
 ENDINGS = (".md", ".csv", ".svg", ".pdf", ".png")
@@ -93,16 +94,18 @@ def written(made: Crossing, reader: Any, to: Path) -> Path:
     Raises:
         AnglewiseError: If the file cannot be written.
     """
-    results = load(reader, made.experiment.experiment_id)
-    found = crossing.effects(results, made.recipes)
+    runs = runs_of(load(reader, made.experiment.experiment_id))
+    found = crossing.effects(runs, made.recipes)
     if to.suffix == ".md":
-        return write_page(crossing.markdown(found, results.budget), to)
+        return write_page(crossing.markdown(found, runs.budget), to)
     if to.suffix == ".csv":
-        return write_page(write_runs(results), to)
-    return crossing.save_figure(results, found, to)
+        return write_page(write_runs(runs.finished), to)
+    return crossing.save_figure(runs, found, to)
 
 
 def shown(made: Crossing, reader: Any) -> str:
     """The table for a terminal."""
-    results = load(reader, made.experiment.experiment_id)
-    return crossing.markdown(crossing.effects(results, made.recipes), results.budget) + "\n" + crossing.NOTE
+    runs = runs_of(load(reader, made.experiment.experiment_id))
+    return "\n".join(
+        (crossing.markdown(crossing.effects(runs, made.recipes), runs.budget), explained(crossing.NOTE, runs.every))
+    )

@@ -135,7 +135,7 @@ class Board:
             _median([s.step for s in shown]),
             _median([s.train_accuracy for s in shown]),
             _median([s.test_accuracy for s in shown]),
-            {site: _median([s.radius.get(site, np.nan) for s in shown]) or np.nan for site in sites},
+            {site: _number(_median([s.radius.get(site, np.nan) for s in shown])) for site in sites},
             self.outcomes[arm],
         )
 
@@ -143,3 +143,7 @@ class Board:
 def _median(values: list[float] | list[int]) -> float | None:
     finite = [value for value in values if np.isfinite(value)]
     return float(np.median(finite)) if finite else None
+
+
+def _number(value: float | None) -> float:
+    return np.nan if value is None else value

@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from anglewise.lab.report import sections
+from anglewise.lab.report.compare import CRITERIA, ArmSummary, Criterion
 from anglewise.lab.report.curves import CAPTION
 from anglewise.lab.report.figures import accuracy, readings, survival, targets
 from anglewise.lab.report.instruments import Theme, instruments, themes
 from anglewise.lab.report.phase import phase
 from anglewise.lab.report.results import Results, load
+from anglewise.lab.report.runs import every_of
 from anglewise.lab.report.shell import box, controls, document, grid, log, write_page
-from anglewise.lab.report.summary import CRITERIA, NOTE, ArmSummary, Criterion, summaries
+from anglewise.lab.report.summary import NOTE, explained, summaries
 from anglewise.lab.report.text import escape
 from anglewise.lab.report.traces import COLOURS, Panel
 from anglewise.lab.report.verdict import verdict
@@ -164,7 +166,8 @@ def _times(results: Results, tables: Tables, ran: bool) -> str:
             "with runs that had not generalised by then.</p>"
         )
     numbers = "".join(sections.numbers(results, criterion, tables[criterion]) for criterion in CRITERIA)
-    return f'<section><h2>Time to generalise</h2>{figure}{numbers}<p class="note">{NOTE}</p></section>'
+    note = explained(NOTE, every_of(results))
+    return f'<section><h2>Time to generalise</h2>{figure}{numbers}<p class="note">{escape(note)}</p></section>'
 
 
 def _configuration(results: Results) -> str:
