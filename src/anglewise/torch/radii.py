@@ -61,8 +61,8 @@ class _ScaledRadius(torch.autograd.Function):
 def scaled_radius(h: Tensor, axis: int = -1) -> Tensor:
     r"""Radius in units of :math:`\sqrt d`: :math:`\rho = |h| / \sqrt d`, with all gradients 0 at h = 0.
 
-    It keeps nothing but `h` and the radii for backward; otherwise `anglewise.radius`.  A vector whose radius has gradient
-    0 gets gradient 0, also if it holds NaN.
+    It keeps nothing but `h` and the radii for backward; otherwise `anglewise.radius`.  A vector whose radius has
+    gradient 0 gets gradient 0, also if it holds NaN.
 
     Args:
         h: Activations, shape ``[*batch, d]``, the width at `axis`.
