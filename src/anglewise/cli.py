@@ -24,7 +24,7 @@ examples:
   anglewise report runs/quickstart               draw the report again
   anglewise tune track-c2 --arm lion             search an entry's settings
   anglewise leaderboard track-c2 --seeds 8       train every rival of a track, and rank them
-  anglewise query "SELECT arm, median(t95) FROM runs GROUP BY arm" runs/quickstart
+  anglewise query "SELECT experiment_id, arm, median(t_capped) FROM runs GROUP BY ALL" runs/quickstart
 """
 
 
