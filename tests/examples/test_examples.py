@@ -11,7 +11,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-SMALLEST = {"gpt.py": ["--size", "toy", "--device", "cpu", "--suppression", "0.01", "--out", "out"]}
+SMALLEST = {
+    "1_add_to_your_loop.py": ["--p", "7", "--seeds", "2", "--steps", "8"],
+    "gpt.py": ["--size", "toy", "--device", "cpu", "--suppression", "0.01", "--out", "out"],
+}
 
 
 def run(script: Path, *arguments: str, cwd: Path) -> str:

@@ -40,6 +40,12 @@ class Made(NamedTuple):
     refused: Mapping[str, str]
 
 
+def names_of(track: str) -> list[str]:
+    """Names of a track's arms, those that its network cannot take among them."""
+    board = boards.BOARDS[track]
+    return [entry.arm.name for entry in board.entries] + [arm.name for arm, *_ in board.fixed] + list(board.refused)
+
+
 def assemble(track: str, only: Sequence[str] = (), seeds: int = 0, tuned: Path | None = None) -> Made:
     """A track's arms, each at its winner's setting.
 

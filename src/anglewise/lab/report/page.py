@@ -25,7 +25,12 @@ Tables: TypeAlias = dict[Criterion, list[ArmSummary]]
 
 
 def write_report(
-    reader: Any, experiment_id: str | None, path: str | os.PathLike[str], *, command: str | None = None
+    reader: Any,
+    experiment_id: str | None,
+    path: str | os.PathLike[str],
+    *,
+    command: str | None = None,
+    baseline: str | None = None,
 ) -> Path:
     """Write the report of one experiment; an old one is replaced in one move.
 
@@ -34,6 +39,7 @@ def write_report(
         experiment_id: Which experiment; None where the store holds only one.
         path: Where to; folders are made.
         command: What reproduces the experiment; None for what the store says.
+        baseline: The arm that speed-ups refer to; None for the experiment's.
 
     Returns:
         The path.
@@ -42,7 +48,7 @@ def write_report(
         StoreError: If there is no such experiment.
         AnglewiseError: If the file cannot be written.
     """
-    return write_page(page(load(reader, experiment_id), command=command), path)
+    return write_page(page(load(reader, experiment_id, baseline), command=command), path)
 
 
 def page(results: Results, *, command: str | None = None) -> str:
