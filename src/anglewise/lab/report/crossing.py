@@ -166,7 +166,7 @@ def save_figure(runs: Runs, found: Sequence[Effect], path: str | os.PathLike[str
         axis.set_xlabel("steps to 95 % test accuracy, first crossing; small marks are seeds, large ones medians")
         beside = axis.secondary_yaxis("right")
         beside.set_yticks(range(len(found)), [ratio(effect.sides["first"][1]) for effect in found], fontsize=6)
-        beside.set_ylabel("times as fast with the penalty, first crossing [95 %]", fontsize=7)
+        beside.set_ylabel("times as fast with the penalty [95 %]", fontsize=7)
         handles = [
             axis.plot([], [], mark, color=ink, ms=5, mec="white", mew=0.7, label=name)[0] for name, ink, mark, _ in ways
         ]

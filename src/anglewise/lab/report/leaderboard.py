@@ -146,8 +146,8 @@ def cells(row: Row, budget: int) -> list[str]:
 
 
 def held(*sides: ArmSummary) -> str:
-    """How many runs held the crossing, where not all did."""
-    if all(one.reached == one.finished for one in sides):
+    """How many runs held the crossing, behind a speed-up, where not all did."""
+    if sides[-1].speed_up is None or all(one.reached == one.finished for one in sides):
         return ""
     return f" (held: {' and '.join(f'{one.reached} of {one.finished}' for one in sides)})"
 

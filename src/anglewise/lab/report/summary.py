@@ -110,10 +110,10 @@ SIGNS = (
     f"both, so it is only the ratio of capped times. {DASH} {NEITHER}: no run of either did, so nothing can be said."
 )
 NOTE = (
-    "A run that never got there, or diverged, counts as the budget. Share: exact interval. Restricted mean: Student's "
-    "t; where some runs never got there, together with the share's interval. Speed-up: geometric mean of baseline time "
-    "/ arm time over paired seeds, above 1 is faster, with Student's t on the logarithms. p: sign flips of the paired "
-    "log-differences, two-sided."
+    "A run that never got there, or diverged, counts as the budget. Generalised: exact interval. Restricted mean: "
+    "Student's t; where some runs never got there, together with the interval of their share. Speed-up: geometric mean "
+    "of baseline time / arm time over paired seeds, above 1 is faster, with Student's t on the logarithms. p: sign "
+    "flips of the paired log-differences, two-sided."
 )
 
 

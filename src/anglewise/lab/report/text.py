@@ -103,7 +103,7 @@ def chance(p: PValue | None) -> str:
 
     Example:
         >>> chance(PValue(0.03125)), chance(PValue(0.0002, at_most=True)), chance(None)
-        ('0.031', '\u2264 0.0002', '\u2013')
+        ('0.031', '\u2264 0.00020', '\u2013')
     """
     return DASH if p is None else ("\u2264 " if p.at_most else "") + number(p.value, 2)
 

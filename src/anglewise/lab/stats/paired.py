@@ -113,7 +113,7 @@ def sign_flip(
         \bigl|\sum_s \varepsilon_s z_s\bigr| \ge \bigl|\sum_s z_s\bigr|\Bigr\}
 
     over all :math:`2^n` sign patterns for n up to :data:`EXACT`.  The patterns are counted by meeting in the middle:
-    the sums of either half of the pairs are listed, one list is sorted, and each sum of the other is looked up in it.
+    the sums of either half of the pairs are listed in order, and each sum of one list is looked up in the other.
     Beyond, :math:`p = (1 + c) / (1 + R)` with :math:`c` of :math:`R` random patterns as extreme.  If none is, the
     p-value is only known to be at most :math:`1 / (1 + R)`.
 
@@ -146,7 +146,6 @@ def sign_flip(
         hits = int(np.sum(np.abs(flips @ z) >= least))
         return PValue((1 + hits) / (1 + FLIPS), at_most=hits == 0)
     one, other = (_sums(half) for half in np.array_split(z, 2))
-    one.sort()
     # sums are as often above `least` as below `-least`
     hits = int(np.sum(len(one) - np.searchsorted(one, least - other)))
     return PValue(2 * hits / (len(one) * len(other)))
@@ -184,10 +183,11 @@ def holm(p: Sequence[PValue]) -> list[PValue]:
 
 
 def _sums(z: np.ndarray) -> np.ndarray:
-    """Sums over all sign patterns, shape ``[2 ** len(z)]``."""
+    """Sums over all sign patterns, ascending, shape ``[2 ** len(z)]``."""
     found = np.zeros(1)
-    for value in z:
-        found = np.concatenate([found + value, found - value])
+    for size in np.abs(z):
+        found = np.concatenate([found - size, found + size])
+        found.sort(kind="stable")  # merges the two halves, which are sorted
     return found
 
 
