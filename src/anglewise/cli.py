@@ -148,7 +148,9 @@ def _parser() -> argparse.ArgumentParser:
     query.add_argument("--experiment", metavar="ID", help="only this experiment of the store (default: all)")
     query.add_argument("--format", choices=["table", "csv", "json"], default="table")
 
-    doctor = verb("doctor", _doctor, "what is installed, which devices there are, and how fast they multiply")
+    doctor = verb("doctor", _doctor, "what is installed and how fast it is; with DIR: whether a store is whole")
+    doctor.add_argument("dir", nargs="?", type=Path, metavar="DIR", help="a store to examine")
+    doctor.add_argument("--mend", action="store_true", help="put right what can be put right without training")
     doctor.add_argument("--json", action="store_true", help="machine-readable")
     return parser
 
@@ -341,11 +343,38 @@ def _query(arguments: argparse.Namespace, extra: list[str]) -> None:
     print(to_text(Reader(arguments.dir).query(arguments.sql, arguments.experiment), arguments.format))
 
 
-def _doctor(arguments: argparse.Namespace, extra: list[str]) -> None:
+def _doctor(arguments: argparse.Namespace, extra: list[str]) -> int:
+    if arguments.dir is not None:
+        return _examine(arguments.dir, mend=arguments.mend, as_json=arguments.json)
+    if arguments.mend:
+        raise SpecError("--mend mends a store: give its folder, anglewise doctor DIR --mend")
     from anglewise.lab.doctor import examine, lines
 
     found = examine()
     print(json.dumps(found, indent=2) if arguments.json else "\n".join(lines(found)))
+    return 0
+
+
+def _examine(root: Path, *, mend: bool, as_json: bool) -> int:
+    """Say what is wrong with a store; 0 if nothing is left, 1 if something is."""
+    from anglewise.lab.report.text import plain
+    from anglewise.lab.store.examine import examine, report
+    from anglewise.lab.store.writer import locked
+
+    with locked(root):
+        findings = examine(root)
+        for finding in findings if mend else ():
+            if finding.mend is not None:
+                finding.mend()
+    if as_json:
+        print(json.dumps(report(root, findings, mended=mend), indent=2))
+    else:
+        for finding in findings:
+            done = finding.mend is not None
+            what = finding.advice if not done or mend else f"--mend: {finding.advice}"
+            print(plain(f"{finding.path}: {finding.text}. {what[0].upper()}{what[1:]}."))
+        print(f"{len(findings)} findings" if findings else f"{root}: everything is as it was written")
+    return 1 if any(finding.mend is None or not mend for finding in findings) else 0
 
 
 if __name__ == "__main__":

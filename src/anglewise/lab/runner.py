@@ -300,7 +300,7 @@ def _populations(jobs: Sequence[Job], store: Store, device: Any) -> Iterator[tup
         population = Population([(job or live[0]).run for job in found], compiled, watch)
         ids = {job.run.run_id for job in live}
         population.restore(folder / "state.safetensors", int(note["looks"]), live=ids)
-        if any(store.rewind(run_id, population.step) < population.step for run_id in ids):
+        if any(_lost(store, run_id, population.step, note["rows"].get(run_id)) for run_id in ids):
             continue  # rows before the checkpoint were lost: these runs begin anew
         for run_id in ids:
             del wanted[run_id]
@@ -313,6 +313,11 @@ def _populations(jobs: Sequence[Job], store: Store, device: Any) -> Iterator[tup
         for run in runs:
             store.reset(run.run_id)
         yield population, store.population_dir(content_hash([run.run_id for run in runs]))
+
+
+def _lost(store: Store, run_id: str, step: int, rows: Mapping[str, int] | None) -> bool:
+    """Rewind a run to a step, and say whether rows are missing that it had then."""
+    return store.rewind(run_id, step) < step or store.counts(run_id) != rows
 
 
 def _resumed(note: Mapping[str, Any], jobs: Sequence[Job], compiled: Compiled) -> Watch | None:
@@ -343,7 +348,7 @@ def _kept_on(wanted: dict[str, Job], store: Store, device: Any) -> Iterator[tupl
     alike: dict[Any, list[_Standing]] = {}
     for run_id, job in [(run_id, job) for run_id, job in wanted.items() if job.kept]:
         found = reader.state(run_id)
-        if found is None or store.rewind(run_id, found[2]["step"]) < found[2]["step"]:
+        if found is None or _lost(store, run_id, found[2]["step"], found[2]["rows"]):
             continue  # the state is gone, or rows before it
         weights, rest, note = found
         one = _Standing(job, Kept(note["step"], weights, rest), reader.curves(run_id), note["trained_seconds"])
@@ -408,7 +413,9 @@ def _go_on(
         for run, live in zip(population.runs, population.live, strict=True):
             if live:
                 store.seal(run.run_id)
-        population.save(folder / "state.safetensors", {"readings": read, "step": population.step})
+        live = [run.run_id for run, on in zip(population.runs, population.live, strict=True) if on]
+        rows = {run_id: store.counts(run_id) for run_id in live}
+        population.save(folder / "state.safetensors", {"readings": read, "step": population.step, "rows": rows})
 
     def take(rows: Rows, steps: int) -> None:
         run_id = rows.run.run_id
@@ -421,7 +428,7 @@ def _go_on(
             store.append(run_id, *waiting.pop(run_id))
             store.seal(run_id)
             outcome = outcome_of(rows, population.watch.every, read)
-            store.keep(run_id, _files(rows.kept, outcome) if keep else {})
+            store.keep(run_id, _files(rows.kept, outcome | {"rows": store.counts(run_id)}) if keep else {})
             store.finish(run_id, outcome)
             progress.finish(rows.run, outcome)
 
@@ -445,7 +452,7 @@ def _go_on(
 
 def _files(kept: Kept, outcome: Mapping[str, Any]) -> dict[str, bytes]:
     """A run's last weights and state as files."""
-    note = {name: outcome[name] for name in ("trained", "trained_seconds", "every", "readings")}
+    note = {name: outcome[name] for name in ("trained", "trained_seconds", "every", "readings", "rows")}
     return {
         WEIGHTS: pack(kept.weights, {"step": kept.step}),
         STATE: pack(kept.rest, {"step": kept.step, **note}),

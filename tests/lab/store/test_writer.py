@@ -380,6 +380,7 @@ def test_outcomes_are_json_for_anybody(store):
     store.append("r", [curve(0)], [reading(0)])
     store.finish("r", {"outcome": "grokked", "steps": 0, "threshold": 0.95})
     found = json.loads((store.root / "runs/r/outcome.json").read_text())
-    names = found.pop("segments")
-    assert found == {"outcome": "grokked", "steps": 0, "threshold": 0.95}
+    names, checksum = found.pop("segments"), found.pop("checksum")
+    rows = {"curves": 1, "readings": 1, "arrays": 0}
+    assert found == {"outcome": "grokked", "steps": 0, "threshold": 0.95, "rows": rows} and len(checksum) == 8
     assert sorted(names) == sorted(p.name for p in (store.root / "runs/r/v1").iterdir())

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +11,7 @@ import jax
 import numpy as np
 
 from anglewise.errors import StoreError
+from anglewise.files import put
 from anglewise.lab.arrays import header_of, pack, unpack
 
 
@@ -27,22 +26,10 @@ def write(path: Path, state: Any, note: Mapping[str, Any]) -> None:
     Raises:
         StoreError: If the disk does not take it.
     """
-    beside = path.with_suffix(".tmp")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with beside.open("wb") as file:
-            file.write(pack(named(state), note))
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        path.parent.mkdir(exist_ok=True)  # its parents are the store's: where that was moved away, nothing is made
+        put(path, pack(named(state), note))
     except OSError as error:
-        with contextlib.suppress(OSError):
-            beside.unlink()
         raise StoreError(
             f"cannot write the checkpoint {path}: {error.strerror}. Free space and run the same command again: "
             "it goes on from the last checkpoint"

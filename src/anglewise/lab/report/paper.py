@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import warnings
 from collections.abc import Iterator, Sequence
@@ -14,6 +15,7 @@ import numpy as np
 from anglewise.errors import AnglewiseError
 from anglewise.lab.report.curves import Band
 from anglewise.lab.report.results import Results
+from anglewise.lab.report.shell import write_bytes
 from anglewise.lab.report.text import plain
 from anglewise.lab.report.traces import COLOURS, WIDE, colour
 
@@ -80,12 +82,9 @@ def save(figure: Any, path: Path, dpi: int = 300) -> Path:
         AnglewiseError: If it cannot be written.
     """
     metadata = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(path.suffix)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, dpi=dpi, metadata=metadata)
-    except OSError as error:
-        raise AnglewiseError(f"cannot write {path}: {error.strerror}; choose another place") from error
-    return path
+    drawn = io.BytesIO()  # whole before anything is written: a failed drawing leaves the old file as it is
+    figure.savefig(drawn, dpi=dpi, metadata=metadata, format=path.suffix[1:])
+    return write_bytes(drawn.getvalue(), path)
 
 
 def panels(rows: int, columns: int, height: float = 1.75, width: float | None = None) -> tuple[Any, Any]:

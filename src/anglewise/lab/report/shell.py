@@ -9,18 +9,27 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
-import tempfile
 from collections.abc import Iterable, Sequence
 from importlib.resources import files
 from pathlib import Path
 
 from anglewise.errors import AnglewiseError
+from anglewise.files import put
 from anglewise.lab.report.text import escape, script
 from anglewise.lab.report.traces import Panel
 
 
 def write_page(text: str, path: str | os.PathLike[str]) -> Path:
-    """Write a file as a whole or not at all.
+    """Write a text file as a whole or not at all.
+
+    Raises:
+        AnglewiseError: If it cannot be written.
+    """
+    return write_bytes(text.encode("utf-8"), path)
+
+
+def write_bytes(data: bytes, path: str | os.PathLike[str]) -> Path:
+    """Write a file as a whole or not at all; folders are made.
 
     Raises:
         AnglewiseError: If it cannot be written.
@@ -28,15 +37,7 @@ def write_page(text: str, path: str | os.PathLike[str]) -> Path:
     path = Path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(text)
-            os.chmod(beside, 0o644)
-            os.replace(beside, path)
-        except BaseException:
-            Path(beside).unlink(missing_ok=True)
-            raise
+        put(path, data)
     except OSError as error:
         raise AnglewiseError(f"cannot write {path}: {error.strerror}; choose another place") from error
     return path

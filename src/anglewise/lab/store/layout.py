@@ -18,7 +18,8 @@ A *segment* is an immutable Parquet file that holds every row of its kind with f
 segments of a kind follow each other without a gap from step 0, and each carries the checksum of its bytes
 in its name, so a missing, truncated or altered one is noticed wherever it is read.  A *tail* row counts if
 its step lies beyond the last segment of its kind: a kill between writing a segment and emptying the tail
-counts nothing twice.
+counts nothing twice.  Every JSON file carries a checksum, weights and states carry one in their header, and the id of
+a run is the hash of its spec: what was edited, damaged, swapped or copied is noticed.
 """
 
 from __future__ import annotations
@@ -34,13 +35,19 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from anglewise.errors import StoreError
+from anglewise.files import put
+from anglewise.lab.spec import content_hash
 
 FORMAT = 1
 MARKER = "anglewise-store.json"
+CHECKSUM = "checksum"
+"""Key of a JSON file under which the CRC-32 of all else in it stands."""
 VERSION = "v1"
 """Version of the row schemas; a folder of its own, so that one version is read with one schema."""
 WEIGHTS, STATE = "weights.safetensors", "state.safetensors"
 KINDS = ("curves", "readings", "arrays")
+NAME = re.compile(r"[0-9a-z-]+")
+"""Of a run, an experiment, a population: it cannot leave the folder in which it names a place."""
 _SEGMENT = re.compile(r"(curves|readings|arrays)-(\d{12,})-(\d{12,})-([0-9a-f]{8})\.parquet")
 
 
@@ -54,12 +61,25 @@ class Segment(NamedTuple):
     path: Path
 
     def data(self) -> bytes | None:
-        """Its bytes, or None if they are not those that were written."""
-        try:
-            data = self.path.read_bytes()
-        except FileNotFoundError:
-            return None
-        return data if f"{zlib.crc32(data):08x}" == self.crc else None
+        """Its bytes, or None if they are not those that were written, or are gone."""
+        data = read_bytes(self.path)
+        return data if data is not None and f"{zlib.crc32(data):08x}" == self.crc else None
+
+
+def read_bytes(path: Path) -> bytes | None:
+    """A file's bytes; None where there is none.
+
+    Raises:
+        StoreError: If it is there and cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise StoreError(
+            f"cannot read {path}: {error.strerror}. Make it readable, or see: anglewise doctor STORE"
+        ) from error
 
 
 def segment_name(kind: str, first: int, last: int, data: bytes) -> str:
@@ -96,13 +116,32 @@ def is_whole(run: Path, outcome: Mapping[str, Any] | None) -> bool:
     return all(name in found and found[name].data() is not None for name in outcome["segments"])
 
 
+def is_itself(run_id: str, spec: Mapping[str, Any] | None) -> bool:
+    """Whether a run's id is the hash of its specification; True where there is nothing that could be hashed."""
+    if spec and "protocol" in spec:
+        return content_hash(spec) == run_id
+    if spec and spec.get("is") == "Run":  # before PROTOCOL 3
+        return any(content_hash({"protocol": protocol, **spec}) == run_id for protocol in (1, 2))
+    return True
+
+
+def run_folders(root: Path) -> list[Path]:
+    """Folders of runs, in order; what a file browser or a person has laid beside them is none."""
+    return sorted(path for path in (root / "runs").glob("*") if NAME.fullmatch(path.name) and path.is_dir())
+
+
+def manifest_files(root: Path) -> list[Path]:
+    """Files of manifests, in order."""
+    return sorted(path for path in (root / "experiments").glob("*.json") if NAME.fullmatch(path.stem))
+
+
 def checked(what: str, name: str) -> str:
     """`name`, if it cannot leave the folder that it names a place in.
 
     Raises:
         StoreError: If it could.
     """
-    if not re.fullmatch(r"[0-9a-z-]+", name):
+    if not NAME.fullmatch(name):
         raise StoreError(f"{what} {name!r} cannot name a folder: use lower-case letters, digits and '-' only")
     return name
 
@@ -111,57 +150,51 @@ def check_marker(root: Path) -> bool:
     """Whether `root` is a store.
 
     Raises:
-        StoreError: If it is one of another format.
+        StoreError: If it is one of another format, or its marker is damaged.
     """
     marker = root / MARKER
-    if not marker.is_file():
-        return False
-    found = (read_json(marker) or {}).get("format")
-    if found != FORMAT:
+    try:
+        if not marker.is_file():
+            return False
+    except OSError as error:
+        raise StoreError(f"cannot read {root}: {error.strerror}. Give the folder of a store") from error
+    found = read_json(marker)
+    if found is None or "format" not in found:
         raise StoreError(
-            f"{marker} says format {found}, expected {FORMAT}: "
+            f'{marker} is damaged, expected {{"format": {FORMAT}}}: anglewise doctor {root} --mend writes it anew'
+        )
+    if found["format"] != FORMAT:
+        raise StoreError(
+            f"{marker} says format {found['format']}, expected {FORMAT}: "
             "use the version of anglewise that wrote it, or another folder"
         )
     return True
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
-    """The object in a JSON file; None if it is absent or damaged."""
+    """The object in a JSON file; None if it is absent, or is not what was written.
+
+    A file of an older version has no checksum, and is believed.
+    """
     try:
         found = json.loads(path.read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
-    return found if isinstance(found, dict) else None
+    if not isinstance(found, dict):
+        return None
+    checksum = found.pop(CHECKSUM, None)
+    return found if checksum is None or checksum == _checksum(found) else None
 
 
 def put_json(path: Path, value: Mapping[str, Any]) -> None:
-    """Write JSON so that a crash at any moment leaves the old file or the new one."""
-    put(path, (json.dumps(value, indent=1, allow_nan=False) + "\n").encode())
+    """Write JSON with a checksum so that a crash at any moment leaves the old file or the new one."""
+    whole = {**value, CHECKSUM: _checksum(value)}
+    put(path, (json.dumps(whole, indent=1, allow_nan=False) + "\n").encode())
 
 
-def put(path: Path, data: bytes) -> None:
-    """Write beside, sync, rename, sync the folder: a crash leaves the old file or the new one."""
-    beside = path.with_name(path.name + ".tmp")
-    try:
-        with beside.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            beside.unlink()
-        raise
-    sync(path.parent)
-
-
-def sync(folder: Path) -> None:
-    """Make names that were added to a folder survive a power cut."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+def _checksum(value: Mapping[str, Any]) -> str:
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return f"{zlib.crc32(text.encode()):08x}"
 
 
 @contextlib.contextmanager

@@ -36,7 +36,10 @@ from anglewise.lab.store.layout import (
     check_marker,
     checked,
     gap,
+    is_itself,
+    manifest_files,
     read_json,
+    run_folders,
 )
 from anglewise.lab.store.rows import contents, damaged, read, to_table
 from anglewise.lab.store.views import MEMBER, VIEWS, Member, followed, members_of, orphan, spec_text
@@ -61,6 +64,13 @@ class Reader:
         if not check_marker(self.root):
             raise StoreError(_no_store(self.root))
 
+    @classmethod
+    def unchecked(cls, root: Path) -> Reader:
+        """A reader of a store whose marker may be damaged: for whoever examines it."""
+        reader = cls.__new__(cls)
+        reader.root = root
+        return reader
+
     def experiments(self) -> list[dict[str, Any]]:
         """Manifests of all experiments, oldest first.
 
@@ -68,11 +78,12 @@ class Reader:
             StoreError: If one is damaged.
         """
         found = []
-        for path in sorted(self.root.glob("experiments/*.json")):
+        for path in manifest_files(self.root):
             manifest = read_json(path)
             if manifest is None:
-                raise StoreError(f"{path} is damaged: run the experiment again, which writes it anew")
-            found.append(manifest)
+                raise StoreError(f"{path} is damaged: run the experiment again, which writes it anew, or delete it")
+            if isinstance(manifest.get("runs"), list):  # else somebody's own file
+                found.append(manifest)
         return sorted(found, key=lambda manifest: str(manifest.get("created")))
 
     def outcome(self, run_id: str) -> dict[str, Any] | None:
@@ -85,7 +96,7 @@ class Reader:
 
     def finished(self) -> set[str]:
         """Runs that have ended; their rows are not checked here."""
-        return {path.parent.name for path in self.root.glob("runs/*/outcome.json") if read_json(path) is not None}
+        return {run.name for run in run_folders(self.root) if read_json(run / "outcome.json") is not None}
 
     def weights(self, run_id: str) -> dict[str, np.ndarray]:
         """The last weights of a run, by name as in the network, such as ``layers.0.weight``.
@@ -176,9 +187,9 @@ class Reader:
             known = [str(manifest["experiment_id"]) for manifest in self.experiments()]
             raise StoreError(unknown("experiment", experiment_id, known))
         named = {member.run_id for member in members}
-        for folder in sorted(self.root.glob("runs/*/")):
-            if folder.name not in named:
-                spec = read_json(folder / "spec.json") or {}
+        for folder in run_folders(self.root):
+            spec = read_json(folder / "spec.json") or {}
+            if folder.name not in named and is_itself(folder.name, spec):  # else a copy under another name
                 members.append(orphan(folder.name, spec, read_json(folder / "outcome.json") or {}))
         return members
 
@@ -255,6 +266,8 @@ class Reader:
         import pyarrow as pa
 
         run = self._run(run_id)
+        if not is_itself(run_id, read_json(run / "spec.json")):
+            raise StoreError(f"{run} holds another run than it is named after: see anglewise doctor {self.root}")
         outcome = self.outcome(run_id)
         found, tail = contents(run)
         if outcome is not None:  # what it ended with, and nothing else
@@ -268,7 +281,11 @@ class Reader:
         if hole is not None:
             raise StoreError(damaged(run / f"{kind} from step {hole} on"))
         tables = [read(segment) for segment in found[kind]]
-        return pa.concat_tables([*tables, to_table(kind, tail[kind])])
+        whole = pa.concat_tables([*tables, to_table(kind, tail[kind])])
+        expected = (outcome or {}).get("rows", {}).get(kind, len(whole))
+        if len(whole) != expected:
+            raise StoreError(f"{run} has {len(whole)} rows of {kind}, expected {expected}: run the experiment again")
+        return whole
 
 
 def _arrow(of: type) -> Any:

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from anglewise.errors import StoreError
-from anglewise.lab.store.layout import KINDS, Segment, segments
+from anglewise.lab.store.layout import KINDS, Segment, read_bytes, segments
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -160,15 +160,26 @@ def damaged(path: Path) -> str:
     return f"{path} is damaged or missing: run the experiment again, which trains that run anew"
 
 
+def counted(run: Path) -> dict[str, int]:
+    """How many rows of each kind a run has."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    found, tail = contents(run)
+    counts = {kind: len(tail[kind]) for kind in KINDS}
+    for kind in KINDS:
+        for segment in found[kind]:
+            if (data := segment.data()) is not None:
+                counts[kind] += parquet.ParquetFile(pa.BufferReader(data)).metadata.num_rows
+    return counts
+
+
 def contents(run: Path) -> tuple[dict[str, list[Segment]], Rows]:
     """Segments of a run, and the rows of its tail that are in none of them.
 
     The tail is read first: rows that move into a segment meanwhile are then seen twice, and counted once.
     """
-    try:
-        tail, _ = from_tail((run / "tail.jsonl").read_bytes())
-    except FileNotFoundError:
-        tail = {kind: [] for kind in KINDS}
+    tail, _ = from_tail(read_bytes(run / "tail.jsonl") or b"")
     found = segments(run)
     for kind in KINDS:
         sealed = found[kind][-1].last if found[kind] else -1

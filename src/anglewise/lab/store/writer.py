@@ -21,26 +21,28 @@ from types import TracebackType
 from typing import IO, Any
 
 from anglewise.errors import StoreError
+from anglewise.files import put, sync
 from anglewise.lab.store.layout import (
     FORMAT,
     KINDS,
     MARKER,
+    NAME,
     STATE,
     VERSION,
     WEIGHTS,
     check_marker,
     checked,
     gap,
+    is_itself,
     is_whole,
-    put,
     put_json,
     read_json,
+    run_folders,
     segment_name,
     segments,
-    sync,
     writing,
 )
-from anglewise.lab.store.rows import contents, from_table, from_tail, pack, read, to_line, to_parquet
+from anglewise.lab.store.rows import contents, counted, from_table, from_tail, pack, read, to_line, to_parquet
 
 
 class Store:
@@ -52,6 +54,7 @@ class Store:
         self._lock = lock
         self._last: dict[str, dict[str, int]] = {}
         self._finished: set[str] | None = None
+        self._counts: dict[str, dict[str, int]] = {}
 
     @classmethod
     def open(cls, path: str | Path) -> Store:
@@ -72,7 +75,7 @@ class Store:
             foreign = {entry.name for entry in root.iterdir()} - {"lock", MARKER + ".tmp"}
             if not check_marker(root) and foreign:
                 raise StoreError(f"{root} is not a store, and not empty: choose a new or an empty folder")
-            lock = (root / "lock").open("a+")
+            lock = _opened(root / "lock")
             try:
                 _lock(lock, root)
                 if not (root / MARKER).exists():
@@ -130,7 +133,8 @@ class Store:
             StoreError: If the run is there with another spec, or the disk does not take it.
         """
         with self._changing(run_id) as run:
-            (run / VERSION).mkdir(parents=True, exist_ok=True)
+            run.mkdir(exist_ok=True)  # its parent is there, or the store was moved away: then nothing is made
+            (run / VERSION).mkdir(exist_ok=True)
             sync(run.parent)
             known = read_json(run / "spec.json")
             if known is None:
@@ -186,6 +190,7 @@ class Store:
                 os.fsync(file.fileno())
             for kind in KINDS:
                 last[kind] = max((row[0] for row in rows[kind]), default=last[kind])
+                self._counts[run_id][kind] += len(rows[kind])
 
     def seal(self, run_id: str) -> None:
         """Turn a run's tail into one immutable segment of each kind.
@@ -246,8 +251,14 @@ class Store:
             put(run / "tail.jsonl", to_line(tail) if any(tail.values()) else b"")
             for segment in reversed(beyond):
                 os.unlink(segment.path)
-            self._last.pop(run_id)
+            self._forget(run_id)
             return self._recovered(run_id, run)["curves"]
+
+    def counts(self, run_id: str) -> dict[str, int]:
+        """How many rows of each kind a run has, as far as this process knows: what it found, and what it added."""
+        with self._changing(run_id) as run:
+            self._recovered(run_id, run)
+        return dict(self._counts[run_id])
 
     def keep(self, run_id: str, files: Mapping[str, bytes]) -> None:
         """Keep a run's last weights and state, before it is finished; the old ones are replaced one by one.
@@ -275,20 +286,34 @@ class Store:
                 run's segments, which carry their checksums, are added.
 
         Raises:
-            StoreError: If the disk does not take it.
+            StoreError: If the disk does not take it, or rows have gone that were there.
         """
         self.seal(run_id)
         with self._changing(run_id) as run:
+            rows, known = counted(run), self._counts[run_id]
+            if rows != known:
+                kind = next(kind for kind in KINDS if rows[kind] != known[kind])
+                raise StoreError(
+                    f"{run} has {rows[kind]} rows of {kind}, expected {known[kind]}: somebody removed or changed files "
+                    "while it trained. Run the same command again, which trains that run anew"
+                )
             names = [segment.path.name for kind in segments(run).values() for segment in kind]
-            put_json(run / "outcome.json", {**outcome, "segments": names})
+            put_json(run / "outcome.json", {**outcome, "segments": names, "rows": rows})
         if self._finished is not None:
             self._finished.add(run_id)
 
     def finished(self) -> set[str]:
         """Runs that ended and are whole: every segment is checked byte for byte, once per opening."""
         if self._finished is None:
-            runs = list((self.root / "runs").iterdir())
-            self._finished = {run.name for run in runs if is_whole(run, read_json(run / "outcome.json"))}
+            self._finished = set()
+            for run in run_folders(self.root):
+                if not is_itself(run.name, read_json(run / "spec.json")):
+                    raise StoreError(
+                        f"{run} holds another run than it is named after: anglewise doctor {self.root} --mend gives it "
+                        "its name back, or move it away"
+                    )
+                if is_whole(run, read_json(run / "outcome.json")):
+                    self._finished.add(run.name)
         return set(self._finished)
 
     def outcome(self, run_id: str) -> dict[str, Any] | None:
@@ -306,7 +331,7 @@ class Store:
             if not run.is_symlink():
                 (run / "outcome.json").unlink(missing_ok=True)
             _delete(run)
-            self._last.pop(run_id, None)
+            self._forget(run_id)
 
     def population_dir(self, population_id: str) -> Path:
         """Folder for a population's checkpoints; not made here."""
@@ -314,7 +339,7 @@ class Store:
 
     def populations(self) -> list[Path]:
         """Folders of populations that are there, sorted."""
-        return sorted((self.root / "populations").iterdir())
+        return sorted(path for path in (self.root / "populations").iterdir() if NAME.fullmatch(path.name))
 
     def drop_population(self, population_id: str) -> None:
         """Delete a population's folder, if it is there.
@@ -330,12 +355,29 @@ class Store:
     def _changing(self, run_id: str) -> Iterator[Path]:
         """A run's folder; after a failure in the block, the run is put right when it is next touched."""
         run = self.root / "runs" / checked("run_id", run_id)
+        self._still_ours()
         try:
             with writing(run):
                 yield run
         except BaseException:
-            self._last.pop(run_id, None)
+            self._forget(run_id)
             raise
+
+    def _still_ours(self) -> None:
+        """Refuse to write once somebody has removed the lock, or moved the store away.
+
+        Raises:
+            StoreError: If the file that is locked is no longer the store's.
+        """
+        if not _is_lock(self._lock, self.root / "lock"):
+            raise StoreError(
+                f"{self.root} was moved, or its lock was removed, while this process writes to it: what was saved so "
+                "far is whole. Put it back and run the same command again"
+            )
+
+    def _forget(self, run_id: str) -> None:
+        self._last.pop(run_id, None)
+        self._counts.pop(run_id, None)
 
     def _recovered(self, run_id: str, run: Path) -> dict[str, int]:
         """Last step of each kind; on first touch, clears away what an interrupted write left."""
@@ -348,6 +390,7 @@ class Store:
                 if good < path.stat().st_size:
                     os.truncate(path, good)
             found, tail = contents(run)
+            self._counts[run_id] = counted(run)
             self._last[run_id] = {
                 kind: max([-1, *(segment.last for segment in found[kind]), *(row[0] for row in tail[kind])])
                 for kind in KINDS
@@ -355,10 +398,45 @@ class Store:
         return self._last[run_id]
 
 
+@contextlib.contextmanager
+def locked(root: Path) -> Iterator[None]:
+    """Keep others from writing to a folder, whether or not it is a whole store.
+
+    Raises:
+        StoreError: If another process writes to it.
+    """
+    with writing(root):
+        if (root / "lock").is_symlink() or not (root / "runs").is_dir():
+            yield
+            return
+        lock = _opened(root / "lock")
+    with lock:
+        _lock(lock, root)
+        yield
+
+
+def _opened(path: Path) -> IO[str]:
+    """The lock file, made if it is not there; never what a link points to, which may be anybody's."""
+    if path.is_symlink():
+        raise StoreError(f"{path} is a symbolic link, expected a file: remove it and run again")
+    return os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o644), "a+")
+
+
+def _is_lock(lock: IO[str], path: Path) -> bool:
+    """Whether the open file is the one that lies at a path."""
+    try:
+        there, ours = os.stat(path, follow_symlinks=False), os.fstat(lock.fileno())
+    except OSError:
+        return False
+    return (there.st_dev, there.st_ino) == (ours.st_dev, ours.st_ino)
+
+
 def _lock(lock: IO[str], root: Path) -> None:
     """Take the lock and sign it, or say who has it."""
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if not _is_lock(lock, root / "lock"):
+            raise BlockingIOError
     except BlockingIOError:
         lock.seek(0)
         owner = lock.read().strip() or "another process"

@@ -1,0 +1,217 @@
+"""A store, examined: everything in it that is not as it was written, and what can be put right without training.
+
+Nothing is believed: checksums are worked out anew, ids are compared with the specifications that they are hashes of,
+rows are counted, and outcomes are worked out again from the curves.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from anglewise.errors import StoreError
+from anglewise.files import BESIDE
+from anglewise.lab.arrays import unpack
+from anglewise.lab.outcome import Rule, outcome_under
+from anglewise.lab.spec import content_hash
+from anglewise.lab.store.layout import (
+    FORMAT,
+    KINDS,
+    MARKER,
+    NAME,
+    STATE,
+    WEIGHTS,
+    gap,
+    is_itself,
+    put_json,
+    read_bytes,
+    read_json,
+    run_folders,
+    segments,
+)
+from anglewise.lab.store.reader import Reader
+from anglewise.lab.store.rows import counted, from_tail
+
+
+class Finding(NamedTuple):
+    """Something that is not as it was written.
+
+    Attributes:
+        path: What.
+        text: What is wrong with it.
+        advice: What can be done: what `mend` does, or what the user does.
+        mend: Puts it right; None where only training or a person can.
+    """
+
+    path: Path
+    text: str
+    advice: str
+    mend: Callable[[], None] | None = None
+
+
+AGAIN = "run the experiment again, which trains that run anew"
+
+
+def examine(root: Path) -> list[Finding]:
+    """Everything that is wrong with a store, in the order in which it is mended.
+
+    Args:
+        root: Its folder; nobody may be writing to it.
+
+    Raises:
+        StoreError: If it is no folder with the shape of a store.
+    """
+    marker = root / MARKER
+    if not (root / "runs").is_dir() or not (root / "experiments").is_dir():
+        raise StoreError(f"{root} has no folders runs and experiments: it is not a store")
+    findings = []
+    if (read_json(marker) or {}).get("format") != FORMAT:
+        text = "the marker of the store is damaged or missing"
+        findings.append(Finding(marker, text, "written anew", lambda: put_json(marker, {"format": FORMAT})))
+    if (root / "lock").is_symlink():
+        findings.append(
+            Finding(root / "lock", "is a symbolic link, expected a file", "removed", (root / "lock").unlink)
+        )
+    for left in sorted(root.rglob(f"*{BESIDE}")):
+        findings.append(Finding(left, "was left behind by an interrupted write", "removed", left.unlink))
+    findings += _manifests(root)
+    findings += _strangers(root)
+    swapped = list(_misnamed(root))
+    findings += swapped
+    wrong = {finding.path for finding in swapped}
+    for run in run_folders(root):
+        if run not in wrong:
+            findings += _run(root, run)
+    for folder in sorted((root / "populations").glob("*")):
+        findings += _file(folder / STATE, "checkpoint")
+    return findings
+
+
+def _manifests(root: Path) -> Iterator[Finding]:
+    for path in sorted((root / "experiments").iterdir()):
+        if path.suffix == BESIDE:
+            continue
+        if path.suffix != ".json" or not NAME.fullmatch(path.stem):
+            yield Finding(path, "is no manifest, and is not read", "yours to move away")
+        elif (manifest := read_json(path)) is None:
+            yield Finding(path, "is damaged", "run the experiment again, which writes it anew, or delete it")
+        elif not isinstance(manifest.get("runs"), list):
+            yield Finding(path, "is no manifest, and is not read", "yours to move away")
+
+
+def _strangers(root: Path) -> Iterator[Finding]:
+    for path in sorted((root / "runs").iterdir()):
+        if not NAME.fullmatch(path.name) or not path.is_dir():
+            yield Finding(path, "is no run, and is not read", "yours to move away")
+
+
+def _misnamed(root: Path) -> Iterator[Finding]:
+    """Runs in folders of other names: given their own, where that is free or its owner moves away too."""
+    away: dict[Path, Path] = {}
+    for run in run_folders(root):
+        spec = read_json(run / "spec.json")
+        if spec and not is_itself(run.name, spec):
+            away[run] = root / "runs" / content_hash(spec)
+    pending = dict(away)
+
+    def move() -> None:
+        """All at once, through names that nobody has."""
+        if not pending:
+            return
+        free = {old: new for old, new in pending.items() if not new.exists() or new in pending}
+        pending.clear()
+        for old in free:
+            os.rename(old, old.with_name(f"moving-{old.name}"))
+        for old, new in free.items():
+            os.rename(old.with_name(f"moving-{old.name}"), new)
+
+    for run, name in away.items():
+        text = f"holds the run {name.name}"
+        if name.exists() and name not in away:
+            yield Finding(run, f"{text}, of which {name} is there too: a copy", "yours to delete")
+        else:
+            yield Finding(run, text, f"renamed to {name.name}", move)
+
+
+def _run(root: Path, run: Path) -> Iterator[Finding]:
+    spec_file, outcome_file = run / "spec.json", run / "outcome.json"
+    if not spec_file.exists() and not any(run.iterdir()):
+        return
+    if read_json(spec_file) is None:
+        yield Finding(spec_file, "is damaged or missing", f"move {run.name} away, then {AGAIN}")
+        return
+    if (run / "provenance.json").exists() and read_json(run / "provenance.json") is None:
+        yield Finding(run / "provenance.json", "is damaged", f"what the run was trained with is lost; or {AGAIN}")
+    broken = False
+    for kind, parts in segments(run).items():
+        for segment in parts:
+            if segment.data() is None:
+                broken = True
+                yield Finding(segment.path, "is damaged", AGAIN)
+        if (hole := gap(parts)) is not None:
+            broken = True
+            yield Finding(run, f"has no {kind} from step {hole} on, but later ones", AGAIN)
+    tail = read_bytes(run / "tail.jsonl") or b""
+    if from_tail(tail)[1] < len(tail):
+        yield Finding(run / "tail.jsonl", "ends in a torn line", "cut when the run goes on; its rows are made again")
+    for name in (WEIGHTS, STATE):
+        yield from _file(run / name, "file of weights" if name == WEIGHTS else "kept state")
+    if outcome_file.exists() and not broken:
+        yield from _ended(root, run)
+
+
+def _ended(root: Path, run: Path) -> Iterator[Finding]:
+    """Whether a run's outcome is what its rows say."""
+    path, outcome = run / "outcome.json", read_json(run / "outcome.json")
+    if outcome is None:
+        known = Reader.unchecked(root).state(run.name) is not None
+        advice = "run the experiment again, which works it out from the rows" if known else AGAIN
+        yield Finding(path, "is damaged", advice)
+        return
+    names = {segment.path.name for kind in segments(run).values() for segment in kind}
+    lost = sorted(set(outcome.get("segments", ())) - names)
+    if lost:
+        yield Finding(run / "v1" / lost[0], "is missing", AGAIN)
+        return
+    rows = counted(run)
+    if outcome.get("rows", rows) != rows:
+        differ = [f"{rows[kind]} of {kind}, expected {outcome['rows'][kind]}" for kind in KINDS]
+        yield Finding(run, f"has rows {'; '.join(differ)}", AGAIN)
+        return
+    rule = Rule.of(outcome.get("rule") or {})
+    if rule is None:
+        return
+    told = outcome_under(rule, Reader.unchecked(root).curves(run.name))
+    wrong = {} if told is None else {name: x for name, x in told.items() if outcome.get(name) != x}
+    if told is None:
+        yield Finding(path, "says that the run ended, and its rows do not reach that", AGAIN)
+    elif wrong:
+        text = "; ".join(
+            f"{name} is {json.dumps(outcome.get(name))}, the rows say {json.dumps(x)}" for name, x in wrong.items()
+        )
+        yield Finding(path, text, "worked out from the rows", lambda: put_json(path, {**outcome, **told}))
+
+
+def _file(path: Path, what: str) -> Iterator[Finding]:
+    data = read_bytes(path)
+    if data is None:
+        return
+    try:
+        unpack(data)
+    except ValueError:
+        yield Finding(path, f"this {what} is damaged", "removed; what it was for is trained again", path.unlink)
+
+
+def report(root: Path, findings: list[Finding], *, mended: bool) -> dict[str, Any]:
+    """What was found, as JSON values."""
+    return {
+        "store": str(root),
+        "runs": len(run_folders(root)),
+        "findings": [
+            {"path": str(f.path), "text": f.text, "advice": f.advice, "mended": mended and f.mend is not None}
+            for f in findings
+        ],
+    }
