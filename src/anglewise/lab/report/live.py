@@ -166,7 +166,7 @@ def _share(value: float | None) -> str:
 
 
 def _pace(board: Board) -> str:
-    """Steps per second, and how long it may take."""
+    """Steps per second, and how long it may take.  Both are of what was trained so far."""
     pace = board.pace.steps_per_second
     steps = "compiling" if pace is None else f"{number(pace)} steps/s"
     return f"{steps}, all seeds done" if board.done else f"{steps}, {_left(board.left())}"
