@@ -218,6 +218,16 @@ def test_the_table_is_redrawn_at_most_four_times_a_second():
     progress.close()
 
 
+def test_an_end_right_after_an_update_is_drawn():
+    clock, out = Clock(), console(terminal=True)
+    progress = LiveTable(out, clock)
+    progress.start(plan())
+    progress.update(rows("a", 0, 40), 40)
+    progress.finish(run("a", 0), {"outcome": "grokked"})
+    assert "1 / 2" in out.file.getvalue()
+    progress.close()
+
+
 def test_many_arms_show_those_that_train_first():
     progress = LiveTable(console(terminal=True, height=15), Clock())
     progress.start(plan(arms=[f"arm{i}" for i in range(64)], seeds=1))
