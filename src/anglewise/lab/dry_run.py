@@ -40,7 +40,7 @@ def describe(experiment: Experiment, out: Path, readings: Sequence[Reading] = ()
         f"  store   {out}: {len(todo.done)} of {len(runs)} runs are there, {len(todo.missing)} to train",
         "  arm                              runs to train   ms/step   parameters   at most",
     ]
-    total, device, batched = 0.0, jax.devices()[0], False
+    total, compiling, device, batched = 0.0, 0.0, jax.devices()[0], False
     for arm in experiment.arms:
         missing = [run for run in todo.missing if run.arm == arm]
         if not missing:
@@ -51,7 +51,9 @@ def describe(experiment: Experiment, out: Path, readings: Sequence[Reading] = ()
         trial = Population(missing[:1], compiled)
         trial.begin()
         weights = sum(x.size for x in jax.tree.leaves(trial.state.params))
+        begun = time.perf_counter()
         trial.advance()
+        compiling += time.perf_counter() - begun
         begun, before, seconds = time.perf_counter(), trial.step, 0.0
         while trial.live.any() and time.perf_counter() - begun < SECONDS:
             trial.advance()
@@ -63,7 +65,8 @@ def describe(experiment: Experiment, out: Path, readings: Sequence[Reading] = ()
             f"{each * rule.budget * len(missing):7.0f} s"
         )
     lines.append(
-        f"  at most {total:.0f} s on {device.device_kind} at the rate of one run alone, evaluation included"
+        f"  at most {total:.0f} s on {device.device_kind} at the rate of one run alone, evaluation included, "
+        f"and {compiling:.0f} s to compile"
         + (" (batched: less)" if batched else "")
         + ("; runs that finish early stop early" if rule.further >= 0 else "")
     )
