@@ -43,7 +43,7 @@ def describe(experiment: Experiment, out: Path, readings: Sequence[Reading] = ()
         + (f" ({len(todo.again)} again from the beginning)" if todo.again else ""),
         "  arm                              runs to train   ms/step   parameters   at most",
     ]
-    total, device, batched = 0.0, jax.devices()[0], False
+    total, compiling, device, batched = 0.0, 0.0, jax.devices()[0], False
     for arm in experiment.arms:
         missing = [run for run in todo.missing if run.arm == arm]
         if not missing:
@@ -54,7 +54,9 @@ def describe(experiment: Experiment, out: Path, readings: Sequence[Reading] = ()
         trial = Population(missing[:1], compiled)
         trial.begin()
         weights = sum(x.size for x in jax.tree.leaves(trial.state.params))
+        begun = time.perf_counter()
         trial.advance()
+        compiling += time.perf_counter() - begun
         begun, before, seconds = time.perf_counter(), trial.step, 0.0
         while trial.live.any() and time.perf_counter() - begun < SECONDS:
             trial.advance()
@@ -66,7 +68,8 @@ def describe(experiment: Experiment, out: Path, readings: Sequence[Reading] = ()
             f"{each * rule.budget * len(missing):7.0f} s"
         )
     lines.append(
-        f"  at most {total:.0f} s on {device.device_kind} at the rate of one run alone, evaluation included"
+        f"  at most {total:.0f} s on {device.device_kind} at the rate of one run alone, evaluation included, "
+        f"and {compiling:.0f} s to compile"
         + (" (batched: less)" if batched else "")
         + ("; runs that finish early stop early" if rule.further >= 0 else "")
     )

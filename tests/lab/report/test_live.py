@@ -64,18 +64,19 @@ def simulate(progress, clock, arms, budget, seeds=8, compiling=8.0, rest=0.2, se
 
     Args:
         arms: Seconds per step, and the steps that seeds take in turn, by name.
+        compiling: Seconds for each arm: three fifths at its start, the rest at its second and its last measurement.
         rest: Share of training time that goes into measuring and storing.
     """
     waited, events = 0.0, []
     for seed in range(seeds):
         for arm, (each, ends) in arms.items():
-            waited += compiling if seed == 0 else 0.0
-            waited += measure
+            here = compiling if seed == 0 else 0.0
+            waited += 0.6 * here + measure
             events.append((waited, arm, seed, 0, 0, 0.0))
             end = ends[seed % len(ends)]
             for step in [*range(segment, end, segment), end]:
                 steps = (step - 1) % segment + 1
-                waited += steps * each * (1 + rest)
+                waited += steps * each * (1 + rest) + here * (0.3 * (step == segment) + 0.1 * (step == end))
                 events.append((waited, arm, seed, step, steps, step * each))
             events.append((waited, arm, seed, None, 0, 0.0))
     progress.clock = clock
@@ -182,7 +183,7 @@ def test_time_left_is_said_as_an_estimate_beside_the_most():
     said = []
     clock, out = Clock(), console()
     progress = Lines(out, clock)
-    for _ in simulate(progress, clock, {"a": (0.1, [200, 200, 600])}, 600, seeds=3, segment=100):
+    for _ in simulate(progress, clock, {"a": (0.1, [200, 200, 600])}, 600, seeds=3, segment=100, compiling=0.0):
         said.append(out.file.getvalue().splitlines()[-1])
     assert said[0].endswith("compiling, time left not known yet")
     assert said[1].endswith("10 steps/s, at most 3 min left")
@@ -214,6 +215,16 @@ def test_the_table_is_redrawn_at_most_four_times_a_second():
         clock.now = i / 1000
         progress.update(rows("a", 0, i), 1)
     assert len(drawn) <= 4
+    progress.close()
+
+
+def test_an_end_right_after_an_update_is_drawn():
+    clock, out = Clock(), console(terminal=True)
+    progress = LiveTable(out, clock)
+    progress.start(plan())
+    progress.update(rows("a", 0, 40), 40)
+    progress.finish(run("a", 0), {"outcome": "grokked"})
+    assert "1 / 2" in out.file.getvalue()
     progress.close()
 
 

@@ -109,7 +109,8 @@ class Board:
         if self.pace.steps_per_second is None:
             return None
         everywhere = [seed.step for ended in self.ended.values() for seed in ended.values()]
-        about = most = self.pace.beginnings(self.waiting)
+        new = sum(waiting > 0 and arm not in self.pace.arms for arm, waiting in self.waiting.items())
+        about = most = self.pace.to_compile(new)
         for arm, waiting in self.waiting.items():
             ended = [seed.step for seed in self.ended[arm].values()] or everywhere
             running = [seed.step for seed in self.running[arm].values()]

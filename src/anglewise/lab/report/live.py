@@ -90,13 +90,13 @@ class Lines(Progress):
 
 
 class LiveTable(Progress):
-    """A table that is redrawn at most four times a second."""
+    """A table that is redrawn at most four times a second, and as often for runs that end."""
 
     def __init__(self, console: Console | None = None, clock: Callable[[], float] = time.monotonic):
         super().__init__(clock)
         self.console = console or Console(stderr=True)
         self.live: Live | None = None
-        self.drawn = float("-inf")
+        self.drawn = {False: float("-inf"), True: float("-inf")}
 
     def start(self, plan: Mapping[str, Any]) -> None:
         """Open the table."""
@@ -105,9 +105,9 @@ class LiveTable(Progress):
         self.live.start(refresh=True)
 
     def show(self, arm: str, *, ended: bool = False) -> None:
-        """Redraw, if the last time is long enough ago."""
-        if self.live is not None and self.clock() - self.drawn >= REDRAW:
-            self.drawn = self.clock()
+        """Redraw, if the last time is long enough ago; ends have a time of their own, since compiling may follow."""
+        if self.live is not None and self.clock() - self.drawn[ended] >= REDRAW:
+            self.drawn[ended] = self.clock()
             self.live.update(self.table(), refresh=True)
 
     def close(self) -> None:
@@ -166,7 +166,7 @@ def _share(value: float | None) -> str:
 
 
 def _pace(board: Board) -> str:
-    """Steps per second, and how long it may take."""
+    """Steps per second, and how long it may take.  Both are of what was trained so far."""
     pace = board.pace.steps_per_second
     steps = "compiling" if pace is None else f"{number(pace)} steps/s"
     return f"{steps}, all seeds done" if board.done else f"{steps}, {_left(board.left())}"
