@@ -48,6 +48,14 @@ def test_a_share_of_none_that_is_some_without_a_group_reaches_at_least_as_far():
     assert shaky.low == 0.0 and shaky.high > steady.high
 
 
+def test_seeds_that_agree_by_luck_are_worth_no_more_than_their_runs():
+    """A tenth of the runs of each of eight seeds: no spread at all, yet ten runs each."""
+    exact = stats.binomtest(8, 80).proportion_ci()
+    found = jackknife_share(0.1, [0.1] * 7 + [0.1001], 80)
+    assert (found.low, found.high) == (pytest.approx(exact.low), pytest.approx(exact.high))
+    assert jackknife_share(0.1, [0.1] * 7 + [0.1001]).high < 0.11
+
+
 def test_ends_stay_inside_however_the_groups_differ():
     found = jackknife_share(0.98, [0.2, 0.99, 0.99, 0.99])
     assert 0 <= found.low < 0.5 and 0.98 < found.high <= 1

@@ -11,9 +11,8 @@ from __future__ import annotations
 import csv
 import dataclasses
 import io
-import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +23,8 @@ from rich.text import Text
 
 from anglewise.errors import StoreError
 from anglewise.lab.report.shell import write_page as write_text
-from anglewise.lab.report.text import DASH, number
 from anglewise.lab.report.trajectories import collect
+from anglewise.lab.report.warning_numbers import NUMBERS, SHOWN, written
 from anglewise.lab.stats.estimate import Interval
 from anglewise.lab.stats.warning import NOISE, STEP, Horizon, Measure, Predictor, Trajectory
 from anglewise.lab.stats.warning_score import FALSE_ALARMS, Score, Split, evaluate
@@ -159,14 +158,7 @@ def cells(score: Score) -> list[str]:
     return [
         score.predictor,
         f"{score.generalised} / {score.never}",
-        _decimal(score.auc_same_step),
-        _decimal(score.auc_twins),
-        _percent(score.in_time),
-        _percent(score.too_early),
-        _lead(score.lead, number),
-        _lead(score.lead_share, "{:.2f}".format),
-        _percent(score.false_structured),
-        _percent(score.false_control),
+        *(written(name, getattr(score, name)) for name in SHOWN),
     ]
 
 
@@ -201,20 +193,6 @@ def print_study(made: Study, console: Console | None = None) -> None:
     console.print(Text(NOTE, style="dim"))
 
 
-NUMBERS = (
-    "auc_same_step",
-    "auc_twins",
-    "auc",
-    "in_time",
-    "too_early",
-    "lead",
-    "lead_share",
-    "false_structured",
-    "false_control",
-)
-"""Names of what has an interval, in the order of the table of all scores."""
-
-
 def to_csv(made: Study) -> str:
     """All scores, numbers in full: one row per horizon, split and predictor.
 
@@ -246,25 +224,3 @@ def _terminal(title: str, scores: Sequence[Score]) -> Table:
     for score in scores:
         table.add_row(*[Text(cell.replace(" [", "\n[")) for cell in cells(score)])
     return table
-
-
-def _shown(found: Interval | None, form: Callable[[float], str], unit: str = "") -> str:
-    """A number with its interval, without the unit inside; a dash for a number that does not exist."""
-    if found is None:
-        return DASH
-    ends = "" if found.low is None or found.high is None else f" [{form(found.low)}{DASH}{form(found.high)}]"
-    return f"{form(found.value)}{unit}{ends}"
-
-
-def _decimal(found: Interval | None) -> str:
-    return _shown(found, "{:.2f}".format)
-
-
-def _percent(found: Interval | None) -> str:
-    return _shown(found, lambda value: f"{100 * value:.0f}", " %")
-
-
-def _lead(found: Interval | None, form: Callable[[float], str]) -> str:
-    if found is not None and found.value == found.low == found.high == -math.inf:
-        return "missed"
-    return _shown(found, lambda value: "missed" if value == -math.inf else form(value))

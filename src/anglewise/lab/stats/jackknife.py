@@ -14,8 +14,8 @@ A group is everything that shares randomness.  Groups that depend on each other 
 .. math:: n^* = \frac{\theta (1 - \theta)}{v} \left(\frac{z}{t_{G-1}}\right)^2
 
 and gets the interval of Clopper and Pearson for :math:`\theta n^*` of :math:`n^*`; z and t are the quantiles of the
-normal distribution and of Student's.  Where v is 0, or the share is 0 or 1, the groups do not show how they differ:
-then :math:`n^* = G`, and the ends are at least :math:`t \sqrt v` away.
+normal distribution and of Student's.  A share of n runs is worth at most n.  Where v is 0, or the share is 0 or 1, the
+groups do not show how they differ: then :math:`n^* = G`, and the ends are at least :math:`t \sqrt v` away.
 
 *A median* is where the share below crosses one half: its interval holds every value m for which neither "less than half
 lie at or below m" nor "more than half lie below m" is shown by the interval of that share.
@@ -59,12 +59,13 @@ def seed_groups(seeds: Sequence[int], most: int = GROUPS) -> np.ndarray:
     return np.asarray(place // size)
 
 
-def jackknife_share(value: float, left_out: Sequence[float], level: float = LEVEL) -> Interval:
+def jackknife_share(value: float, left_out: Sequence[float], most: float = math.inf, level: float = LEVEL) -> Interval:
     """A share, or another expected value between 0 and 1, with its interval.
 
     Args:
         value: On all runs.
         left_out: The same without each group.
+        most: Independent draws that it can be worth at most: of how many runs it is a share.
         level: Confidence level in (0, 1).
 
     Returns:
@@ -80,7 +81,7 @@ def jackknife_share(value: float, left_out: Sequence[float], level: float = LEVE
     """
     if len(left_out) < 2 or not np.isfinite(left_out).all():
         return Interval(value, None, None, "none")
-    low, high = _ends(np.asarray(value), np.asarray(left_out, float), level)
+    low, high = _ends(np.asarray(value), np.asarray(left_out, float), most, level)
     return Interval(value, float(low), float(high), "jackknife")
 
 
@@ -111,7 +112,7 @@ def jackknife_median(values: np.ndarray, left_out: Sequence[np.ndarray], level: 
     def ends(side: Literal["left", "right"]) -> tuple[np.ndarray, np.ndarray]:
         """Of the share of values below each, or at and below it."""
         shares = [np.searchsorted(np.sort(some), at, side=side) / len(some) for some in (values, *left_out)]
-        return _ends(shares[0], np.stack(shares[1:]), level)
+        return _ends(shares[0], np.stack(shares[1:]), len(values), level)
 
     inside = at[(ends("left")[0] <= 0.5) & (ends("right")[1] >= 0.5)]
     low, high = float(inside[0]), float(inside[-1])
@@ -121,14 +122,14 @@ def jackknife_median(values: np.ndarray, left_out: Sequence[np.ndarray], level: 
     return Interval(value, low, high, "jackknife") if high < math.inf else Interval(value, None, None, "none")
 
 
-def _ends(value: np.ndarray, left_out: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
+def _ends(value: np.ndarray, left_out: np.ndarray, most: float, level: float) -> tuple[np.ndarray, np.ndarray]:
     """Ends of the intervals of shares ``[...]`` of which ``[groups, ...]`` were found without each group."""
     groups = len(left_out)
     variance = (groups - 1) / groups * ((left_out - value) ** 2).sum(axis=0)
     t, z = stats.t.ppf((1 + level) / 2, groups - 1), stats.norm.ppf((1 + level) / 2)
     once = value * (1 - value)
     known = (once > 0) & (variance > 0)
-    worth = np.where(known, once / np.where(known, variance, 1) * (z / t) ** 2, groups)
+    worth = np.where(known, np.minimum(once / np.where(known, variance, 1) * (z / t) ** 2, most), groups)
     hits, misses = value * worth, (1 - value) * worth
     low = np.where(hits > 0, stats.beta.ppf((1 - level) / 2, np.where(hits > 0, hits, 1), misses + 1), 0.0)
     high = np.where(misses > 0, stats.beta.ppf((1 + level) / 2, hits + 1, np.where(misses > 0, misses, 1)), 1.0)

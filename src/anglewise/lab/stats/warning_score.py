@@ -125,21 +125,24 @@ def evaluate(
     )
     numbers, *numbers_without = (shown.numbers(told) for told in (verdict, *without))
 
+    never = np.isnan(shown.time)
+    made, ruled, control = int((~never).sum()), int((never & ~shown.control).sum()), int((never & shown.control).sum())
+    sizes = {"in_time": made, "too_early": made, "false_structured": ruled, "false_control": control}
+
     def share(name: str) -> Interval | None:
         if np.isnan(numbers[name]):
             return None
         if name in shown.strata and alike(shown.points.x, shown.strata[name]):
             return Interval(0.5, 0.5, 0.5, "exact")
-        return jackknife_share(numbers[name], [each[name] for each in numbers_without])
+        return jackknife_share(numbers[name], [each[name] for each in numbers_without], sizes.get(name, math.inf))
 
     def lead(relative: bool) -> Interval | None:
         values, *left = (shown.leads(told, relative) for told in (verdict, *without))
         return jackknife_median(values, left) if len(values) else None
 
-    never = np.isnan(shown.time)
     return Score(
         predictor.name, predictor.kind, split, horizon, len(without),
-        generalised=int((~never).sum()), never=int(never.sum()), controls=int((never & shown.control).sum()),
+        generalised=made, never=ruled + control, controls=control,
         auc=share("auc"), auc_same_step=share("auc_same_step"), auc_twins=share("auc_twins"),
         in_time=share("in_time"), too_early=share("too_early"), lead=lead(False), lead_share=lead(True),
         false_structured=share("false_structured"), false_control=share("false_control"),
