@@ -78,6 +78,10 @@ def test_the_terminal_shows_one_table_for_each_split(made):
     print_study(made, console)
     text = console.export_text()
     assert text.count("Will it generalise before elapsed time has doubled?") == 3 and "whole task" in text
+    for split in SPLITS:  # no number is broken or cut off
+        for score in made.of(split):
+            for cell in cells(score):
+                assert all(part in text for part in cell.replace(" [", "\n[").split("\n"))
 
 
 def test_the_csv_holds_every_score_in_full(made, tmp_path):

@@ -12,12 +12,14 @@ import csv
 import dataclasses
 import io
 import os
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -184,11 +186,14 @@ def print_study(made: Study, console: Console | None = None) -> None:
     """Print the tables of the primary question."""
     console = console or Console()
     console.print(Text(summary(made), style="bold"))
-    width, console.width = console.width, max(console.width, 132)
+    width = console.width
     for split in SPLITS:
         scores = made.of(split)
         if scores:
-            console.print(_terminal(heading(split, "doubling"), scores))
+            table = _terminal(heading(split, "doubling"), scores)
+            console.width = 1000  # as wide as it is: what does not fit the window is wrapped there, and nothing is lost
+            console.width = max(width, Measurement.get(console, console.options, table).maximum)
+            console.print(table)
     console.width = width
     console.print(Text(NOTE, style="dim"))
 
@@ -219,8 +224,10 @@ def write_csv(made: Study, path: str | os.PathLike[str]) -> Path:
 
 def _terminal(title: str, scores: Sequence[Score]) -> Table:
     table = Table(title=Text(title, style="bold"), title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
-    for i, name in enumerate(HEAD):
-        table.add_column(Text(name.replace(" [95 %]", "\n[95 %]")), justify="right" if i else "left", overflow="fold")
-    for score in scores:
-        table.add_row(*[Text(cell.replace(" [", "\n[")) for cell in cells(score)])
+    rows = [[cell.replace(" [", "\n[") for cell in cells(score)] for score in scores]
+    for i, name in enumerate(HEAD):  # no number is broken
+        head = Text(textwrap.fill(name.replace(" [95 %]", ""), 13) + "\n[95 %]" * name.endswith("]"))
+        table.add_column(head, justify="right" if i else "left", overflow="fold", no_wrap=True)
+    for row in rows:
+        table.add_row(*map(Text, row))
     return table

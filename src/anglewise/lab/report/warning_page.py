@@ -76,7 +76,7 @@ def page(made: Study, command: str = "") -> str:
         f'<nav class="legend" aria-label="held out">{buttons}</nav>',
         f"<section><h2>Predictors</h2>{shell.grid(panels)}"
         '<p class="note">Bars are 95 % intervals for new seeds of these tasks and arms. Dotted: what knowing nothing '
-        "gives, or the share of false alarms that was asked for.</p></section>",
+        "gives, or the share of false alarms that was asked for. A lead to the left edge: alarms missed.</p></section>",
         *[_tables(made, horizon) for horizon in HORIZONS],
         _by_task(made),
         f'<section><h2>Reproduce</h2><pre><code id="command">{escape(command)}</code></pre></section>'
