@@ -1,11 +1,9 @@
-"""The early-warning study: its page, its figure, its file of trajectories, and the record that is committed."""
+"""The early-warning study: its page, its figure and its file of trajectories."""
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import io
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,11 +11,10 @@ from rich.console import Console
 
 from anglewise.errors import AnglewiseError, StoreError
 from anglewise.lab.report.trajectories import collect, restore, rounded, save
-from anglewise.lab.report.warning import PREDICTORS, print_study, study_of, summary, to_csv, write_csv
+from anglewise.lab.report.warning import PREDICTORS, print_study, study_of, summary
 from anglewise.lab.report.warning_page import page, save_figure, write_page
 from anglewise.lab.stats.warning import Trajectory
 
-RECORD = Path(__file__).parents[3] / "records" / "early-warning"
 FEW = tuple(p for p in PREDICTORS if p.name in ("base rate", "elapsed time", "radial energy"))
 
 
@@ -91,23 +88,3 @@ def test_what_is_missing_is_said(tmp_path):
     alone = [dataclasses.replace(run, task="one", arm="one", seed=0) for run in family()[:3]]
     with pytest.raises(StoreError, match="1 tasks, 1 arms and 1 seeds: the study holds each out in turn"):
         study_of(alone, FEW)
-
-
-def test_the_record_is_made_again_from_its_trajectories(tmp_path):
-    """A few predictors of the primary question; all of them take a minute."""
-    again = study_of(restore(RECORD / "trajectories.parquet"), FEW, horizons=("doubling",))
-    written = list(csv.DictReader(io.StringIO(write_csv(again, tmp_path / "scores.csv").read_text())))
-    record = list(csv.DictReader(io.StringIO((RECORD / "scores.csv").read_text())))
-    names = {predictor.name for predictor in FEW}
-    assert written == [row for row in record if row["horizon"] == "doubling" and row["predictor"] in names]
-    assert len(written) == 9 and to_csv(again).count("\n") == 10
-
-
-def test_the_record_says_what_its_table_says():
-    text = (RECORD / "README.md").read_text()
-    for row in csv.DictReader(io.StringIO((RECORD / "scores.csv").read_text())):
-        if (row["horizon"], row["split"]) == ("doubling", "tasks") and row["kind"] == "geometry":
-            line = next(line for line in text.splitlines() if line.startswith(f"| {row['predictor']}"))
-            for name in ("auc_same_step", "auc_twins"):
-                value, low, high = (f"{float(row[name + end]):.2f}" for end in ("", "_low", "_high"))
-                assert f"{value} [{low}, {high}]" in line

@@ -64,7 +64,7 @@ def test_the_table_says_how_many_runs_each_row_has(made):
     )
     assert rows["of some tasks"][1] != rows["planted"][1]
     assert rows["base rate"][2].startswith("0.50")
-    assert rows["base rate"][6] == "\u2013" and rows["base rate"][7] == ""
+    assert rows["base rate"][6] == rows["base rate"][7] == "missed"
 
 
 def test_the_planted_predictor_wins_and_its_lead_is_said(made):
@@ -78,6 +78,10 @@ def test_the_terminal_shows_one_table_for_each_split(made):
     print_study(made, console)
     text = console.export_text()
     assert text.count("Will it generalise before elapsed time has doubled?") == 3 and "whole task" in text
+    for split in SPLITS:  # no number is broken or cut off
+        for score in made.of(split):
+            for cell in cells(score):
+                assert all(part in text for part in cell.replace(" [", "\n[").split("\n"))
 
 
 def test_the_csv_holds_every_score_in_full(made, tmp_path):
@@ -85,7 +89,7 @@ def test_the_csv_holds_every_score_in_full(made, tmp_path):
     assert len(rows) == len(made.scores) and {row["horizon"] for row in rows} == {"doubling", "ever"}
     for row, score in zip(rows, made.scores, strict=True):
         assert row["predictor"] == score.predictor and float(row["auc"]) == pytest.approx(score.auc.value, rel=1e-3)
-        assert (row["lead"] == "") == (score.lead.value is None)
+        assert (row["lead"] == "") == (score.lead is None)
     assert to_csv(made) == (tmp_path / "scores.csv").read_text()
 
 

@@ -1,8 +1,9 @@
 """The early-warning study: which readings tell that a run is about to generalise, how early and how surely.
 
-Its predictors were fixed before any of its runs was looked at.  What they are made of, what is asked and how an alarm
-is set stands in :mod:`anglewise.lab.stats.warning`; this reads runs, tries every predictor on every split, and shows
-all of them, those that do not work too.
+Its predictors were fixed before any of its runs was looked at.  What they are made of and what is asked stands in
+:mod:`anglewise.lab.stats.warning`, how an alarm is set in :mod:`anglewise.lab.stats.alarm`, what is scored and with
+which interval in :mod:`anglewise.lab.stats.warning_score`.  This module reads runs, tries every predictor on every
+split, and shows all of them, those that do not work too.
 """
 
 from __future__ import annotations
@@ -11,32 +12,24 @@ import csv
 import dataclasses
 import io
 import os
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
 from anglewise.errors import StoreError
 from anglewise.lab.report.shell import write_page as write_text
-from anglewise.lab.report.text import DASH, number
 from anglewise.lab.report.trajectories import collect
+from anglewise.lab.report.warning_numbers import NUMBERS, SHOWN, written
 from anglewise.lab.stats.estimate import Interval
-from anglewise.lab.stats.warning import (
-    NOISE,
-    STEP,
-    Horizon,
-    Lead,
-    Measure,
-    Predictor,
-    Score,
-    Split,
-    Trajectory,
-    evaluate,
-)
+from anglewise.lab.stats.warning import NOISE, STEP, Horizon, Measure, Predictor, Trajectory
+from anglewise.lab.stats.warning_score import FALSE_ALARMS, Score, Split, evaluate
 
 RADIUS = (Measure("radius"),)
 ENERGY = (Measure("radial_energy"),)
@@ -79,19 +72,20 @@ HEAD = (
     "AUC at equal steps [95 %]",
     "AUC, only the seed differs [95 %]",
     "alarm in time [95 %]",
-    "too early",
+    "too early [95 %]",
     "lead, steps [95 %]",
-    "lead / time to generalise",
-    "false alarms, labels with a rule",
-    "false alarms, random labels",
+    "lead / time to generalise [95 %]",
+    "false alarms, labels with a rule [95 %]",
+    "false alarms, random labels [95 %]",
 )
 NOTE = (
-    "All numbers are on runs held out from fitting and from setting the alarm, which was set to ring in 5 % of "
-    "training runs that never generalise. AUC: pairs of equal step within one held-out group, in the second column of "
-    "equal task and arm too; 0.5 is what knowing nothing gives, or the step alone; intervals resample clusters of "
-    "runs of equal task and seed. In time: the alarm came at t with t < T <= 2t; too early: before T/2; the others had "
-    "none. Lead: T - t, median over all runs that generalise, a missed one counting as less than any; "
-    f"{DASH} where most were missed. Test loss and test accuracy see the answer and stand here as references. Rows of "
+    "All numbers are on runs held out from fitting and from setting the alarm, which was set to ring in "
+    f"{100 * FALSE_ALARMS:.0f} % of training runs that never generalise. AUC: pairs of equal step within one held-out "
+    "group, in the second column of equal task and arm too; 0.5 is what knowing nothing gives, or the step alone. In "
+    "time: the alarm came at t with t < T <= 2t. Too early: before T/2. The others had none. Lead: T - t, median over "
+    "all runs that generalise, a missed one counting as less than any; 'missed' where that is the median, or an end. "
+    "Intervals are for new seeds of these tasks and arms: all models and alarms are made again without each seed. They "
+    "do not speak of other tasks. Test loss and test accuracy see the answer and stand here as references. Rows of "
     "fewer runs are of the tasks that have the reading."
 )
 
@@ -166,14 +160,7 @@ def cells(score: Score) -> list[str]:
     return [
         score.predictor,
         f"{score.generalised} / {score.never}",
-        _decimal(score.auc_same_step),
-        _decimal(score.auc_twins),
-        _percent(score.in_time),
-        _percent(score.too_early, brief=True),
-        _lead(score.lead),
-        "" if score.lead_share.value is None else f"{score.lead_share.value:.2f}",
-        _percent(score.false_structured),
-        _percent(score.false_control),
+        *(written(name, getattr(score, name)) for name in SHOWN),
     ]
 
 
@@ -199,36 +186,31 @@ def print_study(made: Study, console: Console | None = None) -> None:
     """Print the tables of the primary question."""
     console = console or Console()
     console.print(Text(summary(made), style="bold"))
-    width, console.width = console.width, max(console.width, 132)
+    width = console.width
     for split in SPLITS:
         scores = made.of(split)
         if scores:
-            console.print(_terminal(heading(split, "doubling"), scores))
+            table = _terminal(heading(split, "doubling"), scores)
+            console.width = 1000  # as wide as it is: what does not fit the window is wrapped there, and nothing is lost
+            console.width = max(width, Measurement.get(console, console.options, table).maximum)
+            console.print(table)
     console.width = width
     console.print(Text(NOTE, style="dim"))
 
 
 def to_csv(made: Study) -> str:
-    """All scores, numbers in full: one row per horizon, split and predictor."""
-    names = (
-        "auc_same_step",
-        "auc_twins",
-        "auc",
-        "in_time",
-        "too_early",
-        "lead",
-        "lead_share",
-        "false_structured",
-        "false_control",
-    )
-    plain = ("horizon", "split", "predictor", "kind", "generalised", "never", "controls")
+    """All scores, numbers in full: one row per horizon, split and predictor.
+
+    A lead, or an end of its interval, is ``-inf`` where it is that of a run without alarm.  Empty: it does not exist.
+    """
+    plain = ("horizon", "split", "predictor", "kind", "seeds", "generalised", "never", "controls")
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*plain, *(f"{name}{end}" for name in names for end in ("", "_low", "_high"))])
+    writer.writerow([*plain, *(f"{name}{end}" for name in NUMBERS for end in ("", "_low", "_high"))])
     for score in made.scores:
         row = [str(getattr(score, name)) for name in plain]
-        for name in names:
-            found = getattr(score, name)
+        for name in NUMBERS:
+            found: Interval | None = getattr(score, name)
             ends = (None, None, None) if found is None else (found.value, found.low, found.high)
             row += ["" if end is None else f"{end:.4g}" for end in ends]
         writer.writerow(row)
@@ -242,30 +224,10 @@ def write_csv(made: Study, path: str | os.PathLike[str]) -> Path:
 
 def _terminal(title: str, scores: Sequence[Score]) -> Table:
     table = Table(title=Text(title, style="bold"), title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
-    for i, name in enumerate(HEAD):
-        table.add_column(Text(name.replace(" [95 %]", "\n[95 %]")), justify="right" if i else "left", overflow="fold")
-    for score in scores:
-        table.add_row(*[Text(cell.replace(" [", "\n[")) for cell in cells(score)])
+    rows = [[cell.replace(" [", "\n[") for cell in cells(score)] for score in scores]
+    for i, name in enumerate(HEAD):  # no number is broken
+        head = Text(textwrap.fill(name.replace(" [95 %]", ""), 13) + "\n[95 %]" * name.endswith("]"))
+        table.add_column(head, justify="right" if i else "left", overflow="fold", no_wrap=True)
+    for row in rows:
+        table.add_row(*map(Text, row))
     return table
-
-
-def _decimal(found: Interval | None) -> str:
-    if found is None:
-        return DASH
-    if found.low is None or found.high is None:
-        return f"{found.value:.2f}"
-    return f"{found.value:.2f} [{found.low:.2f}{DASH}{found.high:.2f}]"
-
-
-def _percent(found: Interval | None, brief: bool = False) -> str:
-    if found is None:
-        return DASH
-    if brief or found.low is None or found.high is None:
-        return f"{100 * found.value:.0f} %"
-    return f"{100 * found.value:.0f} % [{100 * found.low:.0f}{DASH}{100 * found.high:.0f}]"
-
-
-def _lead(found: Lead) -> str:
-    if found.value is None:
-        return DASH
-    return f"{number(found.value)} [{number(found.low)}{DASH}{number(found.high)}]"

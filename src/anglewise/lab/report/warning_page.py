@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import textwrap
 from collections.abc import Callable, Sequence
-from math import nan
+from math import isfinite, nan
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,13 +15,17 @@ from anglewise.lab.report.sections import swatch
 from anglewise.lab.report.text import escape, label
 from anglewise.lab.report.traces import Panel, axes, colour, rule
 from anglewise.lab.report.warning import ASKED, HEAD, HORIZONS, NOTE, SPLITS, Study, cells, heading, summary
-from anglewise.lab.stats.warning import FALSE_ALARMS, Horizon, Score, Split
+from anglewise.lab.stats.estimate import Interval
+from anglewise.lab.stats.warning import Horizon
+from anglewise.lab.stats.warning_score import FALSE_ALARMS, Score, Split
 
 HELD_OUT = {"seeds": "held-out seeds", "arms": "held-out arms", "tasks": "held-out tasks"}
 
 
 COMPARED = ("baseline", "reference")
 """Kinds that only serve to compare: hollow marks."""
+EDGES = (-0.04, 1.04)
+"""Of every axis."""
 
 
 class Column(NamedTuple):
@@ -29,7 +33,7 @@ class Column(NamedTuple):
 
     id: str
     title: str
-    of: Callable[[Score], Any]
+    of: Callable[[Score], Interval | None]
     line: float
 
 
@@ -71,8 +75,8 @@ def page(made: Study, command: str = "") -> str:
         "t only: value, change since t/2, change since the start.</p></div>",
         f'<nav class="legend" aria-label="held out">{buttons}</nav>',
         f"<section><h2>Predictors</h2>{shell.grid(panels)}"
-        '<p class="note">Bars are 95 % intervals. Dotted: what knowing nothing gives, or the share of false alarms '
-        "that was asked for.</p></section>",
+        '<p class="note">Bars are 95 % intervals for new seeds of these tasks and arms. Dotted: what knowing nothing '
+        "gives, or the share of false alarms that was asked for. A lead to the left edge: alarms missed.</p></section>",
         *[_tables(made, horizon) for horizon in HORIZONS],
         _by_task(made),
         f'<section><h2>Reproduce</h2><pre><code id="command">{escape(command)}</code></pre></section>'
@@ -105,7 +109,7 @@ def figure(made: Study) -> Any:
         axis.axvline(column.line, color="#888", lw=0.8, ls=":")
         for i, split in enumerate(SPLITS):
             placed = [(s, y + 0.24 * (i - 1), found) for s, y, found in _placed(made, split, column, names)]
-            bars = [(f.low, f.high, at) for _, at, f in placed if f.low is not None and f.high is not None]
+            bars = [(*_bar(f), at) for _, at, f in placed]
             x, y = [
                 [v for low, high, _ in bars for v in (low, high, nan)],
                 [v for *_, at in bars for v in (at, at, nan)],
@@ -117,7 +121,7 @@ def figure(made: Study) -> Any:
                 axis.plot(
                     [v for _, v in shown], [at for at, _ in shown], "o", color=colour(i), ms=2.6, mfc=fill, mew=0.7
                 )
-        axis.set_xlim(-0.04, 1.04)
+        axis.set_xlim(*EDGES)
         axis.set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
     columns[0].set_yticks(range(len(names)), names)
     columns[0].set_ylim(len(names) - 0.4, -0.6)
@@ -136,10 +140,7 @@ def _forest(made: Study, column: Column) -> Panel:
         symbols = [
             "circle-open" if score.kind in COMPARED else "circle" for score, *_ in _placed(made, split, column, names)
         ]
-        ends = [
-            (found.value if found.low is None else found.low, found.value if found.high is None else found.high)
-            for _, found, _ in points
-        ]
+        ends = [_bar(found) for _, found, _ in points]
         data.append(
             {
                 "type": "scatter",
@@ -162,7 +163,7 @@ def _forest(made: Study, column: Column) -> Panel:
             }
         )
     layout = axes("", 90 + 26 * len(names), column.title)
-    layout["xaxis"] |= {"range": [-0.04, 1.04]}
+    layout["xaxis"] |= {"range": list(EDGES)}
     layout["yaxis"] |= {"tickvals": list(range(len(names))), "ticktext": [label(name) for name in names]}
     layout["yaxis"] |= {"range": [len(names) - 0.4, -0.6]}
     layout["margin"] = layout["margin"] | {"l": 160}
@@ -231,7 +232,14 @@ def _names(made: Study) -> list[str]:
     return list(dict.fromkeys(score.predictor for score in made.scores))
 
 
-def _placed(made: Study, split: Split, column: Column, names: Sequence[str]) -> list[tuple[Score, int, Any]]:
-    """Scores that have a number in a column, with their row and the number."""
+def _placed(made: Study, split: Split, column: Column, names: Sequence[str]) -> list[tuple[Score, int, Interval]]:
+    """Scores that have a number in a column, with their row and the number; a lead of most missed is none."""
     found = [(score, names.index(score.predictor), column.of(score)) for score in made.of(split)]
-    return [(score, y, value) for score, y, value in found if value is not None and value.value is not None]
+    return [(score, y, value) for score, y, value in found if value is not None and isfinite(value.value)]
+
+
+def _bar(found: Interval) -> tuple[float, float]:
+    """Ends of the bar to draw: of no length without an interval, and to the edge of the axis for a missed alarm."""
+    if found.low is None or found.high is None:
+        return found.value, found.value
+    return max(found.low, EDGES[0]), max(found.high, EDGES[0])
