@@ -133,7 +133,7 @@ class RadialProbe:
     def _watching(self, taken: dict[str, list[tuple[Tensor, GradientEdge]]]) -> Iterator[None]:
         """Hooks that keep the activations as they are now, and where in the graph their gradients arrive.
 
-        Both hold whatever writes over an activation later.  Where all before it is frozen, it is made to need a gradient.
+        Both hold whatever writes over an activation later.  Where all before it is frozen, it is made to need one.
         """
         leaves: list[Tensor] = []
 
