@@ -208,6 +208,21 @@ def test_measuring_does_not_change_training(batch):
     assert all(torch.equal(one[k], two[k]) for k in one) and torch.equal(draw, other)
 
 
+@pytest.mark.parametrize("filler", [math.nan, math.inf])
+def test_a_diverged_model_is_measured_as_nan_and_ends_nothing(batch, filler):
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 2))
+    model[0].weight.data[0, 0] = filler
+    read = RadialProbe(model, "0").measure(loss_fn, batch)
+    assert all(math.isnan(read[f"0/{name}"]) for name in ("radius_std", "effective_rank", "stable_rank", "sigma_max"))
+
+
+def test_a_site_without_vectors_is_measured_as_nan(batch):
+    model = nn.Sequential(nn.Linear(8, 8))
+    read = RadialProbe(model, "0").measure(lambda m, x: m(x).sum() + m(x[:0]).sum() + m[0].weight.sum(), batch[:0])
+    assert read.pop("0/no_gradient") == 1 and all(map(math.isnan, read.values()))
+
+
 def test_a_site_that_is_not_reached_is_named(make_net, batch):
     probe = RadialProbe(make_net(), ["blocks.1.mlp", "head"])
     with pytest.raises(AttachError, match=r"without reaching head: expected loss_fn to call"):

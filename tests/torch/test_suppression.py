@@ -314,6 +314,17 @@ def test_an_empty_batch_has_penalty_0(make_net, batch):
     assert suppression.penalty() == 0
 
 
+@pytest.mark.parametrize("strength", [0.0, 1.0])
+def test_a_loss_of_exactly_0_has_a_reading_and_no_share(make_net, batch, strength):
+    net = make_net()
+    suppression = RadialSuppression(net, "blocks.0.mlp", strength)
+    net(batch)
+    suppression.penalty()
+    for loss in (0.0, torch.zeros(())):
+        read = suppression.readings(loss)
+        assert math.isnan(read["penalty_share"]) and read["blocks.0.mlp/radius"] > 0
+
+
 def test_readings_summarise_the_last_forward(make_net, batch):
     net = make_net()
     suppression = RadialSuppression(net, "blocks.0.mlp")

@@ -22,7 +22,7 @@ from torch.autograd.graph import GradientEdge, get_gradient_edge
 from torch.utils.hooks import RemovableHandle
 
 from anglewise.errors import AttachError
-from anglewise.geometry import displacement, effective_rank, radial_energy, stable_rank
+from anglewise.geometry import displacement, effective_rank_of, radial_energy, singular_values, stable_rank_of
 from anglewise.torch.radii import radius_readings, scaled_radius
 from anglewise.torch.sites import Sites, resolve, unwrapped
 from anglewise.torch.taps import Select, first_tensor
@@ -125,8 +125,10 @@ class RadialProbe:
         return result
 
     def _vectors(self, parts: list[Tensor]) -> Tensor:
+        """All vectors as rows; where there are none (an expert without tokens), one of NaN."""
         rows = [part.detach().movedim(self._axis, -1) for part in parts]
         joined = torch.cat([row.reshape(-1, row.shape[-1]) for row in rows])
+        joined = joined if len(joined) else joined.new_full((1, joined.shape[-1]), math.nan)
         return joined if joined.dtype == torch.float64 else joined.float()
 
     @contextlib.contextmanager
@@ -198,10 +200,11 @@ def _moved(h: Tensor, before: Tensor | None) -> dict[str, float]:
 
 
 def _spectrum(h: Tensor) -> dict[str, float]:
+    sigma = singular_values(h)
     return {
-        "effective_rank": float(effective_rank(h)),
-        "stable_rank": float(stable_rank(h)),
-        "sigma_max": float(torch.linalg.matrix_norm(h, ord=2)),
+        "effective_rank": float(effective_rank_of(sigma)),
+        "stable_rank": float(stable_rank_of(sigma)),
+        "sigma_max": float(sigma[0]),
     }
 
 

@@ -92,10 +92,12 @@ def radius_readings(site: str, rho: Tensor) -> dict[str, float]:
     values = rho.detach().cpu().double().numpy()
     if values.size == 0:
         values = np.array([np.nan])
-    low, middle, high = (float(q) for q in np.quantile(values, (0.05, 0.5, 0.95)))
+    with np.errstate(invalid="ignore"):  # infinite radii have no spread
+        low, middle, high = (float(q) for q in np.quantile(values, (0.05, 0.5, 0.95)))
+        mean, spread = float(values.mean()), float(values.std())
     return {
-        f"{site}/radius": float(values.mean()),
-        f"{site}/radius_std": float(values.std()),
+        f"{site}/radius": mean,
+        f"{site}/radius_std": spread,
         f"{site}/radius_q05": low,
         f"{site}/radius_q50": middle,
         f"{site}/radius_q95": high,

@@ -13,6 +13,7 @@ with the same weights.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
@@ -167,9 +168,9 @@ class RadialSuppression:
             loss: The whole loss, penalty included, at the same step.
 
         Returns:
-            ``penalty``; ``penalty_share`` of the loss if that is given; and for each site ``site/radius``
-            (the mean), ``site/radius_std`` and the quantiles ``site/radius_q05``, ``_q50`` and ``_q95``, over
-            all vectors that the mask left.
+            ``penalty``; ``penalty_share`` of the loss if that is given (NaN of a loss of 0, as float32 has it for a
+            set that is memorised); and for each site ``site/radius`` (the mean), ``site/radius_std`` and the quantiles
+            ``site/radius_q05``, ``_q50`` and ``_q95``, over all vectors that the mask left.
 
         Raises:
             AttachError: If no penalty was taken yet.
@@ -179,7 +180,8 @@ class RadialSuppression:
         value = float(self._value)
         result = {"penalty": value}
         if loss is not None:
-            result["penalty_share"] = value / float(torch.as_tensor(loss).detach())
+            whole = float(torch.as_tensor(loss).detach())
+            result["penalty_share"] = value / whole if whole else math.nan
         for site in dict.fromkeys(site for site, _, _ in self._last):
             parts = [
                 r.flatten() if m is None else r[m.to(r.device).broadcast_to(r.shape) != 0]
@@ -188,6 +190,11 @@ class RadialSuppression:
             ]
             result |= radius_readings(site, torch.cat(parts))
         return result
+
+    @property
+    def owed(self) -> bool:
+        """Whether a training forward ran whose penalty was not taken yet."""
+        return bool(self._log.open or self._log.found)
 
     def clear(self) -> None:
         """Forget the activations of a forward whose penalty is not wanted."""
