@@ -166,7 +166,11 @@ def test_nan_stays_nan():
     assert np.isnan(radial_energy(v, at=h)[1]) and np.isnan(radial_energy(h, at=v)[1])
     for before, after in ((h, v), (v, h)):
         assert [list(np.isnan(part)) for part in displacement(before, after)] == [[False, True]] * 2
-    assert np.isnan(effective_rank(jnp.asarray(h))) and np.isnan(stable_rank(jnp.asarray(h)))
+    for convert in (np.asarray, torch.tensor, jnp.asarray):  # of which two raise by themselves
+        for x in (h, np.where(np.isnan(h), np.inf, h)):
+            assert math.isnan(effective_rank(convert(x))) and math.isnan(stable_rank(convert(x)))
+        both = np.asarray(effective_rank(convert(np.stack([v, h]))))
+        assert not np.isnan(both[0]) and np.isnan(both[1])
 
 
 def test_a_zero_gradient_has_no_share():

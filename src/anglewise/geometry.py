@@ -198,6 +198,29 @@ def radial_energy(g: Array, *, at: Array) -> Array:
     return xp.where(peak[..., 0] > 0, energy, xp.full_like(energy, math.nan))
 
 
+def singular_values(a: Array) -> Array:
+    """Singular values, largest first; NaN for a matrix that holds NaN or infinity, where libraries raise.
+
+    Args:
+        a: Matrices, shape ``[*batch, n, d]``.
+
+    Returns:
+        Shape ``[*batch, min(n, d)]``, float32 or wider.
+
+    Raises:
+        TypeError: If `a` is not a floating-point array.
+
+    Example:
+        >>> import numpy as np
+        >>> singular_values(np.diag([1.0, 2.0]))
+        array([2., 1.])
+    """
+    xp, a = widened(a)
+    finite = xp.all(xp.isfinite(a), axis=(-2, -1), keepdims=True)
+    sigma = xp.linalg.svdvals(xp.where(finite, a, xp.zeros_like(a)))
+    return xp.where(finite[..., 0], sigma, xp.full_like(sigma, math.nan))
+
+
 def effective_rank(a: Array) -> Array:
     r"""Entropy rank of a set of row vectors: how many directions they use, weighted.
 
@@ -219,8 +242,7 @@ def effective_rank(a: Array) -> Array:
         >>> float(effective_rank(np.eye(3)).round(6))
         3.0
     """
-    xp, a = widened(a)
-    return effective_rank_of(xp.linalg.svdvals(a))
+    return effective_rank_of(singular_values(a))
 
 
 def stable_rank(a: Array) -> Array:
@@ -240,8 +262,7 @@ def stable_rank(a: Array) -> Array:
         >>> float(stable_rank(np.diag(np.array([2.0, 1.0]))))
         1.25
     """
-    xp, a = widened(a)
-    return stable_rank_of(xp.linalg.svdvals(a))
+    return stable_rank_of(singular_values(a))
 
 
 def effective_rank_of(sigma: Array) -> Array:

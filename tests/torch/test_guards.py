@@ -54,6 +54,51 @@ def test_one_penalty_after_each_forward_adds_up(attached, batch):
     assert values[0] == values[2] != values[1]
 
 
+class Autoencoder(nn.Module):
+    """A model whose own forward nobody calls."""
+
+    def __init__(self):
+        super().__init__()
+        self.enc, self.dec = nn.Sequential(nn.Linear(8, 6), nn.ReLU(), nn.Linear(6, 3)), nn.Linear(3, 8)
+
+    def loss(self, x):
+        return (self.dec(self.enc(x)) - x).square().mean()
+
+
+def test_unpaid_forwards_are_noticed_also_where_the_models_own_forward_is_not_what_is_called(batch):
+    torch.manual_seed(0)
+    model = Autoencoder()
+    suppression = RadialSuppression(model, ["enc.0", "dec"], 1.0)
+    model.loss(batch)
+    one = suppression.penalty()
+    for _ in range(2):
+        model.loss(batch)
+    with pytest.raises(AttachError, match=r'enc.0, dec was reached more than once.*pass forwards="several"'):
+        suppression.penalty()
+    model.loss(batch)
+    assert torch.equal(suppression.penalty(), one)
+
+
+def test_several_forwards_may_be_taken_at_once_where_that_is_asked_for(attached, batch):
+    net, suppression = attached(forwards="several")
+    each = []
+    for x in (batch, 2 * batch):
+        net(x)
+        each.append(suppression.penalty())
+    net(batch)
+    net(2 * batch)
+    assert torch.allclose(suppression.penalty(), sum(each))
+    with pytest.raises(AttachError, match="no training forward since the last penalty"):
+        suppression.penalty()
+    model = Autoencoder()
+    suppression = RadialSuppression(model, "enc.0", forwards="several")
+    model.loss(batch)
+    one = suppression.penalty()
+    model.loss(batch)
+    model.loss(batch)
+    assert torch.allclose(suppression.penalty(), 2 * one)
+
+
 @pytest.mark.parametrize("context", [torch.no_grad, torch.inference_mode])
 def test_forward_without_gradients_in_train_mode(attached, batch, context):
     net, suppression = attached()

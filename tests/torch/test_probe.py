@@ -115,6 +115,37 @@ def test_an_inplace_module_after_the_site_changes_nothing(batch, inplace):
     assert model[1].inplace is inplace
 
 
+class Overwrites(nn.Module):
+    """What follows site ``a`` writes over it, by no module that says so."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.b, self.inplace = nn.Linear(8, 16), nn.Linear(16, 3), False
+
+    def forward(self, x):
+        h = nn.functional.relu(self.a(x), inplace=self.inplace)
+        if self.inplace:
+            h += 1.0
+            return self.b(h)
+        return self.b(h + 1.0)
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+def test_what_later_writes_over_the_activation_is_not_measured(batch, frozen):
+    torch.manual_seed(0)
+    model = Overwrites().requires_grad_(not frozen)
+    probe = RadialProbe(model, "a")
+    wanted = probe.measure(loss_fn, batch)
+    model.inplace = True
+    for _ in range(2):
+        read = probe.measure(loss_fn, batch)
+        moved = {name for name in read if "displacement" in name}
+        assert {n: v for n, v in read.items() if n not in moved} == pytest.approx(
+            {n: v for n, v in wanted.items() if n not in moved}, rel=1e-6
+        )
+        assert all(read[name] == pytest.approx(0, abs=1e-6) for name in moved)  # the same vectors as before
+
+
 def test_frozen_models_and_inputs_can_be_measured(make_net, batch):
     net = make_net()
     wanted = RadialProbe(net, "blocks.0.mlp").measure(loss_fn, batch)
@@ -175,6 +206,21 @@ def test_measuring_does_not_change_training(batch):
 
     (one, draw), (two, other) = train(measuring=False), train(measuring=True)
     assert all(torch.equal(one[k], two[k]) for k in one) and torch.equal(draw, other)
+
+
+@pytest.mark.parametrize("filler", [math.nan, math.inf])
+def test_a_diverged_model_is_measured_as_nan_and_ends_nothing(batch, filler):
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 2))
+    model[0].weight.data[0, 0] = filler
+    read = RadialProbe(model, "0").measure(loss_fn, batch)
+    assert all(math.isnan(read[f"0/{name}"]) for name in ("radius_std", "effective_rank", "stable_rank", "sigma_max"))
+
+
+def test_a_site_without_vectors_is_measured_as_nan(batch):
+    model = nn.Sequential(nn.Linear(8, 8))
+    read = RadialProbe(model, "0").measure(lambda m, x: m(x).sum() + m(x[:0]).sum() + m[0].weight.sum(), batch[:0])
+    assert read.pop("0/no_gradient") == 1 and all(map(math.isnan, read.values()))
 
 
 def test_a_site_that_is_not_reached_is_named(make_net, batch):

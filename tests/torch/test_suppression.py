@@ -115,6 +115,9 @@ def test_schedules_get_the_step_and_keep_no_state(make_net, batch):
         ({"target": {"blocks.0.*": 1.0}}, "no glob matched no site and blocks.1.mlp was left without"),
         ({"side": "up"}, "side must be one of 'both', 'outer', 'inner', got 'up'"),
         ({"over": "max"}, "over must be one of 'sum', 'mean', got 'max'"),
+        ({"forwards": "two"}, "forwards must be one of 'one', 'several', got 'two'"),
+        ({"axis": [1]}, "axis: got 1 values for 2 sites"),
+        ({"axis": {"blocks.0.*": 1}}, "axis: no glob matched no site and blocks.1.mlp was left without"),
         ({"where": "inside"}, "where must be one of 'output', 'input', got 'inside'"),
     ],
 )
@@ -151,6 +154,40 @@ def test_the_width_may_be_any_axis():
     conv.train()
     suppression._model(image)
     assert torch.allclose(suppression.penalty(), radial_penalty(h))
+
+
+class Seeing(nn.Module):
+    """Channels first in one part, last in the other, and another number of vectors in each."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.mix = nn.Conv2d(1, 6, 1), nn.Linear(6, 5)
+
+    def forward(self, image):
+        return self.mix(self.conv(image).flatten(2).mean(-1))
+
+
+@pytest.mark.parametrize("axis", [[1, -1], {"conv": 1, "*": -1}])
+def test_each_site_may_have_its_own_axis(axis):
+    model, image = Seeing(), torch.randn(2, 1, 3, 3)
+    suppression = RadialSuppression(model, ["conv", "mix"], 1.0, axis=axis)
+    y = model(image)
+    h = copy.deepcopy(model).conv(image).movedim(1, -1)
+    assert torch.allclose(suppression.penalty(), radial_penalty(h) + radial_penalty(y))
+
+
+def test_each_site_may_have_its_own_mask():
+    model, image = Seeing(), torch.randn(2, 1, 3, 3)
+    suppression = RadialSuppression(model, ["conv", "mix"], 1.0, axis={"conv": 1, "*": -1})
+    keep = torch.tensor([1, 0])
+    y = model(image)
+    h = copy.deepcopy(model).conv(image).movedim(1, -1)
+    got = suppression.penalty(mask={"mix": keep, "*": None})
+    assert torch.allclose(got, radial_penalty(h) + radial_penalty(y[:1]))
+    assert suppression.readings()["mix/radius"] == pytest.approx(float(radius(y[0].detach()) / 5**0.5))
+    model(image)
+    with pytest.raises(ValueError, match="mask: no glob matched no site and conv was left without a value"):
+        suppression.penalty(mask={"mix": keep})
 
 
 @pytest.mark.parametrize("select", [None, lambda output: output[1]["weights"]])
@@ -277,6 +314,17 @@ def test_an_empty_batch_has_penalty_0(make_net, batch):
     assert suppression.penalty() == 0
 
 
+@pytest.mark.parametrize("strength", [0.0, 1.0])
+def test_a_loss_of_exactly_0_has_a_reading_and_no_share(make_net, batch, strength):
+    net = make_net()
+    suppression = RadialSuppression(net, "blocks.0.mlp", strength)
+    net(batch)
+    suppression.penalty()
+    for loss in (0.0, torch.zeros(())):
+        read = suppression.readings(loss)
+        assert math.isnan(read["penalty_share"]) and read["blocks.0.mlp/radius"] > 0
+
+
 def test_readings_summarise_the_last_forward(make_net, batch):
     net = make_net()
     suppression = RadialSuppression(net, "blocks.0.mlp")
@@ -291,6 +339,50 @@ def test_readings_summarise_the_last_forward(make_net, batch):
     assert read["blocks.0.mlp/radius_std"] == pytest.approx(float(rho.std(correction=0)))
     for q in (5, 50, 95):
         assert read[f"blocks.0.mlp/radius_q{q:02d}"] == pytest.approx(float(rho.quantile(q / 100)), rel=1e-5)
+
+
+class Overwrites(nn.Module):
+    """What follows the first site writes over it, by no module that says so."""
+
+    def __init__(self, how):
+        super().__init__()
+        self.a, self.b, self.how = nn.Linear(8, 16), nn.Linear(16, 16), how
+
+    def forward(self, x):
+        h = self.a(x)
+        h = {"relu": nn.functional.relu, "relu_": torch.relu_, "+=": lambda h: h.__iadd__(1.0)}[self.how](h)
+        return self.b(h)
+
+
+@pytest.mark.parametrize("how", ["relu_", "+="])
+@pytest.mark.parametrize("compiled", [False, True])
+def test_what_is_overwritten_in_place_is_penalised_as_it_was(batch, how, compiled):
+    torch.manual_seed(0)
+    model = Overwrites(how)
+    run = torch.compile(model, backend="aot_eager") if compiled else model
+    suppression = RadialSuppression(model, "*", 1.0)
+    for _ in range(3):
+        model.zero_grad()
+        (run(batch).sum() * 0 + suppression.penalty()).backward()
+        got = model.a.weight.grad.clone()
+    suppression.detach()
+    model.zero_grad()
+    h = model.a(batch)
+    after = torch.relu(h) if how == "relu_" else h + 1
+    (radial_penalty(h) + radial_penalty(model.b(after))).backward()
+    torch.testing.assert_close(got, model.a.weight.grad)
+
+
+def test_activations_are_copied_only_until_they_were_seen_to_be_left_alone(batch):
+    model = Overwrites("relu_")
+    suppression = RadialSuppression(model, "*", 1.0)
+    assert suppression._log.untouched == set()
+    model(batch)
+    assert [site for site, *_ in suppression._log.watched] == ["a", "b"]
+    suppression.penalty()
+    assert suppression._log.untouched == {"b"} and not suppression._log.watched
+    model(batch)
+    assert [site for site, *_ in suppression._log.watched] == ["a"]
 
 
 def test_detaching_and_leaving_the_context_remove_every_hook(make_net, batch):

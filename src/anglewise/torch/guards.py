@@ -110,8 +110,17 @@ def never_taken() -> str:
     return (
         "a second training forward began before the activations of the first were taken by penalty(): call "
         "penalty() once after every training forward and add the values up (with gradient accumulation, once "
-        "per micro-batch); run a forward that is not trained on under torch.no_grad() or in eval mode; after "
-        "an interrupted one call clear()"
+        'per micro-batch), or pass forwards="several" to take those of several forwards at once; run a forward that is '
+        "not trained on under torch.no_grad() or in eval mode; after an interrupted one call clear()"
+    )
+
+
+def reached_again(sites: Iterable[str]) -> str:
+    """Message for sites that were reached more than once although the whole model was never called."""
+    return (
+        f"{', '.join(sites)} was reached more than once since the last penalty(), and not by way of the model's own "
+        "forward, so that several forwards look like one: call penalty() after each of them; if one loss needs them "
+        'all, pass forwards="several"'
     )
 
 

@@ -12,16 +12,17 @@ Nothing is imported from transformers here; tested with release 5.23.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from torch import Tensor, nn
+from torch import nn
 
 from anglewise.errors import AttachError
-from anglewise.torch.adapters import check_attached, token_mask
+from anglewise.torch.adapters import Mask, all_readings, check_attached, each, owed_readings, token_mask, total_penalty
 from anglewise.torch.suppression import RadialSuppression
 
-Attach: TypeAlias = Callable[[nn.Module], RadialSuppression]
+Suppressions: TypeAlias = RadialSuppression | Sequence[RadialSuppression]
+Attach: TypeAlias = Callable[[nn.Module], Suppressions]
 _Trainer: Any = object
 
 
@@ -29,29 +30,35 @@ class RadialTrainerMixin(_Trainer):
     """Put before `Trainer` among the bases; everything else about the Trainer stays as it is.
 
     In training the loss becomes task loss + penalty; schedules get ``state.global_step``; padding is left out by
-    ``attention_mask``.  Evaluation is untouched.  Wherever the Trainer logs a training loss, the readings join
+    the batch's masks.  Evaluation is untouched.  Wherever the Trainer logs a training loss, the readings join
     under ``radial/...``, on their way to whatever tracker it reports to.
 
     Args:
         *args, **kwargs: Handed to the Trainer.
-        suppression: Attached to the model that the Trainer gets; with ``model_init``, or to let the Trainer
-            attach it, a function from the model to the suppression.
+        suppression: Attached to the model that the Trainer gets, one or several; with ``model_init``, or to let the
+            Trainer attach it, a function from the model to these.
 
     Raises:
-        AttachError: In training, if the suppression is of another model, or losses are scaled in an unknown way.
+        AttachError: If `suppression` is none of these; in training, if it is of another model, losses are scaled in an
+            unknown way, or padding cannot be matched with a site.
     """
 
-    def __init__(self, *args: Any, suppression: RadialSuppression | Attach, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, suppression: Suppressions | Attach, **kwargs: Any) -> None:
+        if not (callable(suppression) or each(suppression)):
+            raise AttachError(
+                f"got suppression={type(suppression).__name__}, expected a RadialSuppression, several of them, or a "
+                "function from the model to these"
+            )
         self.suppression: Any = suppression
-        self._radial_make = None if isinstance(suppression, RadialSuppression) else suppression
+        self._radial_make = suppression if callable(suppression) else None
         self._radial_total, self._radial_scale_seen = None, False
         super().__init__(*args, **kwargs)
         if self.suppression is self._radial_make:
             self.suppression = self.suppression(self.model)
 
-    def radial_mask(self, inputs: Mapping[str, Any]) -> Tensor | None:
-        """Which vectors count; override it where ``attention_mask`` is not the mask of the sites."""
-        return token_mask(self.suppression, inputs)
+    def radial_mask(self, inputs: Mapping[str, Any]) -> Mask:
+        """Which vectors count, by the batch's masks; override it to give one mask, or globs over sites with masks."""
+        return token_mask(each(self.suppression), inputs, self.model)
 
     def call_model_init(self, *args: Any, **kwargs: Any) -> Any:
         """A fresh model, with a suppression of its own."""
@@ -65,11 +72,12 @@ class RadialTrainerMixin(_Trainer):
         result = super().compute_loss(model, inputs, *args, **kwargs)
         if not model.training:
             return result
-        check_attached(self.suppression, model)
+        suppressions = each(self.suppression)
+        check_attached(suppressions, model)
         items = kwargs.get("num_items_in_batch", args[1] if len(args) > 1 else None)
         parts = self._radial_parts() if self._is_normalised(items) else 1
         task, *outputs = result if isinstance(result, tuple) else (result,)
-        penalty = self.suppression.penalty(mask=self.radial_mask(inputs), step=self.state.global_step)
+        penalty = total_penalty(suppressions, self.radial_mask(inputs), self.state.global_step)
         total = task + penalty.to(task.device) / parts
         self._radial_total = total.detach() * parts
         return (total, *outputs) if outputs else total
@@ -104,7 +112,7 @@ class RadialTrainerMixin(_Trainer):
     def log(self, logs: dict[str, float], *args: Any, **kwargs: Any) -> None:
         """The Trainer's log; training losses are joined by the readings."""
         if "loss" in logs and self._radial_total is not None:
-            readings = self.suppression.readings(self._radial_total)
+            readings = all_readings(each(self.suppression), self._radial_total)
             logs = logs | {f"radial/{name}": value for name, value in readings.items()}
         super().log(logs, *args, **kwargs)
 
@@ -117,3 +125,45 @@ class RadialTrainerMixin(_Trainer):
         if declared is not None:
             return bool(declared)
         return self.compute_loss_func is not None or bool(self.model_accepts_loss_kwargs and items is not None)
+
+
+def log_readings(trainer: Any, suppression: Suppressions) -> Any:
+    """Let a Trainer log radii, and change nothing else: no mixin, and no penalty in the loss.
+
+    The readings join the Trainer's training logs under ``radial/...``, on their way to whatever tracker it reports to.
+    They are of the last forward before the log, padding included.  A penalty that the loss already has is left alone.
+
+    Args:
+        trainer: A `transformers.Trainer`, before ``train()``.
+        suppression: Attached to its model, one or several, for instance with ``strength=0``.
+
+    Returns:
+        The callback, which the Trainer has already.
+
+    Example:
+        >>> log_readings(trainer, RadialSuppression(model, strength=0))  # doctest: +SKIP
+    """
+    from transformers import TrainerCallback
+
+    suppressions = each(suppression)
+
+    class RadialCallback(TrainerCallback):  # type: ignore[misc, unused-ignore]
+        """Takes what is owed after each forward, and adds the readings to the logs."""
+
+        def on_substep_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+            """After a micro-batch."""
+            owed_readings(suppressions, state.global_step)
+
+        on_step_end = on_substep_end
+
+        def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:
+            """Before the trackers get the logs."""
+            if logs and "loss" in logs:
+                found = {f"radial/{name}": value for name, value in all_readings(suppressions, logs["loss"]).items()}
+                logs.update(found)
+                state.log_history[-1].update(found)
+
+    check_attached(suppressions, trainer.model)
+    callback = RadialCallback()
+    trainer.callback_handler.callbacks.insert(0, callback)
+    return callback

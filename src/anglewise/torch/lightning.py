@@ -6,19 +6,19 @@ and then either ``class Suppressed(RadialLightningMixin, MyModule)`` around a mo
 among the bases of a new one; ``self.suppression`` is set in ``__init__``.  Lightning divides what
 ``training_step`` returns by the number of accumulated batches, penalty included.
 
-Nothing is imported from Lightning here; tested with release 2.6.
+Nothing is imported from Lightning here until a callback is asked for; tested with release 2.6.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, cast
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from anglewise.errors import AttachError
-from anglewise.torch.adapters import check_attached, token_mask
+from anglewise.torch.adapters import Mask, all_readings, check_attached, each, owed_readings, token_mask, total_penalty
 from anglewise.torch.suppression import RadialSuppression
 
 _Module: Any = object
@@ -32,13 +32,14 @@ class RadialLightningMixin(_Module):
     it, once after every forward of the suppressed model.  Validation and test are untouched.
 
     Attributes:
-        suppression: Set it in ``__init__``, best attached to the network inside, before anything is compiled.
+        suppression: Set it in ``__init__``, one or several, best attached to the network inside, before anything is
+            compiled.
 
     Raises:
         AttachError: In training, if there is no suppression, or a manual step took no penalty.
     """
 
-    suppression: RadialSuppression
+    suppression: RadialSuppression | Sequence[RadialSuppression]
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Wrap the class's ``training_step``, its own or inherited."""
@@ -49,22 +50,54 @@ class RadialLightningMixin(_Module):
         if not getattr(step, "radial", False):
             cls.training_step = _penalised(step)
 
-    def radial_mask(self, batch: Any) -> Tensor | None:
-        """Which vectors count: ``attention_mask`` where it fits; override it to say otherwise."""
-        return token_mask(self.suppression, batch)
+    def radial_mask(self, batch: Any) -> Mask:
+        """Which vectors count, by the batch's masks; override it to give one mask, or globs over sites with masks."""
+        return token_mask(each(self.suppression), batch, cast(nn.Module, self))
 
     def radial_penalty(self, batch: Any = None) -> Tensor:
         """The penalty of the forward that just ran, at ``self.global_step``, to be added to an undivided loss."""
         self._radial_taken = True
-        check_attached(self.suppression, self)
-        penalty = self.suppression.penalty(mask=self.radial_mask(batch), step=self.global_step)
-        return penalty.to(self.device)
+        suppressions = each(self.suppression)
+        check_attached(suppressions, cast(nn.Module, self))
+        return total_penalty(suppressions, self.radial_mask(batch), self.global_step).to(self.device)
 
     def _radial_log(self, loss: Tensor | None) -> None:
         trainer = getattr(self, "_trainer", None)
         if trainer is not None and trainer._logger_connector.should_update_logs and self.training:
-            readings = self.suppression.readings(loss)
+            readings = all_readings(each(self.suppression), loss)
             self.log_dict({f"radial/{name}": value for name, value in readings.items()}, on_step=True, on_epoch=False)
+
+
+def log_readings(suppression: RadialSuppression | Sequence[RadialSuppression]) -> Any:
+    """A callback that logs radii where the Trainer logs, and changes nothing else: no penalty in the loss.
+
+    The readings are of the last forward before the log, padding included.  A penalty that the loss already has is left
+    alone.
+
+    Args:
+        suppression: Attached to the network in training, one or several, for instance with ``strength=0``.
+
+    Returns:
+        For ``Trainer(callbacks=[...])``.
+
+    Example:
+        >>> lightning.Trainer(callbacks=[log_readings(RadialSuppression(network, strength=0))])  # doctest: +SKIP
+    """
+    from lightning.pytorch import Callback
+
+    suppressions = each(suppression)
+
+    class RadialCallback(Callback):
+        """Takes what is owed after each batch, and logs."""
+
+        def on_train_batch_end(self, trainer: Any, pl_module: Any, *args: Any) -> None:
+            """After a batch."""
+            owed_readings(suppressions, trainer.global_step)
+            if trainer._logger_connector.should_update_logs:
+                found = {f"radial/{name}": value for name, value in all_readings(suppressions, None).items()}
+                pl_module.log_dict(found, on_step=True, on_epoch=False)
+
+    return RadialCallback()
 
 
 def _penalised(step: Callable[..., Any]) -> Callable[..., Any]:
@@ -74,7 +107,7 @@ def _penalised(step: Callable[..., Any]) -> Callable[..., Any]:
     def training_step(self: Any, *args: Any, **kwargs: Any) -> Any:
         if self.__dict__.get("_radial_inside"):
             return step(self, *args, **kwargs)
-        if not isinstance(getattr(self, "suppression", None), RadialSuppression):
+        if not each(getattr(self, "suppression", None)):
             raise AttachError(
                 f"{type(self).__name__} has no suppression: expected __init__ to set "
                 "self.suppression = RadialSuppression(self.network, ...)"
@@ -92,7 +125,8 @@ def _penalised(step: Callable[..., Any]) -> Callable[..., Any]:
                     "before the loss is divided and handed to manual_backward"
                 )
         elif output is None:
-            self.suppression.clear()  # the author skips this batch
+            for suppression in each(self.suppression):
+                suppression.clear()  # the author skips this batch
             return None
         else:
             loss = output["loss"] if isinstance(output, Mapping) else output

@@ -18,9 +18,11 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.autograd.graph import GradientEdge, get_gradient_edge
+from torch.utils.hooks import RemovableHandle
 
 from anglewise.errors import AttachError
-from anglewise.geometry import displacement, effective_rank, radial_energy, stable_rank
+from anglewise.geometry import displacement, effective_rank_of, radial_energy, singular_values, stable_rank_of
 from anglewise.torch.radii import radius_readings, scaled_radius
 from anglewise.torch.sites import Sites, resolve, unwrapped
 from anglewise.torch.taps import Select, first_tensor
@@ -96,7 +98,7 @@ class RadialProbe:
         Raises:
             AttachError: If a site was not reached, or what it holds is no activation.
         """
-        taken: dict[str, list[Tensor]] = {site: [] for site in self.sites}
+        taken: dict[str, list[tuple[Tensor, GradientEdge]]] = {site: [] for site in self.sites}
         with _undisturbed(self._model), self._watching(taken):
             loss = loss_fn(self._model, batch)
             missing = [site for site, hs in taken.items() if not hs]
@@ -105,14 +107,15 @@ class RadialProbe:
                     f"the loss was computed without reaching {', '.join(missing)}: expected loss_fn to call "
                     "these modules of the model it is given"
                 )
-            flat = [h for hs in taken.values() for h in hs]
-            gradients = iter(torch.autograd.grad(loss, flat, allow_unused=True, materialize_grads=True))
+            edges = [edge for hs in taken.values() for _, edge in hs]
+            gradients = iter(torch.autograd.grad(loss, edges, allow_unused=True))
         result: dict[str, float] = {}
         known, before = self._before
         now: dict[str, Tensor] = {}
         for site, hs in taken.items():
-            h = now[site] = self._vectors(hs)
-            g = self._vectors([next(gradients) for _ in hs])
+            h = now[site] = self._vectors([h for h, _ in hs])
+            slopes = [(h, next(gradients)) for h, _ in hs]
+            g = self._vectors([torch.zeros_like(h) if slope is None else slope for h, slope in slopes])
             read = _energy(g, h, self._relative)
             read |= _moved(h, before[site] if known is batch and site in before else None)
             read |= _spectrum(h[:: math.ceil(len(h) / self._rows)])
@@ -122,16 +125,21 @@ class RadialProbe:
         return result
 
     def _vectors(self, parts: list[Tensor]) -> Tensor:
+        """All vectors as rows; where there are none (an expert without tokens), one of NaN."""
         rows = [part.detach().movedim(self._axis, -1) for part in parts]
         joined = torch.cat([row.reshape(-1, row.shape[-1]) for row in rows])
+        joined = joined if len(joined) else joined.new_full((1, joined.shape[-1]), math.nan)
         return joined if joined.dtype == torch.float64 else joined.float()
 
     @contextlib.contextmanager
-    def _watching(self, taken: dict[str, list[Tensor]]) -> Iterator[None]:
-        """Hooks that keep the activations, and need a gradient at them also where all before is frozen."""
+    def _watching(self, taken: dict[str, list[tuple[Tensor, GradientEdge]]]) -> Iterator[None]:
+        """Hooks that keep the activations as they are now, and where in the graph their gradients arrive.
+
+        Both hold whatever writes over an activation later.  Where all before it is frozen, it is made to need one.
+        """
         leaves: list[Tensor] = []
 
-        def keep(site: str, value: Any) -> None:
+        def keep(site: str, value: Any) -> Tensor | None:
             h = first_tensor(value) if self._select is None else self._select(value)
             if not (isinstance(h, Tensor) and h.is_floating_point()):
                 got = h.dtype if isinstance(h, Tensor) else type(h).__name__
@@ -139,18 +147,24 @@ class RadialProbe:
                     f"site {site!r}: expected a floating-point activation, got {got}: choose another site or "
                     "pass select="
                 )
-            if not h.requires_grad:
+            replaced = None
+            if not h.requires_grad and value is h:
+                h = h.detach().requires_grad_()
+                replaced = h.clone()  # may be overwritten, as a leaf may not
+            elif not h.requires_grad:
                 leaves.append(h.requires_grad_())
-            taken[site].append(h)
+            taken[site].append((h.detach().clone(), get_gradient_edge(h)))
+            return replaced
 
-        handles = [
-            module.register_forward_hook(lambda module, args, out, site=site: keep(site, out))
-            if self._where == "output"
-            else module.register_forward_pre_hook(
-                lambda module, args, kwargs, site=site: keep(site, (args, kwargs)), with_kwargs=True
-            )
-            for site, module in self._modules.items()
-        ]
+        def watched(site: str, module: nn.Module) -> RemovableHandle:
+            def at_input(_: nn.Module, args: Any, kwargs: Any) -> None:
+                keep(site, (args, kwargs))
+
+            if self._where == "input":
+                return module.register_forward_pre_hook(at_input, with_kwargs=True)
+            return module.register_forward_hook(lambda module, args, out: keep(site, out))
+
+        handles = [watched(site, module) for site, module in self._modules.items()]
         try:
             yield
         finally:
@@ -186,10 +200,11 @@ def _moved(h: Tensor, before: Tensor | None) -> dict[str, float]:
 
 
 def _spectrum(h: Tensor) -> dict[str, float]:
+    sigma = singular_values(h)
     return {
-        "effective_rank": float(effective_rank(h)),
-        "stable_rank": float(stable_rank(h)),
-        "sigma_max": float(torch.linalg.matrix_norm(h, ord=2)),
+        "effective_rank": float(effective_rank_of(sigma)),
+        "stable_rank": float(stable_rank_of(sigma)),
+        "sigma_max": float(sigma[0]),
     }
 
 

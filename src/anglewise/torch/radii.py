@@ -61,8 +61,8 @@ class _ScaledRadius(torch.autograd.Function):
 def scaled_radius(h: Tensor, axis: int = -1) -> Tensor:
     r"""Radius in units of :math:`\sqrt d`: :math:`\rho = |h| / \sqrt d`, with all gradients 0 at h = 0.
 
-    It keeps nothing but `h` and the radii for backward; otherwise `anglewise.radius`.  A vector whose radius has
-    gradient 0 gets gradient 0, also if it holds NaN.
+    It keeps nothing but `h` and the radii for backward; otherwise `anglewise.radius`.  Where the gradient of a radius
+    is 0, so is that of its vector, also if that holds NaN.
 
     Args:
         h: Activations, shape ``[*batch, d]``, the width at `axis`.
@@ -79,8 +79,9 @@ def scaled_radius(h: Tensor, axis: int = -1) -> Tensor:
     if not torch.compiler.is_compiling():
         rho = _ScaledRadius.apply(h, axis)
         return rho
-    # the compiler fuses plain operations; NaN and infinity are set aside, and put back as a constant
-    h = h.movedim(axis, -1)
+    # the compiler fuses plain operations, the copy too, which what comes after may not overwrite; NaN and infinity
+    # are set aside, and put back as a constant
+    h = h.movedim(axis, -1).clone()
     finite = torch.nan_to_num(h, 1.0, 1.0, 1.0)
     rho = radius(finite) / math.sqrt(h.shape[-1])
     return rho + (h - finite).detach().sum(-1, dtype=rho.dtype)
@@ -91,10 +92,12 @@ def radius_readings(site: str, rho: Tensor) -> dict[str, float]:
     values = rho.detach().cpu().double().numpy()
     if values.size == 0:
         values = np.array([np.nan])
-    low, middle, high = (float(q) for q in np.quantile(values, (0.05, 0.5, 0.95)))
+    with np.errstate(invalid="ignore"):  # infinite radii have no spread
+        low, middle, high = (float(q) for q in np.quantile(values, (0.05, 0.5, 0.95)))
+        mean, spread = float(values.mean()), float(values.std())
     return {
-        f"{site}/radius": float(values.mean()),
-        f"{site}/radius_std": float(values.std()),
+        f"{site}/radius": mean,
+        f"{site}/radius_std": spread,
         f"{site}/radius_q05": low,
         f"{site}/radius_q50": middle,
         f"{site}/radius_q95": high,

@@ -108,24 +108,41 @@ def per_site(what: str, value: Any, sites: Sequence[str]) -> dict[str, Setting]:
         >>> per_site("strength", {"*.mlp": 0.1, "*": 0.0}, ["0.attn", "0.mlp"])
         {'0.attn': 0.0, '0.mlp': 0.1}
     """
+    return {site: v if callable(v) else number(what, v) for site, v in assigned(what, value, sites).items()}
+
+
+def assigned(what: str, value: Any, sites: Sequence[str]) -> dict[str, Any]:
+    """One value per site: of a mapping what the first matching glob has, of a sequence the site's own, else `value`.
+
+    Args:
+        what: The setting's name, for messages.
+        value: Globs with values; a sequence in the order of sites; or one value for all.
+        sites: Names.
+
+    Raises:
+        ValueError: If a site gets none, or a glob or an element goes to no site.
+
+    Example:
+        >>> assigned("axis", {"*.conv": 1, "*": -1}, ["0.conv", "0.mlp"])
+        {'0.conv': 1, '0.mlp': -1}
+    """
     if isinstance(value, Mapping):
-        found = {s: next((v for g, v in value.items() if fnmatch.fnmatchcase(s, g)), None) for s in sites}
-        idle = [g for g in value if not any(fnmatch.fnmatchcase(s, g) for s in sites)]
-        bare = [s for s in sites if found[s] is None]
+        matching = {site: [g for g in value if fnmatch.fnmatchcase(site, g)] for site in sites}
+        idle = [g for g in value if not any(g in globs for globs in matching.values())]
+        bare = [site for site, globs in matching.items() if not globs]
         if idle or bare:
             raise ValueError(
                 f"{what}: {', '.join(idle) or 'no glob'} matched no site and {', '.join(bare) or 'no site'} "
                 f"was left without a value; expected globs that cover the sites {', '.join(sites)}"
             )
-    elif isinstance(value, Sequence):
+        return {site: value[globs[0]] for site, globs in matching.items()}
+    if isinstance(value, Sequence):
         if len(value) != len(sites):
             raise ValueError(
                 f"{what}: got {len(value)} values for {len(sites)} sites; expected one for each of {', '.join(sites)}"
             )
-        found = dict(zip(sites, value, strict=True))
-    else:
-        found = dict.fromkeys(sites, value)
-    return {site: v if callable(v) else number(what, v) for site, v in found.items()}
+        return dict(zip(sites, value, strict=True))
+    return dict.fromkeys(sites, value)
 
 
 def number(what: str, value: Any) -> float:

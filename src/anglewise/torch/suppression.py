@@ -13,6 +13,9 @@ with the same weights.
 
 from __future__ import annotations
 
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import torch
@@ -20,9 +23,9 @@ from torch import Tensor, nn
 
 from anglewise.errors import AttachError
 from anglewise.penalty import Side, penalty_of_radius
-from anglewise.torch.guards import check, forget_compiled, nothing_found
+from anglewise.torch.guards import check, forget_compiled, nothing_found, reached_again
 from anglewise.torch.radii import radius_readings
-from anglewise.torch.sites import Setting, Sites, number, per_site, resolve, unwrapped
+from anglewise.torch.sites import Setting, Sites, assigned, number, per_site, resolve, unwrapped
 from anglewise.torch.taps import Gate, Log, Select, Tap
 
 
@@ -45,11 +48,13 @@ class RadialSuppression:
         side: ``"both"``; ``"outer"`` charges only radii above the target; ``"inner"`` only those below.
         over: ``"sum"`` over the calls of all sites, or their ``"mean"``.
         where: The sites' ``"output"`` or ``"input"``.
-        axis: Axis of the width d in the activation.
+        axis: Axis of the width d in the activation: one for all sites, a sequence in their order, or globs with values.
         select: Takes the activation from the module's output, or from the pair of its arguments and keyword
             arguments; by default the first tensor in it.
         partial: Allow a forward that leaves some sites out (layer drop, experts without tokens) or has
             nothing trained before them (frozen lower layers).
+        forwards: ``"one"`` forward for each penalty, a second one before it is an error; ``"several"``: the calls of
+            all forwards since the last penalty count, as if it had been taken after each.
 
     Raises:
         AttachError: If the sites cannot be found.
@@ -74,14 +79,16 @@ class RadialSuppression:
         side: Side = "both",
         over: Literal["sum", "mean"] = "sum",
         where: Literal["output", "input"] = "output",
-        axis: int = -1,
+        axis: int | Sequence[int] | Mapping[str, int] = -1,
         select: Select | None = None,
         partial: bool = False,
+        forwards: Literal["one", "several"] = "one",
     ) -> None:
         for what, got, known in (
             ("side", side, ("both", "outer", "inner")),
             ("over", over, ("sum", "mean")),
             ("where", where, ("output", "input")),
+            ("forwards", forwards, ("one", "several")),
         ):
             if got not in known:
                 raise ValueError(f"{what} must be one of {', '.join(map(repr, known))}, got {got!r}")
@@ -90,14 +97,12 @@ class RadialSuppression:
         self.sites = tuple(chosen)
         self.strength = per_site("strength", strength, self.sites)
         self.target = per_site("target", target, self.sites)
-        self.side, self.over, self.partial = side, over, partial
-        # in-place modules would overwrite what autograd keeps of the activation
-        clone = any(getattr(m, "inplace", False) is True for m in self._model.modules())
+        self.side, self.over, self.partial, self.forwards = side, over, partial, forwards
         self._reads: dict[str, Any] = {
             "output": where == "output",
-            "axis": axis,
+            "axis": assigned("axis", axis, self.sites),
             "select": select,
-            "clone": clone,
+            "several": forwards == "several",
         }
         forget_compiled()
         self._log = Log()
@@ -114,13 +119,13 @@ class RadialSuppression:
                 else module.register_forward_pre_hook(tap, with_kwargs=True)
             )
 
-    def penalty(self, *, mask: Tensor | None = None, step: int | None = None) -> Tensor:
+    def penalty(self, *, mask: Tensor | Mapping[str, Tensor | None] | None = None, step: int | None = None) -> Tensor:
         r"""The penalty of the training forward that just ran; forget its activations.
 
         Args:
             mask: Weights, usually 0 and 1, that broadcast over the shape ``[*batch]`` of the radii (for
                 instance ``[batch, tokens]``); what has weight 0 counts neither in the sum nor in the number
-                divided by.
+                divided by.  Where sites need masks of their own: globs with masks, None for no mask.
             step: Number of updates made so far; needed where strength or target is a function of the step.
 
         Returns:
@@ -138,17 +143,21 @@ class RadialSuppression:
             raise AttachError(faults[0])
         if not (found or ran):
             raise AttachError(nothing_found(before=self._seen))
+        calls = Counter(site for site, _ in found)
+        if not ran and self.forwards == "one" and max(calls.values()) > 1:
+            raise AttachError(reached_again(site for site, count in calls.items() if count > 1))
         check(self.sites, found, partial=self.partial)
         self._seen = True
+        masks = assigned("mask", mask, self.sites) if isinstance(mask, Mapping) else dict.fromkeys(self.sites, mask)
         total = self._zero().to(found[-1][1].device if found else None)
         for site, rho in found:
             strength = _at(step, "strength", self.strength[site])
             if strength:
-                target, kept = _at(step, "target", self.target[site]), _fitting(mask, rho, site)
+                target, kept = _at(step, "target", self.target[site]), _fitting(masks[site], rho, site)
                 total = total + strength * penalty_of_radius(rho, target, kept, side=self.side).to(total.device)
         if self.over == "mean" and found:
             total = total / len(found)
-        self._last = [(site, rho.detach(), mask) for site, rho in found]
+        self._last = [(site, rho.detach(), masks[site]) for site, rho in found]
         self._value = total.detach()
         return total
 
@@ -159,9 +168,9 @@ class RadialSuppression:
             loss: The whole loss, penalty included, at the same step.
 
         Returns:
-            ``penalty``; ``penalty_share`` of the loss if that is given; and for each site ``site/radius``
-            (the mean), ``site/radius_std`` and the quantiles ``site/radius_q05``, ``_q50`` and ``_q95``, over
-            all vectors that the mask left.
+            ``penalty``; ``penalty_share`` of the loss if that is given (NaN of a loss of 0, as float32 has it for a
+            set that is memorised); and for each site ``site/radius`` (the mean), ``site/radius_std`` and the quantiles
+            ``site/radius_q05``, ``_q50`` and ``_q95``, over all vectors that the mask left.
 
         Raises:
             AttachError: If no penalty was taken yet.
@@ -171,7 +180,8 @@ class RadialSuppression:
         value = float(self._value)
         result = {"penalty": value}
         if loss is not None:
-            result["penalty_share"] = value / float(torch.as_tensor(loss).detach())
+            whole = float(torch.as_tensor(loss).detach())
+            result["penalty_share"] = value / whole if whole else math.nan
         for site in dict.fromkeys(site for site, _, _ in self._last):
             parts = [
                 r.flatten() if m is None else r[m.to(r.device).broadcast_to(r.shape) != 0]
@@ -180,6 +190,11 @@ class RadialSuppression:
             ]
             result |= radius_readings(site, torch.cat(parts))
         return result
+
+    @property
+    def owed(self) -> bool:
+        """Whether a training forward ran whose penalty was not taken yet."""
+        return bool(self._log.open or self._log.found)
 
     def clear(self) -> None:
         """Forget the activations of a forward whose penalty is not wanted."""

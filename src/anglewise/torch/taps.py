@@ -33,27 +33,39 @@ class Log:
         graded: The last forward of the whole model ran with gradients enabled.
         found: Site and radii in units of sqrt(d), one entry per call of the site, in order.
         faults: Why an activation could not be used.
+        untouched: Sites whose activation nothing was seen to overwrite in place.  Any other is copied first, and
+            watched until its penalty is taken.
+        watched: Site, activation and its version, of what was copied.
     """
 
     def __init__(self) -> None:
-        self.live = self.open = self.graded = self.clone = False
+        self.live = self.open = self.graded = self.several = False
         self.output = True
-        self.axis = -1
+        self.axis: Mapping[str, int] = {}
         self.select: Select | None = None
         self.found: list[tuple[str, Tensor]] = []
         self.faults: list[str] = []
+        self.untouched: set[str] = set()
+        self.watched: list[tuple[str, Tensor, int]] = []
 
-    def start(self, *, output: bool, axis: int, select: Select | None, clone: bool) -> None:
-        """Go live: what the taps read, and whether they copy it first."""
-        self.live, self.output, self.axis, self.select, self.clone = True, output, axis, select, clone
+    def start(self, *, output: bool, axis: Mapping[str, int], select: Select | None, several: bool) -> None:
+        """Go live: what the taps read, and whether several forwards may be taken at once."""
+        self.live, self.output, self.axis, self.select, self.several = True, output, axis, select, several
 
     def take(self) -> tuple[list[tuple[str, Tensor]], list[str], bool]:
         """Empty the log; what was found, the faults, and whether the whole model ran."""
         taken = list(self.found), list(self.faults), self.open
-        self.found.clear()
-        self.faults.clear()
+        overwritten = {site for site, h, version in self.watched if h._version != version}
+        self.untouched |= {site for site, _, _ in self.watched} - overwritten
+        self.clear()
         self.open = False
         return taken
+
+    def clear(self) -> None:
+        """Forget all notes."""
+        self.found.clear()
+        self.faults.clear()
+        self.watched.clear()
 
     def __reduce__(self) -> tuple[type[Log], tuple[()]]:
         return Log, ()
@@ -73,10 +85,10 @@ class Gate:
         log.graded = torch.is_grad_enabled()
         if not log.graded:
             return
-        if log.open:
+        if not log.open:
+            log.clear()  # left by compiled code that eager checkpointing ran again in backward
+        elif not log.several:
             raise AttachError(never_taken())
-        log.found.clear()  # left by compiled code that eager checkpointing ran again in backward
-        log.faults.clear()
         log.open = True
 
 
@@ -92,19 +104,23 @@ class Tap:
         log = self.log
         if not (log.live and module.training):
             return
-        value = last if log.output else (args, last)
+        value, axis = last if log.output else (args, last), log.axis[self.site]
         h = first_tensor(value) if log.select is None else log.select(value)
-        fault = unusable(module, h, axis=log.axis, whole=log.output and log.select is None, graded=log.graded)
+        fault = unusable(module, h, axis=axis, whole=log.output and log.select is None, graded=log.graded)
         if fault is not None:
             if not in_backward_or_transform():
                 note(log.faults, f"site {self.site!r}: {fault}")
             return
         if not torch.is_grad_enabled():
             return
+        # autograd keeps a reference, and complains once that is overwritten; compiled code copies always
+        copied = not torch.compiler.is_compiling() and self.site not in log.untouched
         # noted or not, the same operations run: checkpointing compares what they save
-        rho = scaled_radius(h.clone() if log.clone else h, log.axis)
+        rho = scaled_radius(h.clone() if copied else h, axis)
         if listening():
             note(log.found, (self.site, rho))
+            if copied and not h.is_inference():
+                log.watched.append((self.site, h, h._version))
 
 
 def first_tensor(value: Any) -> Any:

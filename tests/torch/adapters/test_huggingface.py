@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -9,7 +11,8 @@ from torch import Tensor, nn
 from adapters_cases import SITES, STRENGTH, TARGET, Language, cross_entropy, flat, reference
 from anglewise.errors import AttachError
 from anglewise.torch import RadialSuppression
-from anglewise.torch.huggingface import RadialTrainerMixin
+from anglewise.torch.adapters import token_mask
+from anglewise.torch.huggingface import RadialTrainerMixin, log_readings
 
 transformers = pytest.importorskip("transformers")
 
@@ -125,6 +128,131 @@ def test_padding_is_left_out_by_the_attention_mask(tokens, labels, tmp_path):
     got = gradient(trainer_of(model, rows(tokens, labels, mask), tmp_path, accumulate=4), model)
     torch.testing.assert_close(got, reference(tokens, labels, mask=mask), rtol=1e-5, atol=1e-7)
     assert (got - reference(tokens, labels)).abs().max() > 1e-4
+
+
+def test_in_an_encoder_and_decoder_each_has_the_mask_of_its_own_tokens():
+    torch.manual_seed(0)
+    model = transformers.BartForConditionalGeneration(
+        transformers.BartConfig(
+            d_model=8, encoder_layers=1, decoder_layers=1, encoder_attention_heads=2, decoder_attention_heads=2,
+            encoder_ffn_dim=8, decoder_ffn_dim=8, vocab_size=16, max_position_embeddings=16,
+        )
+    )  # fmt: skip
+    suppression = RadialSuppression(model, ["*.self_attn", "*.encoder_attn"])
+    source = torch.tensor([[1, 1, 0, 0, 0, 0]] * 2)
+    target = torch.tensor([[3, 4, 5, 6, 7, 8], [3, 4, 5, -100, -100, -100]])  # as long as the source
+    batch = {"input_ids": torch.ones(2, 6, dtype=torch.long), "attention_mask": source, "labels": target}
+    model(**batch)
+    masks = token_mask([suppression], batch, model)
+    encoder, *decoder = suppression.sites
+    assert encoder.startswith("model.encoder") and len(decoder) == 2 and decoder[1].endswith("encoder_attn")
+    assert torch.equal(masks[encoder], source)
+    assert all(torch.equal(masks[site], target != -100) for site in decoder)
+    suppression.penalty(mask=masks)
+    model(**batch)
+    own = torch.ones(2, 6)
+    masks = token_mask([suppression], batch | {"decoder_attention_mask": own}, model)
+    assert masks[encoder] is source and masks[decoder[0]] is own
+
+
+def test_the_virtual_tokens_of_a_prompt_count(tokens):
+    model = Mean()
+    model.peft_config = {"default": SimpleNamespace(num_virtual_tokens=2)}
+    suppression = RadialSuppression(model, f"lm.{SITES}")
+    mask = torch.ones(8, 3)
+    mask[:, 2] = 0
+    model.lm(tokens)  # five tokens, of which two stand for the prompt
+    masks = token_mask([suppression], {"attention_mask": mask}, model)
+    wanted = torch.tensor([1.0, 1.0, 1.0, 1.0, 0.0]).expand(8, 5)
+    assert all(torch.equal(masks[site], wanted) for site in suppression.sites)
+
+
+def test_padding_that_cannot_be_matched_with_a_site_is_refused(tokens):
+    model = Mean()
+    suppression = RadialSuppression(model, f"lm.{SITES}")
+    model.lm(tokens)
+    whole = torch.ones(8, 3)
+    assert token_mask([suppression], {"attention_mask": whole}, model) is None  # nothing is padding
+    whole[0, 2] = 0
+    with pytest.raises(
+        AttachError, match=r"its mask of shape \(8, 3\) does not fit the radii of site 'lm.blocks.0.mlp'"
+    ):
+        token_mask([suppression], {"attention_mask": whole}, model)
+    assert token_mask([suppression], tokens, model) is None
+
+
+def test_sites_that_read_images_have_no_tokens_to_leave_out():
+    model = nn.ModuleDict({"text": nn.Identity(), "vision_model": nn.Identity()})
+    suppression = RadialSuppression(model, ["text", "vision_model"], forwards="several")
+    model["text"](x := torch.randn(2, 3, 4, requires_grad=True))
+    model["vision_model"](x)
+    mask = torch.tensor([[1, 1, 0]] * 2)
+    assert token_mask([suppression], {"attention_mask": mask}, model) == {"text": mask, "vision_model": None}
+
+
+def test_several_suppressions_add_up(tokens, labels, tmp_path):
+    model = Mean()
+    parts = [RadialSuppression(model, f"lm.blocks.{k}.mlp", STRENGTH, TARGET) for k in (0, 1)]
+    trainer = trainer_of(model, rows(tokens, labels), tmp_path, accumulate=2, suppression=parts)
+    torch.testing.assert_close(gradient(trainer, model), reference(tokens, labels), rtol=1e-5, atol=1e-7)
+    logged = trainer.state.log_history[0]
+    assert {f"radial/lm.blocks.{k}.mlp/radius" for k in (0, 1)} <= set(logged)
+    assert logged["radial/penalty"] == pytest.approx(sum(one.readings()["penalty"] for one in parts))
+
+
+def test_what_is_no_suppression_is_refused(tmp_path):
+    with pytest.raises(AttachError, match=r"got suppression=float, expected a RadialSuppression, several"):
+        MyTrainer(Mean(), suppression=0.1)
+
+
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_a_callback_logs_and_changes_nothing(accumulate, tokens, labels, tmp_path):
+    def plain(*args, suppression, **kwargs):
+        return transformers.Trainer(*args, **kwargs)
+
+    ends, seen = [], []
+
+    class Tracker(transformers.TrainerCallback):
+        def on_log(self, args, state, control, logs=None, **kwargs):
+            seen.append(dict(logs))
+
+    for logging in (True, False):
+        model = Mean()
+        trainer = trainer_of(
+            model,
+            rows(tokens, labels),
+            tmp_path,
+            accumulate=accumulate,
+            cls=plain,
+            steps=3,
+            rate=0.1,
+            suppression=object(),
+        )
+        trainer.add_callback(Tracker())
+        if logging:
+            log_readings(trainer, RadialSuppression(model, f"lm.{SITES}", strength=0.0))
+        trainer.train()
+        ends.append(flat(model))
+        logged = [row for row in trainer.state.log_history if "loss" in row]
+        assert len(logged) == 3 and all(("radial/lm.blocks.1.mlp/radius" in row) is logging for row in logged)
+    assert torch.equal(*ends)
+    assert "radial/penalty_share" in seen[0]  # trackers get them, too
+
+
+def test_a_callback_leaves_a_penalty_in_the_loss_alone(tokens, labels, tmp_path):
+    class ByHand(transformers.Trainer):
+        def __init__(self, *args, suppression, **kwargs):
+            super().__init__(*args, **kwargs)
+            self.own = suppression
+
+        def compute_loss(self, model, inputs, **kwargs):
+            return super().compute_loss(model, inputs, **kwargs) + self.own.penalty()
+
+    model = Mean()
+    trainer = trainer_of(model, rows(tokens, labels), tmp_path, cls=ByHand)
+    log_readings(trainer, trainer.own)
+    torch.testing.assert_close(gradient(trainer, model), reference(tokens, labels), rtol=1e-5, atol=1e-7)
+    assert trainer.state.log_history[0]["radial/penalty"] > 0
 
 
 def test_evaluation_is_without_penalty(tokens, labels, tmp_path):

@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from adapters_cases import SITES, STRENGTH, TARGET, Language, cross_entropy, flat, reference
 from anglewise.errors import AttachError
 from anglewise.torch import RadialSuppression
-from anglewise.torch.lightning import RadialLightningMixin
+from anglewise.torch.lightning import RadialLightningMixin, log_readings
 
 pl = pytest.importorskip("lightning.pytorch")
 from lightning.pytorch.loggers import CSVLogger  # noqa: E402
@@ -134,6 +134,25 @@ def test_readings_go_to_the_logger_where_it_logs(fit, tmp_path):
     rows = (tmp_path / "lightning_logs" / "version_0" / "metrics.csv").read_text().splitlines()
     assert "radial/blocks.1.mlp/radius" in rows[0] and "radial/penalty_share" in rows[0] and "val_loss" in rows[0]
     assert len(asked) == 2
+
+
+def test_several_suppressions_add_up(fit, tokens, labels):
+    class Several(RadialLightningMixin, Plain):
+        def __init__(self):
+            super().__init__()
+            self.suppression = [RadialSuppression(self.network, f"blocks.{k}.mlp", STRENGTH, TARGET) for k in (0, 1)]
+
+    torch.testing.assert_close(fit(Several()), reference(tokens, labels), rtol=1e-9, atol=1e-12)
+
+
+def test_a_callback_logs_and_changes_nothing(fit, tmp_path):
+    plain, logging = Plain(rate=0.1), Plain(rate=0.1)
+    fit(plain, size=2, steps=3)
+    suppression = RadialSuppression(logging.network, SITES, strength=0.0)
+    fit(logging, size=2, steps=3, logger=CSVLogger(tmp_path), callbacks=[log_readings(suppression)])
+    assert torch.equal(flat(plain), flat(logging))
+    rows = (tmp_path / "lightning_logs" / "version_0" / "metrics.csv").read_text().splitlines()
+    assert "radial/blocks.1.mlp/radius" in rows[0] and len(rows) == 4
 
 
 def test_validation_is_without_penalty(fit, tokens, labels):

@@ -8,6 +8,7 @@ import io
 import pytest
 import torch
 from torch import nn
+from torch.distributed.checkpoint.state_dict import get_optimizer_state_dict, set_optimizer_state_dict
 from torch.optim import SGD, Adagrad, Adam, AdamW, NAdam, RMSprop
 
 from anglewise.errors import AnglewiseError, AttachError
@@ -36,6 +37,50 @@ every_base = pytest.mark.parametrize("base", BASES.values(), ids=BASES)
 
 def equal(one, other):
     return all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
+
+
+@pytest.mark.parametrize("attach", [*FILTERS.values(), lambda o: None], ids=[*FILTERS, "rows"])
+@pytest.mark.parametrize("base", [BASES[name] for name in BASES if "adam" not in name])  # Adam counts that step
+def test_asking_for_a_state_dict_before_the_first_step_changes_nothing(attach, base, toy, train):
+    """PyTorch's checkpoint tools take a step with gradients and learning rates of 0 for it."""
+    asked, plain = toy(), toy()
+    for model in (asked, plain):
+        model.spare.requires_grad_(False)
+        optimizer = base(model.parameters())
+        attach(optimizer)
+        ClipRows(optimizer, model, 0.7)
+        if model is asked:
+            before = copy.deepcopy(model)
+            state = get_optimizer_state_dict(model, optimizer)
+            assert equal(model, before)
+        train(model, optimizer, 0, 4)
+    assert equal(asked, plain)
+    assert not equal(asked, before)  # control: it trains, and rows are clipped
+    kept = {name for known in state["state"].values() for name in known if name.startswith("grokfast")}
+    assert bool(kept) is (attach in (FILTERS["ema"], FILTERS["ma"]))
+
+
+@pytest.mark.parametrize("attach", [FILTERS["ema"], FILTERS["ma"]], ids=["ema", "ma"])
+def test_a_saved_memory_is_loaded_into_the_state_that_checkpoint_tools_make(attach, toy, train):
+    def made():
+        model = toy()
+        model.spare.requires_grad_(False)
+        optimizer = BASES["adamw"](model.parameters())
+        attach(optimizer)
+        return model, optimizer
+
+    straight, optimizer = made()
+    train(straight, optimizer, 0, 8)
+    first, optimizer = made()
+    train(first, optimizer, 0, 5)
+    saved = copy.deepcopy(get_optimizer_state_dict(first, optimizer))
+    second, optimizer = made()
+    second.load_state_dict(first.state_dict())
+    into = get_optimizer_state_dict(second, optimizer)
+    assert {k: set(v) for k, v in into["state"].items()} == {k: set(v) for k, v in saved["state"].items()}
+    set_optimizer_state_dict(second, optimizer, saved)
+    train(second, optimizer, 5, 8)
+    assert equal(second, straight)
 
 
 @every_base

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from anglewise.errors import AttachError, unknown
-from anglewise.torch.baselines.hooks import is_skipped, require_optimizer
+from anglewise.torch.baselines.hooks import is_rehearsal, is_skipped, require_optimizer
 
 
 class ClipRows:
@@ -129,7 +129,7 @@ class ClipRows:
 
     @torch.no_grad()
     def _after(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
-        if not is_skipped(optimizer):
+        if not (is_skipped(optimizer) or is_rehearsal(optimizer)):
             for p in self._clipped():
                 _scale_rows(p, self.max_norm, shorten_only=True)
 

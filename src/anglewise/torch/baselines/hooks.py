@@ -71,11 +71,29 @@ def is_skipped(optimizer: Optimizer) -> bool:
     return found is not None and bool(found.item())
 
 
+def is_rehearsal(optimizer: Optimizer) -> bool:
+    """Whether the step under way is one that checkpoint tools take so that the optimizer makes its state.
+
+    ``torch.distributed.checkpoint.state_dict`` steps once with all gradients and all learning rates 0, before the first
+    real step.  Such a step is to leave no trace but the state.
+
+    Example:
+        >>> w = torch.zeros(1, requires_grad=True)
+        >>> w.grad = torch.zeros(1)
+        >>> is_rehearsal(torch.optim.SGD([w], lr=0.0)), is_rehearsal(torch.optim.SGD([w], lr=0.1))
+        (True, False)
+    """
+    if not all(float(group.get("lr", 1.0)) == 0 for group in optimizer.param_groups):
+        return False
+    grads = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+    return bool(grads) and not any(bool(grad.count_nonzero()) for grad in grads)
+
+
 class GradientFilter(ABC):
     r"""A map :math:`g \mapsto f(g, w)` applied to the gradients right before every update of an optimizer.
 
-    Subclasses define :meth:`apply`.  Parameters without a gradient (frozen, or unused in this step) are
-    passed over, and so are steps that ``GradScaler`` skips.
+    Subclasses define :meth:`apply`, and :meth:`prepare` if they keep a memory.  Parameters without a gradient
+    (frozen, or unused in this step) are passed over, and so are steps that ``GradScaler`` skips.
 
     Args:
         optimizer: Any ``torch.optim.Optimizer``; used as before.
@@ -124,6 +142,16 @@ class GradientFilter(ABC):
             optimizer: The optimizer under way.
             params: Its parameters that have a gradient: dense, real, finite if a ``GradScaler`` looked,
                 unscaled.
+        """
+
+    def prepare(self, optimizer: Optimizer, params: list[Tensor]) -> None:  # noqa: B027  stateless filters need none
+        """Remember, for every p of `params`, what is known before the first gradient.
+
+        Checkpoint tools ask for the state before there was a step, to load a saved one into its places.
+
+        Args:
+            optimizer: The optimizer under way.
+            params: Its parameters that have a gradient, which is 0.
         """
 
     def remove(self) -> None:
@@ -181,6 +209,9 @@ class GradientFilter(ABC):
                     f"{p.grad.dtype} for a parameter of shape {tuple(p.shape)}, expected dense and real: use "
                     "sparse=False in the embedding, or give that parameter an optimizer of its own"
                 )
+        if is_rehearsal(optimizer):
+            self.prepare(optimizer, params)
+            return
         scale: Tensor | None = getattr(optimizer, "grad_scale", None)
         if scale is not None:  # a fused optimizer would unscale inside its kernel
             for p in params:

@@ -24,6 +24,7 @@ import math
 from collections.abc import Mapping
 from typing import ClassVar, Literal
 
+import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
@@ -86,17 +87,26 @@ class GrokfastEMA(GradientFilter):
         super().__init__(optimizer)
         self.alpha, self.lamb, self.equal_learning_rate = alpha, lamb, equal_learning_rate
 
+    def prepare(self, optimizer: Optimizer, params: list[Tensor]) -> None:
+        """A mean of nothing."""
+        for p in params:
+            self.remember(p, grokfast_ema=torch.zeros_like(p), grokfast_ema_count=0)
+
     def apply(self, optimizer: Optimizer, params: list[Tensor]) -> None:
         """Update every mean and add it to its gradient."""
         for p in params:
             g = p.grad
             assert g is not None
-            mean = self.recall(p).get("grokfast_ema")
+            known = self.recall(p)
+            mean: Tensor | None = known.get("grokfast_ema")
+            count: int = known.get("grokfast_ema_count", 0 if mean is None else 1)
             if mean is None:
                 mean = g.clone()
-                self.remember(p, grokfast_ema=mean)
+            elif count == 0:
+                mean.copy_(g)
             else:
                 mean.mul_(self.alpha).add_(g, alpha=1 - self.alpha)
+            self.remember(p, grokfast_ema=mean, grokfast_ema_count=count + 1)
             g.add_(mean, alpha=self.lamb)
             if self.equal_learning_rate:
                 g.div_(1 + self.lamb)
@@ -158,6 +168,11 @@ class GrokfastMA(GradientFilter):
         super().__init__(optimizer)
         self.window_size, self.lamb, self.filter_type = int(window_size), lamb, filter_type
         self.warmup, self.equal_learning_rate = warmup, equal_learning_rate
+
+    def prepare(self, optimizer: Optimizer, params: list[Tensor]) -> None:
+        """An empty ring."""
+        for p in params:
+            self.remember(p, grokfast_ma_ring=p.new_zeros((self.window_size, *p.shape)), grokfast_ma_count=0)
 
     def apply(self, optimizer: Optimizer, params: list[Tensor]) -> None:
         """Write every gradient into its ring and add the ring's mean."""
