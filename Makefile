@@ -1,9 +1,10 @@
 # make demo: sets up, runs the quickstart, says where its report is.   make test: sets up, passes the tests.
 # make check: lint, types, import contracts.   make bench: the engine against plain PyTorch loops.
+# make records: render the pages that state results from the rows of the records.
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check bench bench-torch clean
+.PHONY: demo test check records bench bench-torch clean
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -30,6 +31,9 @@ check: .venv/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+records: .venv/.dev
+	$(BIN)/python -m records.render
 
 bench: .venv/.dev
 	$(BIN)/python benchmarks/engine.py

@@ -9,7 +9,7 @@ template                                  page
 ========================================  ======================================
 ``records/NAME/README.template.md``       ``records/NAME/README.md``
 ``records/NAME/docs-PAGE.template.md``    ``docs/PAGE.md``
-``records/NAME/front.template.md``        the marked part of ``README.md``
+``records/NAME/part-PART.template.md``    the part of ``README.md`` or of a page in ``docs/`` that names it
 ========================================  ======================================
 """
 
@@ -35,7 +35,7 @@ from records.values import Values
 
 ROOT = Path(__file__).parents[1]
 RECORDS = ROOT / "records"
-BEGIN, END = "<!-- results: rendered by records/render.py -->\n", "<!-- end of results -->\n"
+END = "<!-- end of results -->\n"
 
 
 class Record:
@@ -46,6 +46,9 @@ class Record:
         self.declared: dict[str, Any] = tomllib.loads((self.folder / "record.toml").read_text(encoding="utf-8"))
         for key, given in self.declared.get("rows", {}).items():
             setattr(self, key, self._rows(**given))
+        if "reproductions" in self.declared:
+            text = (self.folder / self.declared["reproductions"]["file"]).read_text(encoding="utf-8")
+            self.ours = Reproductions.read(text, self.declared["untraced"])
         for key, file in self.declared.get("tables", {}).items():
             setattr(self, key, list(csv.DictReader(io.StringIO((self.folder / file).read_text(encoding="utf-8")))))
         for key, file in self.declared.get("values", {}).items():
@@ -75,10 +78,20 @@ def record(name: str) -> Record:
 
 
 @functools.cache
+def _tuned(track: str, arm: str) -> dict[str, Any]:
+    path = ROOT / "src/anglewise/lab/experiments/tuned" / track / f"{arm}.toml"
+    return tomllib.loads(path.read_text(encoding="utf-8"))
+
+
 def winner(track: str, arm: str) -> dict[str, Any]:
     """How an entry of a leaderboard was searched, from its winner's file."""
-    path = ROOT / "src/anglewise/lab/experiments/tuned" / track / f"{arm}.toml"
-    return tomllib.loads(path.read_text(encoding="utf-8"))["search"]
+    return _tuned(track, arm)["search"]
+
+
+def penalty_of(track: str, arm: str) -> str:
+    """Strength and target of the radial penalty in a winner's file."""
+    (own,) = [method for method in _tuned(track, arm)["arms"][arm]["methods"] if method["is"] == "radial"]
+    return f"strength {number(own['strength'], 2)} and target {number(own['target'], 2)}"
 
 
 def published(track: str, arm: str) -> Published:
@@ -87,21 +100,40 @@ def published(track: str, arm: str) -> Published:
 
 
 class Page(NamedTuple):
-    """A template, and the file that it makes, whole or between two marks."""
+    """A template, and what it makes: a file, or the part of a file between two marks."""
 
     template: Path
     target: Path
-    part: bool = False
+    part: str = ""
+
+    @property
+    def begin(self) -> str:
+        """The line that a part follows."""
+        return f"<!-- results: {self.part}, rendered by records/render.py -->\n"
 
 
 def pages() -> list[Page]:
-    """Every page there is, found by the names of its template."""
+    """Every page there is, found by the names of its template.
+
+    Raises:
+        ValueError: If no file has the place of a part, or several have.
+    """
     made = [Page(path, path.parent / "README.md") for path in sorted(RECORDS.glob("*/README.template.md"))]
-    made += [
-        Page(path, ROOT / "docs" / f"{path.name.removeprefix('docs-').removesuffix('.template.md')}.md")
-        for path in sorted(RECORDS.glob("*/docs-*.template.md"))
-    ]
-    return made + [Page(path, ROOT / "README.md", part=True) for path in sorted(RECORDS.glob("*/front.template.md"))]
+    made += [Page(path, ROOT / "docs" / f"{_name(path, 'docs-')}.md") for path in sorted(RECORDS.glob("*/docs-*"))]
+    return made + [_part(path) for path in sorted(RECORDS.glob("*/part-*"))]
+
+
+def _part(template: Path) -> Page:
+    page = Page(template, template, _name(template, "part-"))
+    files = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    places = [file for file in files if page.begin in file.read_text(encoding="utf-8")]
+    if len(places) != 1:
+        raise ValueError(f"expected the line {page.begin.strip()!r} in one file, got it in {len(places)}")
+    return page._replace(target=places[0])
+
+
+def _name(template: Path, prefix: str) -> str:
+    return template.name.removeprefix(prefix).removesuffix(".template.md")
 
 
 def environment() -> Environment:
@@ -111,7 +143,7 @@ def environment() -> Environment:
         keep_trailing_newline=True, autoescape=False,
     )  # fmt: skip
     made.globals.update(
-        record=record, winner=winner, published=published, joined=joined, number=number, reproductions=Reproductions
+        record=record, winner=winner, penalty_of=penalty_of, published=published, joined=joined, number=number
     )
     return made
 
@@ -120,17 +152,16 @@ def rendered(page: Page) -> str:
     """A page's text; for a part, the whole file with the part replaced.
 
     Raises:
-        ValueError: If the file has no place for the part.
+        ValueError: If a part does not end.
     """
     own = record(page.template.parent.name)
     text = environment().get_template(str(page.template.relative_to(RECORDS))).render(own=own, **vars(own))
     if not page.part:
         return text
-    whole = page.target.read_text(encoding="utf-8")
-    if whole.count(BEGIN) != 1 or whole.count(END) != 1:
-        raise ValueError(f"expected one line {BEGIN.strip()!r} and one {END.strip()!r} in {page.target.name}")
-    before, rest = whole.split(BEGIN)
-    return before + BEGIN + text + END + rest.split(END)[1]
+    before, rest = page.target.read_text(encoding="utf-8").split(page.begin)
+    if END not in rest:
+        raise ValueError(f"expected a line {END.strip()!r} after the part {page.part!r} in {page.target.name}")
+    return before + page.begin + text + END + rest.split(END, 1)[1]
 
 
 def main(arguments: Sequence[str] = ()) -> int:

@@ -1,5 +1,82 @@
-"""Placeholder."""
+"""Methods at their published settings: our runs, from the rows of a record, beside what others report."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from anglewise.lab.baselines import HEAD, Compared, cells, from_steps
+from anglewise.lab.experiments.reproduce import REPRODUCTIONS, Theirs
+from anglewise.lab.report.runs import Finish, read_runs
+from anglewise.lab.report.text import number
+from records.rows import joined, markdown_table
 
 
+@dataclasses.dataclass(frozen=True)
 class Reproductions:
-    """Placeholder."""
+    """Runs by rival.
+
+    Args:
+        runs: The rows; the arm is the rival.
+        untraced: Numbers of which no rows were kept, by rival, as an earlier page gave them.
+    """
+
+    runs: tuple[Finish, ...]
+    untraced: Mapping[str, Mapping[str, str]]
+
+    @classmethod
+    def read(cls, text: str, untraced: Mapping[str, Any]) -> Reproductions:
+        """From CSV."""
+        return cls(tuple(read_runs(text)), untraced)
+
+    @functools.cached_property
+    def rows(self) -> dict[str, Compared]:
+        """Every rival that has rows, in the order of the experiments."""
+        return {name: from_steps(name, steps) for name in REPRODUCTIONS if (steps := self._steps(name))}
+
+    def _steps(self, name: str) -> list[float]:
+        """Steps by the criterion that the rival's experiment names; infinite for beyond the budget."""
+        criterion = "sustained" if REPRODUCTIONS[name].experiment.training.sustain > 1 else "first"
+        own = [getattr(run, criterion) for run in self.runs if run.arm == name]
+        return [math.inf if t is None else float(t) for t in own]
+
+    def table(self) -> str:
+        """Theirs and ours, of rivals with rows."""
+        return markdown_table(HEAD, [cells(row) for row in self.rows.values()])
+
+    def untraced_table(self) -> str:
+        """Theirs, and numbers of ours that no rows carry."""
+        head = ("method", "theirs [steps]", "ours, as an earlier page gave it", "runs that got there")
+        return markdown_table(
+            head, [(name, _span(name), own["ours"], own["reached"]) for name, own in self.untraced.items()]
+        )
+
+    def theirs(self, name: str) -> Theirs:
+        """What others report of a rival."""
+        return REPRODUCTIONS[name].theirs
+
+    def median(self, name: str) -> str:
+        """Our median."""
+        return number(self.rows[name].median)
+
+    def extremes(self, name: str) -> str:
+        """Our fewest and most steps of runs that got there."""
+        reached = [t for t in self.rows[name].ours if math.isfinite(t)]
+        return f"{number(min(reached))} to {number(max(reached))}"
+
+    def reached(self, name: str) -> str:
+        """Our runs that got there, of how many."""
+        ours = self.rows[name].ours
+        return f"{sum(map(math.isfinite, ours))} of {len(ours)}"
+
+    def with_verdict(self, same: bool) -> str:
+        """Rivals of which our median lies within the tolerance, or does not."""
+        return joined([name for name, row in self.rows.items() if row.same is same])
+
+
+def _span(name: str) -> str:
+    low, high = REPRODUCTIONS[name].theirs.steps
+    return number(low) if low == high else f"{number(low)} to {number(high)}"

@@ -176,8 +176,9 @@ class Rows:
         """Which ranked methods without the penalty are faster than an arm, and of which that is not decided."""
         among, b = self.without_penalty(), self.names.get(arm, f"*{arm}*")
         ahead, open_ = (self.with_word(what, arm, among=among) for what in ("faster", UNDECIDED))
-        text = f"Of {len(among)} ranked methods without the penalty, {len(ahead)} are faster than {b}"
-        return f"{text} in reaching {self.share}: {joined(ahead)}. Not decided, since some of their runs never got there: {joined(open_)}."
+        counted = f"Of {len(among)} ranked methods without the penalty, {len(ahead)} are faster than {b}"
+        undecided = f"Not decided, since some of their runs never got there: {joined(open_)}."
+        return f"{counted} in reaching {self.share}: {joined(ahead)}. {undecided}"
 
     @property
     def share(self) -> str:

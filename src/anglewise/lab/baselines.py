@@ -73,15 +73,20 @@ def chosen(names: Sequence[str]) -> list[str]:
 
 def compared(name: str, results: Results) -> Compared:
     """A rival's finished runs beside its published number."""
-    made = REPRODUCTIONS[name]
-    found = []
+    steps = []
     for key, run in results.ended.items():
         curve = results.curves["test_accuracy"][key]
         first, sustained = times(curve.steps, curve.values, results.threshold, results.sustain)
         t = sustained if results.sustain > 1 else first
-        found.append(math.inf if t is None or run.outcome == "diverged" else float(t))
-    (low, high), middle = made.theirs.steps, float(np.median(found)) if found else math.nan
-    return Compared(name, made, tuple(sorted(found)), middle / min(max(middle, low), high))
+        steps.append(math.inf if t is None or run.outcome == "diverged" else float(t))
+    return from_steps(name, steps)
+
+
+def from_steps(name: str, steps: Sequence[float]) -> Compared:
+    """A rival's steps, infinite for beyond the budget, beside its published number."""
+    made = REPRODUCTIONS[name]
+    (low, high), middle = made.theirs.steps, float(np.median(steps)) if steps else math.nan
+    return Compared(name, made, tuple(sorted(steps)), middle / min(max(middle, low), high))
 
 
 def read(reader: Any, names: Sequence[str] = ()) -> list[Compared]:
