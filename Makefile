@@ -1,10 +1,11 @@
 # make demo: sets up, runs the quickstart, says where its report is.   make test: sets up, passes the tests.
+# make lab: sets up .venv with the laboratory.   make torch: with the drop-in for PyTorch.
 # make check: lint, types, import contracts.   make bench: the engine against plain PyTorch loops.
 # make records: render the pages that state results from the rows of the records.
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check records bench bench-torch clean
+.PHONY: lab torch demo test check records bench bench-torch clean
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -15,10 +16,19 @@ BIN := .venv/bin
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[lab]'
 	@touch $@
 
+# the release of PyTorch that the tests run on: other releases may bring gigabytes of CUDA
+.venv/.torch: .venv/bin/python pyproject.toml requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements-dev.txt -e '.[torch]'
+	@touch $@
+
 .venv/.dev: .venv/bin/python pyproject.toml requirements-dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[lab,torch]'
-	@touch $@ .venv/.demo
+	@touch $@ .venv/.demo .venv/.torch
+
+lab: .venv/.demo
+
+torch: .venv/.torch
 
 demo: .venv/.demo
 	$(BIN)/anglewise run quickstart

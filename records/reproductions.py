@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import math
 from collections.abc import Mapping
 from typing import Any
 
-from anglewise.lab.baselines import HEAD, Compared, cells, from_steps
+from anglewise.lab.baselines import HEAD, Compared, cells, from_times
 from anglewise.lab.experiments.reproduce import REPRODUCTIONS, Theirs
 from anglewise.lab.report.runs import Finish, read_runs
 from anglewise.lab.report.text import number
@@ -35,13 +34,12 @@ class Reproductions:
     @functools.cached_property
     def rows(self) -> dict[str, Compared]:
         """Every rival that has rows, in the order of the experiments."""
-        return {name: from_steps(name, steps) for name in REPRODUCTIONS if (steps := self._steps(name))}
+        return {name: from_times(name, times) for name in REPRODUCTIONS if (times := self._times(name))}
 
-    def _steps(self, name: str) -> list[float]:
-        """Steps by the criterion that the rival's experiment names; infinite for beyond the budget."""
+    def _times(self, name: str) -> list[float | None]:
+        """Steps by the criterion that the rival's experiment names; None for beyond the budget."""
         criterion = "sustained" if REPRODUCTIONS[name].experiment.training.sustain > 1 else "first"
-        own = [getattr(run, criterion) for run in self.runs if run.arm == name]
-        return [math.inf if t is None else float(t) for t in own]
+        return [getattr(run, criterion) for run in self.runs if run.arm == name]
 
     def table(self) -> str:
         """Theirs and ours, of rivals with rows."""
@@ -60,17 +58,17 @@ class Reproductions:
 
     def median(self, name: str) -> str:
         """Our median."""
-        return number(self.rows[name].median)
+        return number(self.rows[name].median.value)
 
     def extremes(self, name: str) -> str:
         """Our fewest and most steps of runs that got there."""
-        reached = [t for t in self.rows[name].ours if math.isfinite(t)]
+        reached = [t for t in self.rows[name].ours if t is not None]
         return f"{number(min(reached))} to {number(max(reached))}"
 
     def reached(self, name: str) -> str:
         """Our runs that got there, of how many."""
         ours = self.rows[name].ours
-        return f"{sum(map(math.isfinite, ours))} of {len(ours)}"
+        return f"{sum(t is not None for t in ours)} of {len(ours)}"
 
     def with_verdict(self, same: bool) -> str:
         """Rivals of which our median lies within the tolerance, or does not."""

@@ -14,14 +14,16 @@ from typing import ClassVar
 import numpy as np
 
 from anglewise.lab.report import crossing, leaderboard
+from anglewise.lab.report.compare import ArmSummary, compare
 from anglewise.lab.report.crossing import Recipe
 from anglewise.lab.report.runs import Runs
-from anglewise.lab.report.summary import ArmSummary, compare
-from anglewise.lab.report.text import DASH, number
+from anglewise.lab.report.summary import ratio
+from anglewise.lab.report.text import DASH, chance, fixed, number
 from anglewise.lab.stats import Interval, median_interval
 
 CRITERIA = ("first", "sustained")
 NO_DIFFERENCE = "no difference shown"
+WITHIN = "within the budget"
 UNDECIDED = "not decided"
 
 
@@ -30,11 +32,13 @@ def word(speed_up: Interval | None, bound: str = "") -> str:
 
     Args:
         speed_up: How many times as fast, with its interval.
-        bound: What the estimate is where only one of the two arms spent its budget: a bound from above or below.
+        bound: What the estimate is where runs spent their budget: a bound from above, from below, or a ratio of capped
+            times.
 
     Returns:
         ``faster`` only where the whole interval lies above 1, ``slower`` only where it lies below.  ``not decided``
-        where there is no interval, or where the estimate is a bound on the other side.
+        where there is no interval, or where the estimate is a bound on the other side.  ``within the budget`` is added
+        where runs of both arms spent theirs, since the ratio then is of capped times.
 
     Example:
         >>> word(Interval(1.4, 1.2, 1.6, "t")), word(Interval(1.4, 0.9, 2.1, "t"))
@@ -42,11 +46,12 @@ def word(speed_up: Interval | None, bound: str = "") -> str:
     """
     if speed_up is None or speed_up.low is None or speed_up.high is None:
         return UNDECIDED
-    if speed_up.low > 1:
-        return UNDECIDED if bound.startswith("\u2264") else "faster"
-    if speed_up.high < 1:
-        return UNDECIDED if bound.startswith("\u2265") else "slower"
-    return NO_DIFFERENCE
+    if speed_up.low <= 1 <= speed_up.high:
+        return NO_DIFFERENCE
+    shown, opposed = ("faster", "\u2264") if speed_up.low > 1 else ("slower", "\u2265")
+    if bound.strip() == opposed:
+        return UNDECIDED
+    return f"{shown} {WITHIN}" if bound.strip() == "\u2248" else shown
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,7 +109,10 @@ class Rows:
 
     def middle(self, arm: str, criterion: str = "first") -> float:
         """Median steps as a number; infinite for beyond the budget."""
-        return median_interval(self.times(arm, criterion)).value
+        return self._interval(arm, criterion).value
+
+    def _interval(self, arm: str, criterion: str) -> Interval:
+        return median_interval(self.times(arm, criterion), grid=self.runs.every)
 
     def median(self, arm: str, criterion: str = "first") -> str:
         """Median steps."""
@@ -112,7 +120,7 @@ class Rows:
 
     def median_with_interval(self, arm: str, criterion: str = "first") -> str:
         """Median steps and its interval from order statistics."""
-        middle = median_interval(self.times(arm, criterion))
+        middle = self._interval(arm, criterion)
         if middle.low is None or middle.high is None:
             return self._steps(middle.value)
         return f"{self._steps(middle.value)} [{self._steps(middle.low)}, {self._steps(middle.high)}]"
@@ -125,7 +133,7 @@ class Rows:
     def lowest(self, arm: str) -> str:
         """Lowest test accuracy after the threshold was held, median over seeds."""
         own = [run.lowest for run in self.runs.of(arm).values() if run.lowest is not None]
-        return f"{100 * float(np.median(own)):.1f} %" if own else DASH
+        return f"{fixed(100 * float(np.median(own)), 1)} %" if own else DASH
 
     def without_penalty(self) -> list[str]:
         """Ranked arms that have no radial penalty in them."""
@@ -139,7 +147,7 @@ class Rows:
 
     def speed_up(self, arm: str, than: str, criterion: str = "first") -> str:
         """How many times as fast, with its interval."""
-        return _ratio(self.summary(arm, than, criterion))
+        return ratio(self.summary(arm, than, criterion))
 
     def word(self, arm: str, than: str, criterion: str = "first") -> str:
         """What the interval shows."""
@@ -164,7 +172,7 @@ class Rows:
     def with_word(self, wanted: str, than: str, criterion: str = "first", among: Sequence[str] = ()) -> list[str]:
         """Arms of which the interval shows `wanted` against `than`, in the order of their medians."""
         arms = [arm for arm in (among or self.runs.arms) if arm != than]
-        kept = [arm for arm in arms if self.word(arm, than, criterion) == wanted]
+        kept = [arm for arm in arms if self.word(arm, than, criterion).startswith(wanted)]
         return sorted(kept, key=lambda arm: self.middle(arm, criterion))
 
     def no_later_than(self, middle: float) -> list[str]:
@@ -196,7 +204,7 @@ class Rows:
             cells = [self.reached(arm), self.held(arm), *(self.median_with_interval(arm, c) for c in CRITERIA)]
             for rows in compared.values():
                 base = arm == self.runs.baseline
-                cells += [DASH, DASH] if base else [_shown(rows[arm]), p_value(rows[arm].p_holm)]
+                cells += [DASH, DASH] if base else [_shown(rows[arm]), chance(rows[arm].p_holm)]
             lines.append([arm, *cells])
         return markdown_table(head, lines)
 
@@ -267,7 +275,7 @@ class Rows:
         kept = []
         for recipe in self.recipes:
             without, with_it = getattr(recipe, where)
-            if self.word(with_it, without, criterion) == wanted:
+            if self.word(with_it, without, criterion).startswith(wanted):
                 kept.append(recipe.name)
         return kept
 
@@ -304,17 +312,4 @@ def _says(what: str, a: str, b: str) -> str:
 
 def _shown(summary: ArmSummary) -> str:
     """An estimate, its interval, and its word."""
-    return f"{_ratio(summary)}, {word(summary.speed_up, summary.bound)}"
-
-
-def p_value(p: float | None) -> str:
-    """A p-value as text."""
-    return DASH if p is None else number(p, 2)
-
-
-def _ratio(summary: ArmSummary) -> str:
-    own = summary.speed_up
-    if own is None:
-        return DASH
-    ends = "" if own.low is None or own.high is None else f" [{own.low:.2f}, {own.high:.2f}]"
-    return f"{summary.bound}{own.value:.2f}{ends}"
+    return f"{ratio(summary)}, {word(summary.speed_up, summary.bound)}"

@@ -267,7 +267,8 @@ def test_a_missing_library_says_what_to_install(capsys, monkeypatch):
         raise ModuleNotFoundError("No module named 'duckdb'", name="duckdb")
 
     monkeypatch.setattr(cli, "_list", raising)
-    assert refused(capsys, "list", "tasks") == "duckdb is not installed: pip install 'anglewise[lab]'"
+    said = "duckdb is not installed: in the clone of anglewise, run: make lab (or: pip install -e '.[lab]')"
+    assert refused(capsys, "list", "tasks") == said
     with pytest.raises(ModuleNotFoundError):
         main(["list", "tasks", "--debug"])
 

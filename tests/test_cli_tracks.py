@@ -30,7 +30,7 @@ ENTRIES = (
         "a source",
         LOSS,
     ),
-    Entry(Arm("untuned", PLAIN), (LR,), "a source", OPTIMISER),
+    Entry(Arm("untuned", (AdamW(lr=0.012, wd=1.0),)), (LR,), "a source", OPTIMISER),
 )
 TRACK = Experiment(
     "tiny", Modular(p=7, train=0.7), MLP(hidden=(16,), embedding=8), (ENTRIES[0].arm,),

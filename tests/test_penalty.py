@@ -18,6 +18,7 @@ from anglewise.lab.methods.man2025 import MAN
 from anglewise.lab.methods.tiwari2026_radial import RadialPenalty
 from anglewise.lab.models.mlp import MLP
 from anglewise.lab.tasks.modular import Modular
+from anglewise.penalty import penalty_of_radius
 
 torch.set_num_threads(1)
 quick_jit = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
@@ -122,6 +123,18 @@ def test_a_mask_that_leaves_nothing_gives_0():
     h = normal(3, 4)
     assert radial_penalty(h, mask=np.zeros(3)) == 0
     assert not slope(h, 1.0, torch.zeros(3)).any()
+
+
+@sides
+@pytest.mark.parametrize("mask", [None, np.ones(0)])
+def test_the_penalty_of_no_vectors_is_0_in_every_library(side, mask):
+    h = np.zeros((0, 4))
+    assert radial_penalty(h, mask=mask, side=side) == 0
+    leaf = torch.zeros(0, 4, requires_grad=True)
+    value = radial_penalty(leaf, mask=None if mask is None else torch.tensor(mask), side=side)
+    value.backward()
+    assert value == 0 and leaf.grad.shape == (0, 4)
+    assert jax.jit(lambda h: radial_penalty(h, mask=mask, side=side))(jnp.zeros((0, 4))) == 0
 
 
 def test_a_target_may_be_one_per_vector():
@@ -256,6 +269,25 @@ def test_half_precision_is_computed_in_float32(dtype):
 def test_integers_are_refused(mask):
     with pytest.raises(TypeError, match="^expected a floating-point array, got dtype int64: convert it first$"):
         radial_penalty(np.ones((2, 3), np.int64), mask=mask)
+
+
+@every_call
+def test_the_penalty_of_radii_is_the_penalty_of_their_vectors_in_either_unit(call):
+    h = normal(4, 6, scale=1.2)
+    wanted, call = float(radial_penalty(h, **called(call, np.array))), called(call, np.array)
+    r = np.linalg.norm(h, axis=-1)
+    assert float(penalty_of_radius(r, width=6, **call)) == pytest.approx(wanted, rel=1e-13)
+    assert float(penalty_of_radius(r / math.sqrt(6), **call)) == pytest.approx(wanted, rel=1e-13)
+    assert float(penalty_of_radius(r, **call)) != pytest.approx(wanted)  # control: the width matters
+
+
+@sides
+def test_a_masked_radius_may_be_nan_and_has_gradient_0(side):
+    r = torch.tensor([0.3, math.nan, 2.0], dtype=torch.float64, requires_grad=True)
+    value = penalty_of_radius(r, 1.0, torch.tensor([1, 0, 1]), side=side)
+    value.backward()
+    assert value.item() == pytest.approx(float(penalty_of_radius(np.array([0.3, 2.0]), side=side)))
+    assert r.grad[1] == 0 and torch.isfinite(r.grad).all()
 
 
 def test_an_unknown_side_is_refused():

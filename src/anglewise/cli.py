@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from anglewise import cli_tracks
-from anglewise.errors import AnglewiseError, SpecError, unknown
+from anglewise.errors import AnglewiseError, SpecError, install
 from anglewise.stopping import stoppable
 
 EXAMPLES = """\
@@ -59,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ModuleNotFoundError as error:
         if debug or (error.name or "").startswith("anglewise"):
             raise
-        print(f"anglewise: {error.name} is not installed: pip install 'anglewise[lab]'", file=sys.stderr)
+        print(f"anglewise: {error.name} is not installed: {install('lab')}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("anglewise: interrupted", file=sys.stderr)
@@ -101,14 +101,19 @@ def _parser() -> argparse.ArgumentParser:
         help="training time between checkpoints (default 20)",
     )
     run.add_argument(
-        "--readings", metavar="A,B", default="default",
+        "--readings", metavar="A,B",
         help="instruments to read: default, all, none, or names (see: anglewise list readings); they change no run",
+    )  # fmt: skip
+    run.add_argument(
+        "--no-weights", action="store_true",
+        help="keep no last weights; a longer budget then trains again from the beginning",
     )  # fmt: skip
     run.add_argument("--quiet", action="store_true", help="no progress, only the summary")
 
     report = verb("report", _report, "draw the report of a store again")
     report.add_argument("dir", type=Path, metavar="DIR")
     report.add_argument("--experiment", metavar="ID", help="which of the store's experiments, where there are several")
+    report.add_argument("--baseline", metavar="ARM", help="the arm that speed-ups refer to (default: the experiment's)")
     report.add_argument("--run", metavar="RUN", help="the page of one run: its id, or a unique beginning of it")
     report.add_argument("--to", type=Path, metavar="FILE", help=".html, or .svg/.pdf/.png for the picture alone")
 
@@ -140,6 +145,7 @@ def _parser() -> argparse.ArgumentParser:
     query = verb("query", _query, "SQL over a store, with the views runs, curves, readings and arrays")
     query.add_argument("sql", metavar="SQL")
     query.add_argument("dir", type=Path, metavar="DIR")
+    query.add_argument("--experiment", metavar="ID", help="only this experiment of the store (default: all)")
     query.add_argument("--format", choices=["table", "csv", "json"], default="table")
 
     doctor = verb("doctor", _doctor, "what is installed, which devices there are, and how fast they multiply")
@@ -157,7 +163,7 @@ def _meant(arguments: argparse.Namespace, extra: list[str]) -> tuple[Any, list[A
     """The experiment and the readings that the words mean."""
     from anglewise.lab.config import flag_table, load, merged, overlay
     from anglewise.lab.experiments import EXPERIMENTS
-    from anglewise.lab.listing import readings_named
+    from anglewise.lab.listing import asked_for, chosen, readings_named
 
     experiment = load(arguments.experiment, EXPERIMENTS)
     flags = [("seeds", arguments.seeds), ("training.budget", arguments.budget)]
@@ -174,14 +180,11 @@ def _meant(arguments: argparse.Namespace, extra: list[str]) -> tuple[Any, list[A
     for path, text in flags:
         if text is not None:
             changes = merged(changes, flag_table(path, text))
-    readings = readings_named(arguments.readings, changes.pop("readings", {}))
+    readings = readings_named(arguments.readings or "default", changes.pop("readings", {}))
     experiment = overlay(experiment, changes, "")
+    asked_for(experiment, readings, arguments.readings)
     if arguments.arms is not None:
-        names = {arm.name: arm for arm in experiment.arms}
-        wanted = [name for name in arguments.arms.split(",") if name]
-        for name in wanted:
-            if name not in names:
-                raise SpecError(unknown("arm", name, names))
+        wanted = chosen(arguments.arms, [arm.name for arm in experiment.arms], "arm")
         kept = tuple(arm for arm in experiment.arms if arm.name in wanted)
         baseline = experiment.reference if experiment.reference in wanted else ""
         experiment = dataclasses.replace(experiment, arms=kept, baseline=baseline)
@@ -216,22 +219,45 @@ def _run(arguments: argparse.Namespace, extra: list[str]) -> int:
             command=command,
             stop=stop.is_set,
             checkpoint_seconds=arguments.checkpoint,
-            readings=readings,
+            readings=readings if experiment.training.measure_every else (),
+            keep=not arguments.no_weights,
         )
     if done.again:
-        print(f"{len(done.again)} runs were there without some of these readings, and were trained again for them")
+        print(
+            f"{len(done.again)} runs were trained again from the beginning: they lacked readings or evaluations that "
+            "are asked for, or the state to go on from"
+        )
+    if done.further:
+        print(f"{len(done.further)} runs went on from where they had ended")
     if done.done:
         print(f"{len(done.done)} of {len(done.done) + len(done.missing)} runs were there already")
     return _finish(Reader(out), experiment.experiment_id, out / "report.html")
 
 
-def _finish(reader: Any, experiment_id: str | None, page: Path) -> int:
+def _finish(reader: Any, experiment_id: str | None, page: Path, baseline: str | None = None) -> int:
     from anglewise.lab.report.page import write_report
-    from anglewise.lab.report.tables import print_summary
+    from anglewise.lab.report.results import load
+    from anglewise.lab.report.tables import print_results
 
-    print_summary(reader, experiment_id)
-    print(f"report: {write_report(reader, experiment_id, page).resolve()}")
+    print_results(load(reader, experiment_id, baseline))
+    print(f"report: {write_report(reader, experiment_id, page, baseline=baseline).resolve()}")
     return 0
+
+
+def _chosen(reader: Any, experiment_id: str | None) -> str | None:
+    """The experiment that is meant: the one that was run last where none is named, and it says so."""
+    from anglewise.lab.report.results import newest
+
+    if experiment_id is not None:
+        return experiment_id
+    latest, others = newest(reader)
+    if others:
+        print(
+            f"anglewise: {reader.root} holds {len(others) + 1} experiments; shown is the one that ran last, {latest}. "
+            f"Another with --experiment ID: {', '.join(others[:8])}{' ...' if len(others) > 8 else ''}",
+            file=sys.stderr,
+        )
+    return latest
 
 
 def _report(arguments: argparse.Namespace, extra: list[str]) -> int:
@@ -242,11 +268,12 @@ def _report(arguments: argparse.Namespace, extra: list[str]) -> int:
         return _report_run(reader, arguments.run, arguments.to)
     if to.suffix not in (".html", ".svg", ".pdf", ".png"):
         raise SpecError(f"--to {to}: expected a name ending in .html, .svg, .pdf or .png")
+    experiment = _chosen(reader, arguments.experiment)
     if to.suffix == ".html":
-        return _finish(reader, arguments.experiment, to)
+        return _finish(reader, experiment, to, arguments.baseline)
     from anglewise.lab.report.picture import save_picture
 
-    print(f"picture: {save_picture(reader, arguments.experiment, to).resolve()}")
+    print(f"picture: {save_picture(reader, experiment, to).resolve()}")
     return 0
 
 
@@ -270,9 +297,9 @@ def _figure(arguments: argparse.Namespace, extra: list[str]) -> None:
 
         made = save_figure(study([Reader(path) for path in (arguments.dir, *arguments.runs)]), to)
     else:
-        made = draw_figure(
-            arguments.name, Reader(arguments.dir), to, experiment=arguments.experiment, runs=arguments.runs
-        )
+        reader = Reader(arguments.dir)
+        experiment = _chosen(reader, arguments.experiment)
+        made = draw_figure(arguments.name, reader, to, experiment=experiment, runs=arguments.runs)
     print(f"figure: {made.resolve()}")
 
 
@@ -308,7 +335,7 @@ def _show(arguments: argparse.Namespace, extra: list[str]) -> None:
 def _query(arguments: argparse.Namespace, extra: list[str]) -> None:
     from anglewise.lab.store import Reader, to_text
 
-    print(to_text(Reader(arguments.dir).query(arguments.sql), arguments.format))
+    print(to_text(Reader(arguments.dir).query(arguments.sql, arguments.experiment), arguments.format))
 
 
 def _doctor(arguments: argparse.Namespace, extra: list[str]) -> None:

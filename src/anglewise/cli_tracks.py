@@ -73,16 +73,15 @@ def _tune(arguments: argparse.Namespace, extra: list[str]) -> None:
     import jax
 
     from anglewise.lab import tuning, winners
+    from anglewise.lab.listing import chosen
     from anglewise.lab.store import collect
 
     board = _board_of(arguments.track)
     entries = {entry.arm.name: entry for entry in board.entries}
-    names = [name.strip() for name in arguments.arm.split(",") if name.strip()] or list(entries)
+    names = chosen(arguments.arm, [*entries, *board.refused], f"entry of {arguments.track}") or list(entries)
     for name in names:
         if name in board.refused:
             raise SpecError(f"{name} has no place on {arguments.track}: {board.refused[name]}")
-        if name not in entries:
-            raise SpecError(unknown(f"entry of {arguments.track}", name, entries))
     given = {name: getattr(arguments, name) for name in ("trials", "rounds", "seeds")}
     rules = tuning.Search(**{name: value for name, value in given.items() if value is not None})
     track = board.track
@@ -102,12 +101,13 @@ def _tune(arguments: argparse.Namespace, extra: list[str]) -> None:
 
 def _leaderboard(arguments: argparse.Namespace, extra: list[str]) -> None:
     from anglewise.lab import board as boarding
+    from anglewise.lab.listing import chosen
     from anglewise.lab.store import Reader
 
     _board_of(arguments.track)
     if arguments.to is not None and arguments.to.suffix not in boarding.ENDINGS:
         raise SpecError(f"--to {arguments.to}: expected a name ending in {', '.join(boarding.ENDINGS)}")
-    only = [name.strip() for name in arguments.arms.split(",") if name.strip()]
+    only = chosen(arguments.arms, boarding.names_of(arguments.track), f"arm of {arguments.track}")
     made = boarding.assemble(arguments.track, only, arguments.seeds or 0, arguments.tuned)
     out = arguments.out or Path("runs") / f"leaderboard-{arguments.track}"
     _train(made.experiment, out, quiet=arguments.quiet, none=arguments.no_train)
@@ -118,12 +118,14 @@ def _leaderboard(arguments: argparse.Namespace, extra: list[str]) -> None:
 
 def _penalty(arguments: argparse.Namespace, extra: list[str]) -> None:
     from anglewise.lab import crossing
+    from anglewise.lab.listing import chosen
     from anglewise.lab.store import Reader
 
     _board_of(arguments.track)
     if arguments.to is not None and arguments.to.suffix not in crossing.ENDINGS:
         raise SpecError(f"--to {arguments.to}: expected a name ending in {', '.join(crossing.ENDINGS)}")
-    only = [name.strip() for name in arguments.recipes.split(",") if name.strip()]
+    what = f"recipe of {arguments.track} that was tuned with the penalty"
+    only = chosen(arguments.recipes, crossing.recipes_of(arguments.track, arguments.tuned), what)
     made = crossing.cross(arguments.track, only, arguments.seeds or 0, arguments.tuned)
     out = arguments.out or Path("runs") / f"leaderboard-{arguments.track}"
     _train(made.experiment, out, quiet=arguments.quiet, none=arguments.no_train)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from importlib.util import find_spec
 
 
 class AnglewiseError(Exception):
@@ -20,6 +21,40 @@ class StoreError(AnglewiseError):
 
 class AttachError(AnglewiseError):
     """A model to which the drop-in cannot be attached as asked, or where it would silently do nothing."""
+
+
+class MissingError(AnglewiseError, ModuleNotFoundError):
+    """A library that a part of anglewise needs is not installed."""
+
+
+def install(extra: str) -> str:
+    """How to install the libraries of an extra; anglewise is on no package index, so it is done in the clone.
+
+    Example:
+        >>> install("torch")
+        "in the clone of anglewise, run: make torch (or: pip install -e '.[torch]')"
+    """
+    return f"in the clone of anglewise, run: make {extra} (or: pip install -e '.[{extra}]')"
+
+
+def missing(part: str, extra: str, libraries: Iterable[str]) -> MissingError | None:
+    """The error to raise where libraries are not installed; they are looked for, not imported.
+
+    Args:
+        part: The part of anglewise that needs them, for instance ``"anglewise.torch"``.
+        extra: The extra of the package that brings them.
+        libraries: Names to import.
+
+    Returns:
+        An error that says what to do, or None if all of them are there.
+
+    Example:
+        >>> missing("anglewise", "torch", ["numpy"])
+        >>> str(missing("anglewise.torch", "torch", ["torsh"]))[:43]
+        'anglewise.torch needs torsh: in the clone o'
+    """
+    absent = [name for name in libraries if find_spec(name) is None]
+    return MissingError(f"{part} needs {', '.join(absent)}: {install(extra)}", name=absent[0]) if absent else None
 
 
 def unknown(kind: str, got: str, known: Iterable[str]) -> str:

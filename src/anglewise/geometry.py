@@ -24,6 +24,13 @@ class RadialSplit(NamedTuple):
     angular: Array
 
 
+class Displacement(NamedTuple):
+    """How far vectors moved along their radius and across it, as lengths."""
+
+    radial: Array
+    angular: Array
+
+
 def namespace(x: Array) -> Any:
     """The Array API namespace that `x` belongs to: ``jax.numpy``, ``numpy``, or PyTorch's wrapped to match.
 
@@ -121,6 +128,41 @@ def split(v: Array, *, at: Array) -> RadialSplit:
     return RadialSplit(radial, v - radial)
 
 
+def displacement(before: Array, after: Array) -> Displacement:
+    r"""Split the distance between two positions of every vector into a change of radius and a turn.
+
+    .. math:: |h_1 - h_0|^2 = (r_1 - r_0)^2 + r_0 r_1 |u_1 - u_0|^2
+
+    holds exactly, however far the vectors moved.  The first term is the radial part squared, the second the angular
+    part squared.  Both have the same size backwards in time.  A vector that leaves or reaches 0 moves along its own
+    ray, so its angular part is 0.
+
+    Args:
+        before: Vectors :math:`h_0 = r_0 u_0`, shape ``[*batch, d]``.
+        after: The same vectors later, :math:`h_1 = r_1 u_1`, of the same shape.
+
+    Returns:
+        Two arrays of shape ``[*batch]``: ``radial`` is :math:`r_1 - r_0`, negative where the vector became shorter;
+        ``angular`` is :math:`\sqrt{r_0 r_1} |u_1 - u_0|`, at least 0.
+
+    Raises:
+        TypeError: If either is not a floating-point array.
+
+    Example:
+        >>> import numpy as np
+        >>> parts = displacement(np.array([3.0, 4.0]), np.array([-4.0, 3.0]))  # a quarter turn: all of it is angular
+        >>> float(parts.radial), round(float(parts.angular), 4)
+        (0.0, 7.0711)
+    """
+    xp, before = widened(before)
+    r, s = radius(before), radius(after)
+    has = (r != 0) & (s != 0)  # both have a direction; NaN stays NaN
+    one = xp.ones_like(r)
+    root = xp.sqrt(xp.where(has, r, one)) * xp.sqrt(xp.where(has, s, one))
+    chord = radius(direction(after) - direction(before))
+    return Displacement(s - r, xp.where(has, root * chord, xp.zeros_like(chord)))
+
+
 def radial_energy(g: Array, *, at: Array) -> Array:
     r"""Share of `g` that is radial, times the width: 1 is what a random direction gives, on average.
 
@@ -178,11 +220,7 @@ def effective_rank(a: Array) -> Array:
         3.0
     """
     xp, a = widened(a)
-    sigma = xp.linalg.svdvals(a)
-    total = xp.sum(sigma, axis=-1, keepdims=True)
-    q = sigma / xp.where(total != 0, total, xp.ones_like(total))
-    entropy = -xp.sum(q * xp.log(xp.where(q != 0, q, xp.ones_like(q))), axis=-1)
-    return xp.where(total[..., 0] != 0, xp.exp(entropy), xp.zeros_like(entropy))
+    return effective_rank_of(xp.linalg.svdvals(a))
 
 
 def stable_rank(a: Array) -> Array:
@@ -203,7 +241,21 @@ def stable_rank(a: Array) -> Array:
         1.25
     """
     xp, a = widened(a)
-    sigma = xp.linalg.svdvals(a)
+    return stable_rank_of(xp.linalg.svdvals(a))
+
+
+def effective_rank_of(sigma: Array) -> Array:
+    """The effective rank from singular values, shape ``[*batch, k]`` in any order; see :func:`effective_rank`."""
+    xp = namespace(sigma)
+    total = xp.sum(sigma, axis=-1, keepdims=True)
+    q = sigma / xp.where(total != 0, total, xp.ones_like(total))
+    entropy = -xp.sum(q * xp.log(xp.where(q != 0, q, xp.ones_like(q))), axis=-1)
+    return xp.where(total[..., 0] != 0, xp.exp(entropy), xp.zeros_like(entropy))
+
+
+def stable_rank_of(sigma: Array) -> Array:
+    """The stable rank from singular values, shape ``[*batch, k]`` in any order; see :func:`stable_rank`."""
+    xp = namespace(sigma)
     peak = xp.max(sigma, axis=-1, keepdims=True)
     share = sigma / xp.where(peak != 0, peak, xp.ones_like(peak))
     return xp.sum(share * share, axis=-1)

@@ -35,7 +35,7 @@ def radial_penalty(h: Array, target: Array | float = 1.0, mask: Array | None = N
         side: ``"both"``; ``"outer"`` charges only radii above the target; ``"inner"`` only those below.
 
     Returns:
-        A scalar, float32 or wider, in units of the squared target radius over d.
+        A scalar, float32 or wider, in units of the squared target radius over d.  The penalty of no vectors is 0.
 
     Raises:
         TypeError: If `h` is not a floating-point array.
@@ -47,22 +47,48 @@ def radial_penalty(h: Array, target: Array | float = 1.0, mask: Array | None = N
         12.5
     """
     xp = namespace(h)
-    d = h.shape[-1]
     if mask is not None:
         # where, not a product: a masked vector may hold anything, NaN included, and its gradient is 0
-        kept_rows = xp.broadcast_to(mask, h.shape[:-1]) != 0
-        h = xp.where(kept_rows[..., None], h, xp.zeros_like(h))
-    excess = radius(h) - target * math.sqrt(d)
+        kept = xp.broadcast_to(mask, h.shape[:-1]) != 0
+        h = xp.where(kept[..., None], h, xp.zeros_like(h))
+    return penalty_of_radius(radius(h), target, mask, side=side, width=h.shape[-1])
+
+
+def penalty_of_radius(
+    r: Array, target: Array | float = 1.0, mask: Array | None = None, *, side: Side = "both", width: int = 1
+) -> Array:
+    r"""The radial penalty of vectors whose radii are known: the mean of :math:`(r - \tau \sqrt d)^2 / d`.
+
+    Args:
+        r: Radii :math:`|h|`, shape ``[*batch]``, a floating-point array.
+        target: As in :func:`radial_penalty`.
+        mask: As in :func:`radial_penalty`.
+        side: As in :func:`radial_penalty`.
+        width: d.  The default, 1, is for radii that are in units of sqrt(d) already.
+
+    Returns:
+        A scalar of the dtype of `r`.
+
+    Raises:
+        ValueError: If `side` is none of the three.
+
+    Example:
+        >>> import numpy as np
+        >>> float(penalty_of_radius(np.array([5.0]), target=0.0, width=2))
+        12.5
+    """
+    xp = namespace(r)
+    excess = r - target * math.sqrt(width)
     if side == "outer":
         excess = xp.where(excess < 0, xp.zeros_like(excess), excess)
     elif side == "inner":
         excess = xp.where(excess > 0, xp.zeros_like(excess), excess)
     elif side != "both":
         raise ValueError(f"side must be 'both', 'outer' or 'inner', got {side!r}")
-    square = excess * excess / d
     if mask is None:
-        return xp.mean(square)
-    weight = xp.broadcast_to(xp.astype(mask, square.dtype), square.shape)
-    kept = xp.sum(xp.where(weight != 0, weight * square, xp.zeros_like(square)))
+        square = excess * excess / width
+        return xp.mean(square) if math.prod(square.shape) else xp.sum(square)  # of no vectors: 0, not 0/0
+    weight = xp.broadcast_to(xp.astype(mask, excess.dtype), excess.shape)
+    excess = xp.where(weight != 0, excess, xp.zeros_like(excess))
     total = xp.sum(weight)
-    return kept / xp.where(total > 0, total, xp.ones_like(total))
+    return xp.sum(weight * (excess * excess / width)) / xp.where(total > 0, total, xp.ones_like(total))

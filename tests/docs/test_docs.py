@@ -106,7 +106,45 @@ def test_the_table_of_errors_quotes_messages_that_exist():
     assert [quote for quote in quoted if not any(quote in text for text in said)] == []
 
 
-def test_links_between_pages_lead_somewhere():
-    for path in FILES[1:]:
-        for target in re.findall(r"\]\(((?!https?:)[^)#]+)", path.read_text(encoding="utf-8")):
-            assert (path.parent / target).exists(), f"{path.name}: {target}"
+PAGES = [*sorted(ROOT.glob("*.md")), *FILES[1:], *sorted((ROOT / "records").rglob("*.md"))]
+
+
+def anchors(text):
+    """What GitHub calls the headings of a page."""
+    headings = re.findall(r"^#+ (.+)$", re.sub(r"^```.*?^```$", "", text, flags=re.M | re.S), flags=re.M)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def dead_links(path, text):
+    """Links of a page that lead nowhere in the repository, and paths in it that do not exist."""
+    text = re.sub(r"^```.*?^```$", "", text, flags=re.M | re.S)
+    for target in re.findall(r"\]\(((?!https://)[^)]+)\)", text):
+        page, _, heading = target.partition("#")
+        there = path.parent / page
+        if not there.exists() or (
+            heading and heading not in anchors(there.read_text(encoding="utf-8") if page else text)
+        ):
+            yield target
+    for name in re.findall(r"`((?:src|tests|docs|examples|benchmarks|records)/[\w./+-]+)`", text):
+        if not (ROOT / name).exists():
+            yield name
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_lead_somewhere(path):
+    assert list(dead_links(path, path.read_text(encoding="utf-8"))) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "dead"),
+    [
+        ("[a](docs/extend.md) [b](docs/extend.md#a-method) [c](#here)\n## Here\n `tests/laws` ![p](docs/pictures)", []),
+        ("[a](docs/none.md)", ["docs/none.md"]),
+        ("[a](docs/extend.md#none)", ["docs/extend.md#none"]),
+        ("[a](http://old.example)", ["http://old.example"]),
+        ("[c](#there)\n## Here\n", ["#there"]),
+        ("`src/anglewise/none.py`", ["src/anglewise/none.py"]),
+    ],
+)
+def test_control_dead_links_are_seen(text, dead):
+    assert list(dead_links(ROOT / "README.md", text)) == dead

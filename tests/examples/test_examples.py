@@ -11,7 +11,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-SMALLEST = {"gpt.py": ["--size", "toy", "--device", "cpu", "--suppression", "0.01", "--out", "out"]}
+SMALLEST = {
+    "1_add_to_your_loop.py": ["--p", "7", "--seeds", "2", "--steps", "8"],
+    "gpt.py": ["--size", "toy", "--device", "cpu", "--suppression", "0.01", "--out", "out"],
+}
 
 
 def run(script: Path, *arguments: str, cwd: Path) -> str:
@@ -31,6 +34,6 @@ def test_the_benchmark_of_the_drop_in_writes_its_rows(tmp_path: Path) -> None:
     said = run(ROOT / "benchmarks" / "dropin.py", "--quick", cwd=tmp_path)
     rows = json.loads((tmp_path / "build" / "bench-torch.json").read_text())
     assert {"name", "with_ms", "without_ms", "ratio", "low", "high", "memory_ratio"} <= set(rows[0])
-    assert rows[0]["low"] <= rows[0]["ratio"] <= rows[0]["high"]
+    assert rows[0]["ratio"] > 0 and rows[0]["low"] is rows[0]["high"] is None  # two rounds have no interval
     assert 0.9 < rows[0]["memory_ratio"] < 1.2
     assert "eager" in said

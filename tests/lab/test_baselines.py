@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import numpy as np
@@ -49,7 +50,7 @@ def test_runs_that_never_got_there_or_diverged_count_as_beyond_the_budget():
         compared("perpgrad", results("perpgrad", [None, None, 200])),
         compared("perpgrad", results("perpgrad", [200, 200, 200], "diverged")),
     ):
-        assert not found.same and math.isinf(found.median)
+        assert not found.same and math.isinf(found.median.value)
         row = dict(zip(HEAD, cells(found), strict=True))
         assert row[HEAD[2]].startswith(f"> {budget}") and row["the same?"].startswith("no")
         assert row["ours / theirs"] == "-"
@@ -58,9 +59,26 @@ def test_runs_that_never_got_there_or_diverged_count_as_beyond_the_budget():
 def test_a_sustained_criterion_is_compared_with_the_sustained_crossing():
     made = results("muon", [5350])
     key = made.planned[0]
-    curve = made.curves["test_accuracy"][key]
-    curve.values[100:103] = 1.0  # a crossing that does not hold
-    assert compared("muon", made).median == 5350
+    made = dataclasses.replace(made, ended={key: made.ended[key]._replace(first=100)})  # a crossing that did not hold
+    assert compared("muon", made).median.value == 5350
+
+
+def test_ours_has_an_interval_where_there_are_seeds_enough_and_its_range_otherwise():
+    some = dict(zip(HEAD, cells(compared("perpgrad", results("perpgrad", [150, 160, 165]))), strict=True))
+    assert some[HEAD[2]] == "160 (150 to 165)"
+    many = compared("perpgrad", results("perpgrad", [150, 151, 152, 153, 154, 155, None, None]))
+    assert many.median.value == 153.5 and dict(zip(HEAD, cells(many), strict=True))[HEAD[2]].startswith(
+        "153.5 [149, > "
+    )
+
+
+def test_ours_says_how_often_it_was_evaluated():
+    row = dict(zip(HEAD, cells(compared("muon", results("muon", [5350]))), strict=True))
+    assert row[HEAD[2]] == "5,350, evaluated every 50"
+
+
+def test_the_median_of_runs_of_which_half_got_there_is_the_last_of_them():
+    assert compared("perpgrad", results("perpgrad", [200, None, 250, None])).median.value == 250
 
 
 def test_the_table_has_a_row_per_rival():

@@ -128,7 +128,8 @@ def test_a_file_with_a_base_changes_what_it_names_and_nothing_else(tmp_path):
 
 
 def test_a_base_alone_is_the_base(tmp_path):
-    assert from_file(tmp_path, 'base = "base"') == BASE
+    assert from_file(tmp_path, 'base = "base"') == dataclasses.replace(BASE, name="mine")
+    assert from_file(tmp_path, 'base = "base"\nname = "base"') == BASE  # said, hence meant
 
 
 def test_a_kind_in_a_file_replaces_the_whole_part(tmp_path):

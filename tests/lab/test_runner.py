@@ -7,9 +7,11 @@ import dataclasses
 import numpy as np
 import pytest
 
+from anglewise.errors import SpecError, StoreError
 from anglewise.lab import runner
 from anglewise.lab.engine import layout
 from anglewise.lab.engine.layout import Layout
+from anglewise.lab.engine.rng import stream
 from anglewise.lab.methods.optimizers import AdamW
 from anglewise.lab.methods.tiwari2026_radial import RadialPenalty
 from anglewise.lab.models.mlp import MLP
@@ -18,7 +20,7 @@ from anglewise.lab.readings.motion import Motion
 from anglewise.lab.readings.radii import RadiusQuantiles
 from anglewise.lab.readings.spectrum import Spectrum
 from anglewise.lab.report.live import progress_for
-from anglewise.lab.runner import Interrupted, lacking, plan, train
+from anglewise.lab.runner import Interrupted, plan, train
 from anglewise.lab.spec import Arm, Experiment, Training
 from anglewise.lab.store import Reader, Store
 from anglewise.lab.tasks.modular import Modular
@@ -45,8 +47,9 @@ def trained(experiment, folder, **kwargs):
         return train(experiment, store, quiet(), provenance={}, **kwargs)
 
 
-def rows(folder, view="curves"):
-    return Reader(folder).query(f"SELECT * FROM {view} ORDER BY ALL").to_pylist()
+def rows(folder, view="curves", of=None):
+    """All rows of a view; with `of`, those of one experiment."""
+    return Reader(folder).query(f"SELECT * FROM {view} ORDER BY ALL", of and of.experiment_id).to_pylist()
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +70,7 @@ def test_every_run_is_there_once_with_all_its_evaluations(undisturbed):
     assert len(steps) == 9 * 16
     assert sorted(set(steps)) == [*range(0, 60, 4), 60]
     assert {row["outcome"] for row in rows(undisturbed, "runs")} <= {"memorised", "underfit"}
+    assert {row["trained"] for row in rows(undisturbed, "runs")} == {60}
     assert not list((undisturbed / "populations").iterdir())
 
 
@@ -105,16 +109,18 @@ def test_readings_asked_for_later_train_again_to_the_same_curves(tmp_path):
 
 def test_readings_are_not_missed_where_nothing_is_measured_or_they_do_not_suit(undisturbed):
     reader = Reader(undisturbed)
-    assert not lacking(TINY, reader.outcome, FEW)
-    assert lacking(TINY, reader.outcome, (RadialEnergy(relative=1e-3),)) == {run.run_id for run in TINY.runs()}
-    unmeasured = dataclasses.replace(TINY, training=dataclasses.replace(TINY.training, measure_every=0))
-    assert not lacking(unmeasured, reader.outcome, (RadialEnergy(relative=1e-3),))
+
+    def again(*readings):
+        return plan(TINY, reader, reader.finished(), readings).again
+
+    assert not again(*FEW)
+    assert again(RadialEnergy(relative=1e-3)) == {run.run_id for run in TINY.runs()}
 
     class Elsewhere(RadialEnergy):
         def suits(self, task, model):
             return False
 
-    assert not lacking(TINY, reader.outcome, (Elsewhere(),))
+    assert not again(Elsewhere())
 
 
 def test_other_readings_make_a_run_begin_anew_not_go_on_half_measured(tmp_path):
@@ -130,20 +136,22 @@ def test_other_readings_make_a_run_begin_anew_not_go_on_half_measured(tmp_path):
 def test_more_seeds_train_only_the_new_ones_and_equal_a_fresh_store(tmp_path):
     few = dataclasses.replace(TINY, seeds=1)
     trained(few, tmp_path / "grown")
-    done = trained(dataclasses.replace(TINY, seeds=2), tmp_path / "grown")
+    two = dataclasses.replace(TINY, seeds=2)
+    done = trained(two, tmp_path / "grown")
     assert (len(done.done), len(done.missing)) == (3, 3)
-    trained(dataclasses.replace(TINY, seeds=2), tmp_path / "fresh")
-    assert rows(tmp_path / "grown") == rows(tmp_path / "fresh")
+    trained(two, tmp_path / "fresh")
+    assert rows(tmp_path / "grown", of=two) == rows(tmp_path / "fresh")
+    assert len(rows(tmp_path / "grown", "runs", of=few)) == 3 and len(rows(tmp_path / "grown", "runs")) == 9
 
 
 def test_another_baseline_asks_for_no_new_run():
-    ids = [run.run_id for run in TINY.runs()]
-    assert ids == [run.run_id for run in dataclasses.replace(TINY, baseline="slow").runs()]
-    assert not plan(dataclasses.replace(TINY, baseline="slow"), set(ids)).missing
+    other = dataclasses.replace(TINY, baseline="slow")
+    assert [run.run_id for run in TINY.runs()] == [run.run_id for run in other.runs()]
+    assert other.experiment_id == TINY.experiment_id
 
 
 def test_seeds_come_first_so_that_a_part_is_still_paired():
-    order = [(run.seed, run.arm.name) for run in plan(TINY, set()).missing]
+    order = [(run.seed, run.arm.name) for run in plan(TINY).missing]
     assert order[:3] == [(0, "plain"), (0, "slow"), (0, "radial")]
 
 
@@ -202,16 +210,15 @@ def test_a_run_that_diverges_says_so_and_leaves_its_neighbours_alone(tmp_path, u
     ended = {(row["arm"], row["outcome"]) for row in rows(tmp_path / "store", "runs")}
     assert ("wild", "diverged") in ended
     others = [row for row in rows(tmp_path / "store") if row["arm"] != "wild"]
-    assert others == rows(undisturbed)
+    assert [row | {"experiment_id": ""} for row in others] == [row | {"experiment_id": ""} for row in rows(undisturbed)]
 
 
 def test_a_run_that_generalised_stops_after_the_further_steps(tmp_path, batched):
     easy = Training(budget=400, every=4, threshold=0.01, sustain=3, further=6, batch=16)
     experiment = dataclasses.replace(TINY, training=easy, seeds=2, arms=TINY.arms[:1])
-    trained(experiment, tmp_path / "store")
+    trained(experiment, tmp_path / "store", readings=())
     for run in rows(tmp_path / "store", "runs"):
-        sustained = Reader(tmp_path / "store").outcome(run["run_id"])["sustained"]
-        assert run["steps"] == sustained + 2 * 4 + 8 or run["steps"] == sustained + 2 * 4 + 6
+        assert run["steps"] in (run["sustained"] + 2 * 4 + 8, run["sustained"] + 2 * 4 + 6)
         assert run["steps"] < 400
         assert max(r["step"] for r in rows(tmp_path / "store") if r["run_id"] == run["run_id"]) == run["steps"]
 
@@ -224,4 +231,188 @@ def test_an_odd_arm_out_keeps_its_checkpoint_for_later(tmp_path, undisturbed):
     trained(other, tmp_path / "store")
     assert list((tmp_path / "store" / "populations").iterdir())
     trained(TINY, tmp_path / "store")
-    assert rows(tmp_path / "store") == rows(undisturbed)
+    assert rows(tmp_path / "store", of=TINY) == rows(undisturbed)
+
+
+def changed(experiment, **fields):
+    """The experiment with other fields of its training."""
+    return dataclasses.replace(experiment, training=dataclasses.replace(experiment.training, **fields))
+
+
+ONE = dataclasses.replace(TINY, seeds=1)
+
+
+@pytest.fixture
+def trainless(monkeypatch):
+    """Call it, and from then on nothing may train."""
+    return lambda: monkeypatch.setattr(runner.Population, "advance", lambda self: pytest.fail("trained again"))
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        changed(ONE, budget=40),
+        changed(ONE, threshold=0.5),
+        changed(ONE, sustain=2),
+        changed(ONE, further=8),
+        changed(ONE, every=20),
+        dataclasses.replace(ONE, name="another", title="of another title"),
+        dataclasses.replace(ONE, arms=tuple(Arm(f"{arm.name}, renamed", arm.methods) for arm in ONE.arms)),
+    ],
+    ids=["shorter", "threshold", "sustain", "stops early", "coarser", "name and title", "names of arms"],
+)
+def test_what_is_not_trained_trains_nothing(other, tmp_path, trainless):
+    trained(ONE, tmp_path / "store")
+    trainless()
+    assert not trained(other, tmp_path / "store").missing
+    assert {row["outcome"] for row in rows(tmp_path / "store", "runs", of=other)} - {None}
+    assert rows(tmp_path / "store", of=ONE) and rows(tmp_path / "store", of=other)
+
+
+def test_an_experiment_sees_of_a_run_what_it_would_have_trained_itself(tmp_path):
+    for other in (changed(ONE, budget=40), changed(ONE, every=20), changed(ONE, threshold=0.03, sustain=2, further=0)):
+        folder = tmp_path / other.experiment_id
+        trained(ONE, folder / "shared")
+        trained(other, folder / "shared")
+        trained(other, folder / "alone")
+        assert rows(folder / "shared", of=other) == rows(folder / "alone")
+        own = (
+            "outcome",
+            "steps",
+            "first",
+            "sustained",
+            "t95",
+            "t95_sustained",
+            "t_capped",
+            "budget",
+            "every",
+            "threshold",
+        )
+        for here, there in zip(rows(folder / "shared", "runs", of=other), rows(folder / "alone", "runs"), strict=True):
+            assert {name: here[name] for name in own} == {name: there[name] for name in own}
+
+
+def everything(folder, of):
+    """Rows of all views but what seconds there were, and the last weights."""
+    reader = Reader(folder)
+    found = {view: repr(rows(folder, view, of=of)) for view in ("curves", "readings", "arrays")}
+    runs = [{k: v for k, v in row.items() if k != "seconds"} for row in rows(folder, "runs", of=of)]
+    weights = {row["run_id"]: reader.weights(row["run_id"]) for row in runs}
+    return found, runs, {(run, name): x.tobytes() for run, some in weights.items() for name, x in some.items()}
+
+
+@pytest.mark.parametrize("layouts", ["one by one", "batched"])
+def test_a_longer_budget_goes_on_to_the_very_numbers_of_one_asked_for_at_once(tmp_path, layouts, request):
+    if layouts == "batched":
+        request.getfixturevalue("batched")
+    several = changed(dataclasses.replace(TINY, seeds=2, arms=TINY.arms[1:]), batch=16)
+    for budget in (40, 60):
+        done = trained(changed(several, budget=budget), tmp_path / "grown", readings=(RadiusQuantiles(), Motion()))
+    assert len(done.further) == 4 and not done.again
+    trained(several, tmp_path / "at once", readings=(RadiusQuantiles(), Motion()))
+    assert everything(tmp_path / "grown", several) == everything(tmp_path / "at once", several)
+    assert {row["steps"] for row in rows(tmp_path / "grown", "runs", of=changed(several, budget=40))} == {40}
+
+
+def test_a_budget_off_the_grid_leaves_no_trace_in_a_longer_one(tmp_path):
+    for budget in (30, 60):
+        done = trained(changed(ONE, budget=budget), tmp_path / "grown", readings=(Motion(),))
+    assert len(done.further) == 3
+    trained(ONE, tmp_path / "at once", readings=(Motion(),))
+    assert everything(tmp_path / "grown", ONE) == everything(tmp_path / "at once", ONE)
+    assert max(row["step"] for row in rows(tmp_path / "grown", of=changed(ONE, budget=30))) == 30
+
+
+@pytest.mark.parametrize("after", [0, 2, 4])
+def test_going_on_may_be_stopped_too(tmp_path, after):
+    trained(changed(ONE, budget=20), tmp_path / "grown", readings=(Motion(),))
+    calls = iter(range(10**6))
+    with pytest.raises(Interrupted):
+        trained(ONE, tmp_path / "grown", readings=(Motion(),), stop=lambda: next(calls) >= after)
+    trained(ONE, tmp_path / "grown", readings=(Motion(),))
+    trained(ONE, tmp_path / "at once", readings=(Motion(),))
+    assert everything(tmp_path / "grown", ONE) == everything(tmp_path / "at once", ONE)
+
+
+def test_stopped_while_going_on_the_shorter_experiment_is_still_whole(tmp_path):
+    short = changed(ONE, budget=20)
+    trained(short, tmp_path / "store", readings=())
+    before = rows(tmp_path / "store", "runs", of=short)
+    calls = iter(range(10**6))
+    with pytest.raises(Interrupted):
+        trained(ONE, tmp_path / "store", readings=(), stop=lambda: next(calls) >= 1)
+    after = rows(tmp_path / "store", "runs", of=short)
+    assert [row["outcome"] for row in after] == [row["outcome"] for row in before]
+    trained(short, tmp_path / "store", readings=())
+    assert rows(tmp_path / "store", of=short) == [
+        row for row in rows(tmp_path / "store", of=short) if row["step"] <= 20
+    ]
+    assert not trained(short, tmp_path / "store", readings=()).missing
+
+
+def test_a_finer_evaluation_trains_again_and_loses_no_step_of_either(tmp_path):
+    coarse, fine = changed(ONE, every=20), changed(ONE, every=10, budget=20)
+    trained(coarse, tmp_path / "store", readings=())
+    before = rows(tmp_path / "store", of=coarse)
+    assert len(trained(fine, tmp_path / "store", readings=()).again) == 3
+    assert rows(tmp_path / "store", of=coarse) == before
+    assert sorted({row["step"] for row in rows(tmp_path / "store", of=fine)}) == [0, 10, 20]
+    for experiment in (coarse, fine):
+        assert not trained(experiment, tmp_path / "store", readings=()).missing
+
+
+def test_without_weights_a_longer_budget_begins_again_to_the_same_numbers(tmp_path):
+    trained(changed(ONE, budget=20), tmp_path / "grown", keep=False)
+    reader, first = Reader(tmp_path / "grown"), next(iter(ONE.runs())).run_id
+    with pytest.raises(StoreError, match=f"^run {first} has kept no weights: it has not ended, or was trained without"):
+        reader.weights(first)
+    done = trained(ONE, tmp_path / "grown")
+    assert len(done.again) == 3 and not done.further
+    trained(ONE, tmp_path / "at once")
+    assert everything(tmp_path / "grown", ONE) == everything(tmp_path / "at once", ONE)
+
+
+def test_the_last_weights_give_the_last_accuracy(undisturbed):
+    run = next(iter(TINY.runs()))
+    weights = Reader(undisturbed).weights(run.run_id)
+    assert sorted(weights) == ["head.weight", "layers.0.weight"]
+    data = run.task.split(stream(run.seed, "split"))
+    inputs = np.eye(run.task.tokens)[np.asarray(data.test_inputs)].reshape(len(data.test_labels), -1)
+    logits = np.maximum(inputs @ weights["layers.0.weight"], 0) @ weights["head.weight"]
+    accuracy = np.mean(logits.argmax(axis=1) == np.asarray(data.test_labels))
+    last = [row for row in rows(undisturbed) if row["run_id"] == run.run_id][-1]
+    assert last["test_accuracy"] == pytest.approx(accuracy)
+
+
+def test_damaged_weights_are_not_handed_out(tmp_path):
+    trained(ONE, tmp_path / "store", readings=())
+    path = next((tmp_path / "store" / "runs").glob("*/weights.safetensors"))
+    data = bytearray(path.read_bytes())
+    data[-3] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(StoreError, match=r"weights.safetensors is damaged: delete it and run the experiment again"):
+        Reader(tmp_path / "store").weights(path.parent.name)
+    done = trained(changed(ONE, budget=80), tmp_path / "store", readings=())
+    assert (len(done.again), len(done.further)) == (1, 2)
+
+
+def test_arms_that_are_the_same_are_trained_once(tmp_path):
+    twins = dataclasses.replace(ONE, arms=(ONE.arms[0], Arm("its twin", ONE.arms[0].methods)))
+    assert len(trained(twins, tmp_path / "store", readings=()).missing) == 1
+    found = {row["arm"]: row["outcome"] for row in rows(tmp_path / "store", "runs")}
+    assert found["plain"] == found["its twin"] is not None
+
+
+def test_readings_where_nothing_is_measured_are_refused(tmp_path):
+    wanted = (
+        r"^readings are asked for, but training.measure_every of tiny is 0, so none would be taken: "
+        r"add --training.measure_every 4 \(a multiple of training.every, 4\)$"
+    )
+    with pytest.raises(SpecError, match=wanted):
+        trained(changed(ONE, measure_every=0), tmp_path / "store")
+
+
+def test_readings_of_before_are_taken_again_beside_new_ones(tmp_path):
+    trained(ONE, tmp_path / "store", readings=(RadiusQuantiles(),))
+    trained(ONE, tmp_path / "store", readings=(Spectrum(),))
+    assert not trained(ONE, tmp_path / "store", readings=(RadiusQuantiles(), Spectrum())).missing

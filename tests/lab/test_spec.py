@@ -28,7 +28,7 @@ from anglewise.lab.tasks.modular import Modular
 
 ARM = Arm("mine", (AdamW(lr=Warmup(0.01, 3.0), wd=1.0), RadialPenalty(0.1, 0.5)))
 RUN = Run("known", Modular(p=13), MLP(hidden=(8,)), ARM, Training(budget=20, every=5), 3)
-KNOWN = "78943e57d7a9a756239e"
+KNOWN = "08256fb2696f56a64bb9"
 
 
 def experiment(**fields):
@@ -81,9 +81,30 @@ def variants(value):
             yield made
 
 
-def test_a_runs_identity_changes_with_every_field():
-    found = [made.run_id for made in variants(RUN)]
-    assert len(found) > 35 and len({*found, RUN.run_id}) == len(found) + 1
+WATCHED = {"budget", "every", "threshold", "sustain", "further"}
+"""How a run is looked at, which changes no number of its training."""
+
+
+def test_a_runs_identity_changes_with_every_field_that_is_trained_and_no_other():
+    trained = dataclasses.replace(RUN, experiment="")
+    found = [made for made in variants(trained) if made.experiment == "" and made.arm.name == ARM.name]
+    other = [made for made in found if any(getattr(made.training, n) != getattr(RUN.training, n) for n in WATCHED)]
+    ids = [made.run_id for made in found if made not in other]
+    assert len(ids) > 30 and len({*ids, RUN.run_id}) == len(ids) + 1
+    assert len(other) == len(WATCHED) and {made.run_id for made in other} == {RUN.run_id}
+
+
+def test_what_things_are_called_is_no_part_of_a_runs_identity():
+    renamed = dataclasses.replace(RUN, experiment="other", arm=Arm("other", ARM.methods))
+    assert renamed.run_id == RUN.run_id
+
+
+def test_an_experiments_identity_leaves_out_how_it_is_shown():
+    base = experiment(arms=(ARM, Arm("other", ARM.methods)))
+    shown = dataclasses.replace(base, title="a title", baseline="other")
+    assert shown.experiment_id == base.experiment_id
+    for other in (dataclasses.replace(base, seeds=9), dataclasses.replace(base, training=Training(budget=7, every=1))):
+        assert other.experiment_id != base.experiment_id
 
 
 def test_control_equal_specifications_have_equal_identities():

@@ -60,21 +60,38 @@ def test_a_site_that_the_loss_does_not_depend_on_has_no_gradient(batch):
     assert read["0/no_gradient"] == 1
 
 
-def test_displacement_splits_into_along_and_across(batch):
+def test_displacement_is_the_change_of_radius_and_the_turn():
     model = nn.Sequential(nn.Linear(2, 2, bias=False))
     model[0].weight.data = torch.eye(2)
     probe, x = RadialProbe(model, "0"), torch.tensor([[3.0, 4.0]])
-    first = probe.measure(loss_fn, x)
-    assert math.isnan(first["0/radial_displacement"])
-    model[0].weight.data = 2 * torch.eye(2)
-    grown = probe.measure(loss_fn, x)
-    assert grown["0/radial_displacement"] == pytest.approx(5 / math.sqrt(2))
-    assert grown["0/angular_displacement"] == pytest.approx(0, abs=1e-6)
-    model[0].weight.data = torch.tensor([[2.0, -0.2], [0.2, 2.0]])
-    turned = probe.measure(loss_fn, x)
-    assert turned["0/radial_displacement"] == pytest.approx(0, abs=1e-6)
-    assert turned["0/angular_displacement"] == pytest.approx(1 / math.sqrt(2))
-    assert math.isnan(probe.measure(loss_fn, x.clone())["0/angular_displacement"])
+
+    def moved(weight, batch=x):
+        model[0].weight.data = torch.tensor(weight)
+        read = probe.measure(loss_fn, batch)
+        return read["0/radial_displacement"], read["0/angular_displacement"]
+
+    assert all(map(math.isnan, moved([[1.0, 0.0], [0.0, 1.0]])))
+    assert moved([[2.0, 0.0], [0.0, 2.0]]) == pytest.approx((5 / math.sqrt(2), 0), abs=1e-6)
+    # a quarter turn is a turn, however far: all of it is angular, chord 10 sqrt(2) over sqrt(d)
+    assert moved([[0.0, -2.0], [2.0, 0.0]]) == pytest.approx((0, 10), abs=1e-5)
+    assert moved([[0.0, 2.0], [-2.0, 0.0]]) == pytest.approx((0, 20 / math.sqrt(2)), abs=1e-5)
+    assert all(map(math.isnan, moved([[1.0, 0.0], [0.0, 1.0]], batch=x.clone())))
+
+
+def test_displacements_of_several_vectors_are_root_mean_squares():
+    model = nn.Sequential(nn.Linear(2, 2, bias=False))
+    model[0].weight.data = torch.eye(2)
+    probe, x = RadialProbe(model, "0"), torch.tensor([[3.0, 0.0], [0.0, 1.0]])
+    probe.measure(loss_fn, x)
+    model[0].weight.data = torch.diag(torch.tensor([2.0, 1.0]))
+    assert probe.measure(loss_fn, x)["0/radial_displacement"] == pytest.approx(math.sqrt(9 / 2 / 2))
+
+
+def test_a_vector_of_length_0_has_no_radial_energy_and_is_counted():
+    model = nn.Sequential(nn.Linear(2, 2, bias=False))
+    model[0].weight.data = torch.eye(2)
+    read = RadialProbe(model, "0").measure(lambda m, x: m(x).sum(), torch.tensor([[1.0, 1.0], [0.0, 0.0]]))
+    assert read["0/radial_energy"] == pytest.approx(2) and read["0/no_gradient"] == 0.5
 
 
 def test_ranks_are_those_of_the_activations():

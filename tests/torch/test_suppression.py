@@ -11,8 +11,9 @@ from torch import nn
 
 from anglewise import radial_penalty as functional
 from anglewise import radius
+from anglewise.penalty import penalty_of_radius
 from anglewise.torch import AttachError, RadialSuppression, radial_penalty
-from anglewise.torch.radii import scaled_radius, spring
+from anglewise.torch.radii import scaled_radius
 
 MASK = torch.tensor([[1, 1, 0, 0]] * 4 + [[1, 1, 1, 1]] * 4)
 
@@ -36,15 +37,15 @@ def test_radii_agree_with_the_geometry(dtype):
 
 def test_a_zero_vector_gets_no_gradient():
     h = torch.zeros(2, 4, requires_grad=True)
-    spring(scaled_radius(h), 1.0).backward()
+    penalty_of_radius(scaled_radius(h), 1.0).backward()
     assert torch.equal(h.grad, torch.zeros(2, 4))
 
 
 @pytest.mark.parametrize("mask", [None, MASK, MASK * 0, MASK * 0.5])
 @pytest.mark.parametrize("side", ["both", "outer", "inner"])
-def test_spring_agrees_with_the_functional_penalty(batch, side, mask):
+def test_the_fused_radius_is_charged_like_the_activation(batch, side, mask):
     wanted = functional(batch, 1.5, mask, side=side)
-    got = spring(scaled_radius(batch), 1.5, mask, side=side)
+    got = penalty_of_radius(scaled_radius(batch), 1.5, mask, side=side)
     assert torch.allclose(got, wanted)
     assert side == "both" or mask is None or not mask.any() or got != functional(batch, 1.5, mask)
 
@@ -234,6 +235,46 @@ def test_nan_in_an_activation_gives_a_nan_penalty(make_net, batch):
     batch[0, 0, 0] = math.nan
     net(batch)
     assert suppression.penalty().isnan()
+
+
+class Experts(nn.Module):
+    """Three experts of which the gate, as it is set below, leaves one without a row."""
+
+    def __init__(self):
+        super().__init__()
+        self.gate, self.experts = nn.Linear(4, 3), nn.ModuleList(nn.Linear(4, 4) for _ in range(3))
+        self.gate.bias.data = torch.tensor([0.0, -9.0, 0.0])
+
+    def forward(self, x):
+        which, y = self.gate(x).argmax(-1), torch.zeros_like(x)
+        for k, expert in enumerate(self.experts):
+            y[which == k] = expert(x[which == k])
+        return y
+
+
+@pytest.mark.parametrize("partial", [False, True])
+@pytest.mark.parametrize("over", ["sum", "mean"])
+def test_a_site_without_vectors_adds_nothing(partial, over):
+    torch.manual_seed(0)
+    model, x = Experts(), torch.randn(6, 4)
+    suppression = RadialSuppression(model, "experts.*", 1.0, partial=partial, over=over)
+    model(x)
+    penalty = suppression.penalty()
+    penalty.backward()
+    which = model.gate(x).argmax(-1)
+    wanted = sum(radial_penalty(model.experts[k](x[which == k])) for k in (0, 2))
+    assert {0, 2} == set(which.tolist()) and torch.allclose(penalty, wanted / (3 if over == "mean" else 1))
+    assert all(p.grad.isfinite().all() for p in model.experts.parameters())
+    assert not model.experts[1].weight.grad.any() and model.experts[0].weight.grad.any()
+    read = suppression.readings(penalty)
+    assert math.isnan(read["experts.1/radius"]) and read["experts.0/radius"] > 0
+
+
+def test_an_empty_batch_has_penalty_0(make_net, batch):
+    net = make_net()
+    suppression = RadialSuppression(net, "blocks.*.mlp")
+    net(batch[:0])
+    assert suppression.penalty() == 0
 
 
 def test_readings_summarise_the_last_forward(make_net, batch):

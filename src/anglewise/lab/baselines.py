@@ -5,7 +5,8 @@ For each, the ratio of our median to theirs,
 .. math:: q = \frac{T}{\operatorname{clip}(T, [\ell, u])}
 
 with T our median number of steps and :math:`[\ell, u]` what they report; :math:`q = 1` within it, and it is the *same*
-number where :math:`1/\tau \le q \le \tau` for the tolerance that was set with the experiment.
+number where :math:`1/\tau \le q \le \tau` for the tolerance that was set with the experiment.  Ours is shown with its
+interval where there are seeds enough for one, with its range otherwise, and with the grid of its evaluations.
 """
 
 from __future__ import annotations
@@ -14,18 +15,17 @@ import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from anglewise.errors import SpecError, unknown
 from anglewise.lab.experiments.reproduce import REPRODUCTIONS, Reproduction
-from anglewise.lab.outcome import times
+from anglewise.lab.report.compare import Criterion, time_of
 from anglewise.lab.report.results import Results, load
-from anglewise.lab.report.text import number
+from anglewise.lab.report.text import fixed, number
+from anglewise.lab.stats import Interval, censored_median, median_interval
 
 HEAD = (
     "rival",
     "theirs [steps]",
-    "ours [steps], median and range",
+    "ours [steps]: median [95 %] or (range)",
     "runs that got there",
     "ours / theirs",
     "the same?",
@@ -39,19 +39,19 @@ class Compared(NamedTuple):
     Attributes:
         name: Of the reproduction.
         made: The experiment, and what they report.
-        ours: Our steps, one number per finished run in order; infinite for beyond the budget.
+        ours: Our steps, one per finished run in order, None last for beyond the budget.
         ratio: Of ours to theirs, 1 within what they report; infinite where half of ours did not get there.
     """
 
     name: str
     made: Reproduction
-    ours: tuple[float, ...]
+    ours: tuple[float | None, ...]
     ratio: float
 
     @property
-    def median(self) -> float:
-        """Our median number of steps."""
-        return float(np.median(self.ours))
+    def median(self) -> Interval:
+        """Our median number of steps, infinite for beyond the budget, with its interval."""
+        return median_interval(self.ours, grid=self.made.experiment.training.every)
 
     @property
     def same(self) -> bool:
@@ -73,20 +73,18 @@ def chosen(names: Sequence[str]) -> list[str]:
 
 def compared(name: str, results: Results) -> Compared:
     """A rival's finished runs beside its published number."""
-    steps = []
-    for key, run in results.ended.items():
-        curve = results.curves["test_accuracy"][key]
-        first, sustained = times(curve.steps, curve.values, results.threshold, results.sustain)
-        t = sustained if results.sustain > 1 else first
-        steps.append(math.inf if t is None or run.outcome == "diverged" else float(t))
-    return from_steps(name, steps)
+    criterion: Criterion = "sustained" if results.sustain > 1 else "first"
+    return from_times(name, [time_of(run, criterion) for run in results.ended.values()])
 
 
-def from_steps(name: str, steps: Sequence[float]) -> Compared:
-    """A rival's steps, infinite for beyond the budget, beside its published number."""
+def from_times(name: str, times: Sequence[float | None]) -> Compared:
+    """A rival's times, None for beyond the budget, beside its published number."""
     made = REPRODUCTIONS[name]
-    (low, high), middle = made.theirs.steps, float(np.median(steps)) if steps else math.nan
-    return Compared(name, made, tuple(sorted(steps)), middle / min(max(middle, low), high))
+    ours = sorted(times, key=lambda t: (t is None, t))
+    if not ours:
+        return Compared(name, made, (), math.nan)
+    (low, high), middle = made.theirs.steps, censored_median(ours)
+    return Compared(name, made, tuple(ours), math.inf if middle is None else middle / min(max(middle, low), high))
 
 
 def read(reader: Any, names: Sequence[str] = ()) -> list[Compared]:
@@ -106,16 +104,20 @@ def cells(one: Compared) -> tuple[str, ...]:
     theirs, budget = one.made.theirs, one.made.experiment.training.budget
     low, high = theirs.steps
 
-    def shown(t: float) -> str:
-        return number(t) if math.isfinite(t) else f"> {number(budget)}"
+    def shown(t: float | None) -> str:
+        return f"> {number(budget)}" if t is None or math.isinf(t) else number(t)
 
-    ours = shown(one.median)
-    if one.ours[0] != one.ours[-1]:
+    middle, every = one.median, one.made.experiment.training.every
+    ours = shown(middle.value)
+    if middle.low is not None and middle.high is not None:
+        ours += f" [{shown(middle.low)}, {shown(middle.high)}]"
+    elif one.ours[0] != one.ours[-1]:
         ours += f" ({shown(one.ours[0])} to {shown(one.ours[-1])})"
-    ratio = f"{one.ratio:.2f}" if math.isfinite(one.ratio) else "-"
+    ours += f", evaluated every {every}" if every > 1 else ""
+    ratio = fixed(one.ratio, 2) if math.isfinite(one.ratio) else "-"
     verdict = f"yes, within {theirs.tolerance:g}" if one.same else f"no, beyond {theirs.tolerance:g}"
     span = number(low) if low == high else f"{number(low)} to {number(high)}"
-    there = f"{sum(map(math.isfinite, one.ours))} of {len(one.ours)}"
+    there = f"{sum(t is not None for t in one.ours)} of {len(one.ours)}"
     return (
         one.name, f"{span}: {theirs.of} ({theirs.source})", ours, there, ratio, verdict, theirs.unstated or "-",
     )  # fmt: skip

@@ -12,8 +12,9 @@ from anglewise.lab.config import arms_of
 from anglewise.lab.experiments import boards
 from anglewise.lab.report import leaderboard, leaderboard_page
 from anglewise.lab.report.results import Results, load
-from anglewise.lab.report.runs import finishes, runs_of, write_runs
+from anglewise.lab.report.runs import every_of, finishes, runs_of, write_runs
 from anglewise.lab.report.shell import write_page
+from anglewise.lab.report.summary import explained
 from anglewise.lab.spec import Arm, Experiment
 
 ENDINGS = (".html", ".md", ".csv", ".svg", ".pdf", ".png")
@@ -37,6 +38,12 @@ class Made(NamedTuple):
     notes: dict[str, str]
     found: dict[str, str]
     refused: Mapping[str, str]
+
+
+def names_of(track: str) -> list[str]:
+    """Names of a track's arms, those that its network cannot take among them."""
+    board = boards.BOARDS[track]
+    return [entry.arm.name for entry in board.entries] + [arm.name for arm, *_ in board.fixed] + list(board.refused)
 
 
 def assemble(track: str, only: Sequence[str] = (), seeds: int = 0, tuned: Path | None = None) -> Made:
@@ -85,7 +92,7 @@ def shown(made: Made, reader: Any) -> str:
     from rich.text import Text
 
     results, rows = _rows(made, reader)
-    columns = (0, 1, 2, 3, 5, 6, 9, 10)
+    columns = (0, 1, 2, 3, 5, 6, 9, 10, 12)
     table = Table(
         box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True, title=Text(results.title), title_justify="left"
     )
@@ -98,7 +105,9 @@ def shown(made: Made, reader: Any) -> str:
     console = Console(width=150, record=True, file=None, force_terminal=False)
     with console.capture() as captured:
         console.print(table)
-    return captured.get() + leaderboard.NOTE + leaderboard.without(made.refused, start="\n")
+    return (
+        captured.get() + explained(leaderboard.NOTE, every_of(results)) + leaderboard.without(made.refused, start="\n")
+    )
 
 
 def written(made: Made, reader: Any, to: Path) -> list[Path]:

@@ -22,7 +22,7 @@ from __future__ import annotations
 import dataclasses
 import tomllib
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -54,6 +54,7 @@ def load(source: str, named: Mapping[str, Experiment]) -> Experiment:
         raise SpecError(f"cannot read {source}: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SpecError(f"{source} is no TOML file: {error}") from error
+    table.setdefault("name", own_name(source, named))
     base = table.pop("base", None)
     if base is not None and str(base) not in named:
         raise SpecError(unknown("experiment", str(base), named) + f" (base in {source})")
@@ -64,8 +65,19 @@ def load(source: str, named: Mapping[str, Experiment]) -> Experiment:
             raise SpecError(f"{source} lacks [{key}]: give it, or a base to start from")
     parts = {key: _made(KINDS[key], table.pop(key), key) for key in ("task", "model")}
     arms = _arms((), table.pop("arms"), "arms")
-    plain = Experiment(str(table.pop("name", Path(source).stem)), parts["task"], parts["model"], arms)
+    plain = Experiment(str(table.pop("name")), parts["task"], parts["model"], arms)
     return overlay(plain, table, "")
+
+
+def own_name(source: str, named: Collection[str]) -> str:
+    """Name of an experiment whose file gives none: the file's, and never that of a named experiment.
+
+    Example:
+        >>> own_name("sweeps/wide.toml", ["quickstart"]), own_name("quickstart.toml", ["quickstart"])
+        ('wide', 'quickstart-toml')
+    """
+    stem = Path(source).stem
+    return f"{stem}-toml" if stem in named else stem
 
 
 def flag_table(path: str, text: str) -> dict[str, Any]:

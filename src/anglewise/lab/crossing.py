@@ -28,6 +28,7 @@ from anglewise.lab.report.crossing import Recipe
 from anglewise.lab.report.results import load
 from anglewise.lab.report.runs import runs_of, write_runs
 from anglewise.lab.report.shell import write_page
+from anglewise.lab.report.summary import explained
 from anglewise.lab.spec import Arm, Experiment
 
 ENDINGS = (".md", ".csv", ".svg", ".pdf", ".png")
@@ -55,8 +56,7 @@ def cross(track: str, only: Sequence[str] = (), seeds: int = 0, tuned: Path | No
         SpecError: For an unknown recipe, or a track without any.
     """
     made = board.assemble(track, (), seeds, tuned)
-    arms = {arm.name: arm for arm in made.experiment.arms if made.notes.get(arm.name) != "not tuned"}
-    pairs = {name: other for name in arms if (other := _joint(name)) in arms}
+    arms, pairs = _pairs(made)
     if not pairs:
         raise SpecError(f"{track} has no recipe that was tuned both alone and with the penalty")
     for name in only:
@@ -71,6 +71,17 @@ def cross(track: str, only: Sequence[str] = (), seeds: int = 0, tuned: Path | No
         recipes.append(Recipe(name, (alone.name, put_in.name), (taken_out.name, joint.name)))
         chosen += [alone, put_in, taken_out, joint]
     return Crossing(dataclasses.replace(made.experiment, arms=tuple(chosen), baseline=chosen[0].name), tuple(recipes))
+
+
+def recipes_of(track: str, tuned: Path | None = None) -> list[str]:
+    """Names of a track's recipes that were tuned both alone and with the penalty."""
+    return list(_pairs(board.assemble(track, (), 0, tuned))[1])
+
+
+def _pairs(made: board.Made) -> tuple[dict[str, Arm], dict[str, str]]:
+    """Tuned arms by name, and of every recipe that was tuned twice the name of its partner with the penalty."""
+    arms = {arm.name: arm for arm in made.experiment.arms if made.notes.get(arm.name) != "not tuned"}
+    return arms, {name: other for name in arms if (other := _joint(name)) in arms}
 
 
 def _joint(name: str) -> str:
@@ -95,4 +106,6 @@ def written(made: Crossing, reader: Any, to: Path) -> Path:
 def shown(made: Crossing, reader: Any) -> str:
     """The table for a terminal."""
     runs = runs_of(load(reader, made.experiment.experiment_id))
-    return crossing.markdown(crossing.effects(runs, made.recipes), runs.budget) + "\n" + crossing.NOTE
+    return "\n".join(
+        (crossing.markdown(crossing.effects(runs, made.recipes), runs.budget), explained(crossing.NOTE, runs.every))
+    )

@@ -10,7 +10,7 @@ import jax
 
 from anglewise.lab.engine.population import Population
 from anglewise.lab.look import Reading
-from anglewise.lab.runner import compiled_for, lacking, plan
+from anglewise.lab.runner import compiled_for, plan
 from anglewise.lab.spec import Experiment
 from anglewise.lab.store import Reader
 
@@ -26,10 +26,10 @@ def describe(experiment: Experiment, out: Path, readings: Sequence[Reading] = ()
         out: The store that it would go to; it is read if it exists, and not made.
         readings: What would be measured.
     """
-    runs, rule = list(experiment.runs()), experiment.training
+    rule = experiment.training
     reader = Reader(out) if (out / "anglewise-store.json").exists() else None
     readings = tuple(readings) if rule.measure_every else ()
-    todo = plan(experiment, _finished(reader), lacking(experiment, reader.outcome, readings) if reader else set())
+    todo = plan(experiment, reader, reader.finished() if reader else set(), readings)
     n, m = experiment.task.sizes
     lines = [
         f"{experiment.name}: {experiment.title}".rstrip(": "),
@@ -37,7 +37,10 @@ def describe(experiment: Experiment, out: Path, readings: Sequence[Reading] = ()
         f"  model   {experiment.model}",
         f"  train   {rule}",
         f"  read    {_read(experiment, readings)}",
-        f"  store   {out}: {len(todo.done)} of {len(runs)} runs are there, {len(todo.missing)} to train",
+        f"  store   {out}: {len(todo.done)} of {len(todo.done) + len(todo.jobs)} runs are there, "
+        + f"{len(todo.jobs)} to train"
+        + (f" ({len(todo.further)} go on from where they ended)" if todo.further else "")
+        + (f" ({len(todo.again)} again from the beginning)" if todo.again else ""),
         "  arm                              runs to train   ms/step   parameters   at most",
     ]
     total, device, batched = 0.0, jax.devices()[0], False
@@ -77,10 +80,3 @@ def _read(experiment: Experiment, readings: Sequence[Reading]) -> str:
         return "nothing but curves and radii"
     every = experiment.training.measure_every
     return f"{len(suiting)} instruments, first at every {every} steps (not in the times below; curvature takes seconds)"
-
-
-def _finished(reader: Reader | None) -> set[str]:
-    if reader is None:
-        return set()
-    found = reader.query("SELECT run_id FROM runs WHERE outcome IS NOT NULL")
-    return set(found.column("run_id").to_pylist())

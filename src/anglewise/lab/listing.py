@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,65 @@ def readings_named(text: str, changes: Any = None) -> list[Any]:
     return list(chosen.values())
 
 
+def asked_for(experiment: Any, readings: Sequence[Any], text: str | None) -> None:
+    """Refuse readings that were asked for by name and could not be taken.
+
+    Args:
+        experiment: Of which.
+        readings: What the text means.
+        text: What the user wrote; None where nothing was asked for.
+
+    Raises:
+        SpecError: If nothing is measured, or one that is named itself does not suit the task and model.
+    """
+    from anglewise.lab.readings.sets import READINGS
+    from anglewise.lab.runner import unmeasured
+
+    if text is None or not readings:
+        return
+    if not experiment.training.measure_every:
+        raise SpecError(unmeasured(experiment))
+    named = {type(READINGS[part.strip()]): part.strip() for part in text.split(",") if part.strip() in READINGS}
+    for reading in readings:
+        if type(reading) in named and not reading.suits(experiment.task, experiment.model):
+            raise SpecError(
+                f"the reading {named[type(reading)]!r} does not suit {type(experiment.model).__name__} on "
+                f"{type(experiment.task).__name__}: leave it out"
+            )
+
+
+def chosen(text: str, known: Collection[str], what: str) -> list[str]:
+    """Names from a list with commas, where a name may have commas of its own.
+
+    Args:
+        text: For instance ``"radial,radial, last layer"``; spaces beside a separating comma do not count.
+        known: Names that there are.
+        what: What they are, for the message.
+
+    Returns:
+        The names in the order given, each once.
+
+    Raises:
+        SpecError: For one that is not known.
+
+    Example:
+        >>> chosen("radial, last layer, adamw", ["adamw", "radial", "radial, last layer"], "arm")
+        ['radial, last layer', 'adamw']
+    """
+    parts, names = text.split(","), list[str]()
+    while parts:
+        for count in range(len(parts), 0, -1):
+            if (name := ",".join(parts[:count]).strip()) in known:
+                names.append(name)
+                parts = parts[count:]
+                break
+        else:
+            if parts[0].strip():
+                raise SpecError(unknown(what, parts[0].strip(), known))
+            parts = parts[1:]
+    return list(dict.fromkeys(names))
+
+
 def show(run: str, store: Path | None) -> str:
     """One run's specification, provenance, outcome and last readings, as text.
 
@@ -104,7 +164,7 @@ def show(run: str, store: Path | None) -> str:
     stores = [store] if store else sorted(m.parent for m in Path("runs").glob("*/anglewise-store.json"))
     found = []
     for path in stores:
-        ids = Reader(path).query("SELECT run_id FROM runs ORDER BY run_id").column("run_id").to_pylist()
+        ids = Reader(path).query("SELECT DISTINCT run_id FROM runs ORDER BY run_id").column("run_id").to_pylist()
         found += [(path, one) for one in ids if one.startswith(run_id)]
     if len(found) != 1:
         looked = ", ".join(map(str, stores)) or "no store below runs/"
@@ -120,9 +180,10 @@ def show(run: str, store: Path | None) -> str:
         "\ncurves (at most 20, evenly spaced)\n"
         + to_text(
             reader.query(
+                f"WITH own AS (SELECT DISTINCT ON (step) * FROM curves WHERE run_id = '{run_id}') "
                 "SELECT step, train_accuracy, test_accuracy, train_loss, test_loss FROM "
-                f"(SELECT *, row_number() OVER (ORDER BY step) AS i, count(*) OVER () AS n FROM curves "
-                f"WHERE run_id = '{run_id}') WHERE (i - 1) % greatest(1, n // 19) = 0 OR i = n ORDER BY step"
+                f"(SELECT *, row_number() OVER (ORDER BY step) AS i, count(*) OVER () AS n FROM own) "
+                "WHERE (i - 1) % greatest(1, n // 19) = 0 OR i = n ORDER BY step"
             ),
             "table",
         ),

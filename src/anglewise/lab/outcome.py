@@ -16,7 +16,8 @@ A run ends as
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple, TypeAlias
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -123,3 +124,91 @@ def judge(
     if reached.first is not None:
         return "reached-not-held"
     return "memorised" if fitted.size else "underfit"
+
+
+class Rule(NamedTuple):
+    """How a run is watched, and when it ends.
+
+    Attributes:
+        budget: Optimiser steps at most.
+        every: Steps between evaluations; the last may come earlier, at the budget.
+        threshold: Test accuracy at or above which a run counts as generalised.
+        sustain: Evaluations in a row at or above it that make a crossing sustained.
+        further: Steps to train on once sustained; -1 trains to the budget.
+        measure_every: Steps between measurements, to the next of which a run goes on; 0 where nothing is measured.
+    """
+
+    budget: int
+    every: int
+    threshold: float
+    sustain: int
+    further: int
+    measure_every: int
+
+    @classmethod
+    def of(cls, training: Mapping[str, Any]) -> Rule | None:
+        """The rule in a specification's JSON; None where it has none."""
+        known = {name: training[name] for name in cls._fields if name in training}
+        return cls(**({"measure_every": 0, "further": -1} | known)) if {"budget", "every"} <= known.keys() else None
+
+    def on_grid(self, steps: np.ndarray) -> np.ndarray:
+        """Which of some steps this rule evaluates, shape as `steps`."""
+        steps = np.asarray(steps)
+        return np.asarray((steps <= self.budget) & ((steps % self.every == 0) | (steps == self.budget)))
+
+    def end(self, steps: np.ndarray, test_accuracy: np.ndarray, train_loss: np.ndarray) -> int | None:
+        """The step at which a run ends: it diverged, showed enough, or spent its budget.
+
+        Args:
+            steps: Steps of the evaluations so far, shape ``[n]``; those off this rule's grid are left out.
+            test_accuracy: Shape ``[n]``.
+            train_loss: Shape ``[n]``.
+
+        Returns:
+            The step, or None if these evaluations do not reach it.
+        """
+        seen = self.on_grid(steps)
+        steps, accuracy, loss = steps[seen], test_accuracy[seen], train_loss[seen]
+        broken = steps[~np.isfinite(loss)][:1]
+        enough = stop_step(
+            steps, accuracy, threshold=self.threshold, sustain=self.sustain,
+            further=None if self.further < 0 else self.further, measure=self.measure_every,
+        )  # fmt: skip
+        spent = steps[steps == self.budget]
+        return min((int(step) for step in (*broken, *(() if enough is None else (enough,)), *spent)), default=None)
+
+
+def outcome_under(rule: Rule, curves: Mapping[str, np.ndarray]) -> dict[str, Any] | None:
+    """How a run ended under a rule, from its evaluations alone.
+
+    Args:
+        rule: How it is watched.
+        curves: ``step``, ``train_accuracy``, ``test_accuracy`` and ``train_loss``, each of shape ``[n]``; evaluations
+            beyond the end, and off the rule's grid, change nothing.
+
+    Returns:
+        ``outcome``; ``steps`` at the end; ``first`` and ``sustained`` crossing of the rule's threshold; ``t95`` and
+        ``t95_sustained``, those of 95 %; ``t_capped``, the first crossing or the budget, the budget for a run that
+        diverged; ``threshold`` and ``budget``.  None if the evaluations do not reach the run's end.
+    """
+    end = rule.end(curves["step"], curves["test_accuracy"], curves["train_loss"])
+    if end is None:
+        return None
+    kept = rule.on_grid(curves["step"]) & (curves["step"] <= end)
+    steps, test = curves["step"][kept], curves["test_accuracy"][kept]
+    own, at95 = times(steps, test, rule.threshold, rule.sustain), times(steps, test, 0.95, rule.sustain)
+    verdict = judge(
+        steps, curves["train_accuracy"][kept], test, curves["train_loss"][kept],
+        threshold=rule.threshold, sustain=rule.sustain,
+    )  # fmt: skip
+    return {
+        "outcome": verdict,
+        "steps": end,
+        "first": own.first,
+        "sustained": own.sustained,
+        "t95": at95.first,
+        "t95_sustained": at95.sustained,
+        "t_capped": rule.budget if own.first is None or verdict == "diverged" else own.first,
+        "threshold": rule.threshold,
+        "budget": rule.budget,
+    }

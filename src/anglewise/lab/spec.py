@@ -1,7 +1,10 @@
 """What is run, as data: Run, Arm, Experiment; canonical JSON and content hash.
 
-A run is a pure function of its specification, so the hash of the specification is its identity: the same
-command finds what is already there, and a changed field is another run.
+A run is a pure function of what is trained: task, model, methods, the fields of :data:`TRAINED`, the seed.  The hash of
+these is its identity, so the same command finds what is already there.  How long a run is watched, how often it is
+evaluated, when it counts as generalised, and what arms and experiments are called changes no number of the training.
+None of it is part of the identity: a run that is there serves every experiment that asks for it, and one that is asked
+for further goes on from where it stands.
 """
 
 from __future__ import annotations
@@ -15,9 +18,14 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Literal, get_type_hints
 
 from anglewise.errors import SpecError, unknown
+from anglewise.lab.outcome import Rule
+from anglewise.lab.source import source_of
 
-PROTOCOL = 2
+PROTOCOL = 3
 """Version of the numerics; part of every run's identity.  A change that moves a golden curve raises it."""
+
+TRAINED = ("batch", "order", "split_seed", "precision", "block", "measure_every")
+"""Fields of :class:`Training` that are part of a run's identity.  The others say how a run is watched."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,6 +89,11 @@ class Training:
                 f"got {self.measure_every}"
             )
 
+    @property
+    def rule(self) -> Rule:
+        """How a run is watched, and when it ends."""
+        return Rule(self.budget, self.every, self.threshold, self.sustain, self.further, self.measure_every)
+
 
 @dataclasses.dataclass(frozen=True)
 class Arm:
@@ -104,7 +117,7 @@ class Arm:
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """One arm on one task, model and seed: everything that its numbers depend on."""
+    """One arm on one task, model and seed."""
 
     experiment: str
     task: Any
@@ -114,9 +127,23 @@ class Run:
     seed: int
 
     @property
+    def spec(self) -> dict[str, Any]:
+        """Everything that its numbers depend on, as JSON values; ``"source"`` where a class is the user's own."""
+        found = {
+            "protocol": PROTOCOL,
+            "task": to_json(self.task),
+            "model": to_json(self.model),
+            "methods": to_json(self.arm.methods),
+            "training": {name: getattr(self.training, name) for name in TRAINED},
+            "seed": self.seed,
+        }
+        source = source_of((self.task, self.model, self.arm.methods))
+        return found | ({"source": source} if source else {})
+
+    @property
     def run_id(self) -> str:
-        """Content hash of the specification: 20 hexadecimal digits."""
-        return content_hash({"protocol": PROTOCOL, **to_json(self)})
+        """Content hash of :attr:`spec`: 20 hexadecimal digits."""
+        return content_hash(self.spec)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -169,9 +196,14 @@ class Experiment:
 
     @property
     def experiment_id(self) -> str:
-        """Readable and unique: the name, made harmless for a file system, and a content hash."""
+        """Readable and unique: the name, made harmless for a file system, and a content hash.
+
+        Title and baseline are left out: they change how the same runs are shown.
+        """
         slug = re.sub(r"[^A-Za-z0-9]+", "-", self.name).strip("-").lower()[:40] or "experiment"
-        return f"{slug}-{content_hash(to_json(self))[:8]}"
+        whole = {key: value for key, value in to_json(self).items() if key not in ("title", "baseline")}
+        source = source_of(self)
+        return f"{slug}-{content_hash({'protocol': PROTOCOL, **whole, 'source': source})[:8]}"
 
     def runs(self) -> Iterator[Run]:
         """All runs, arm by arm, seeds in order."""

@@ -187,17 +187,19 @@ def _scores(
 ) -> list[float]:  # fmt: skip
     rung = tuning_experiment(experiment, entry, rules, [trial.arm for trial in trials], budget, seeds)
     train(rung, store, Progress(), provenance=provenance, stop=stop, readings=())
-    ids = ", ".join(f"'{run.run_id}'" for run in rung.runs())
-    curves: dict[str, list[tuple[int, float]]] = {}
-    query = f"SELECT run_id, step, test_accuracy FROM curves WHERE run_id IN ({ids}) ORDER BY run_id, step"
-    for row in Reader(store.root).query(query).to_pylist():
-        curves.setdefault(row["run_id"], []).append((row["step"], row["test_accuracy"]))
+    reader, here = Reader(store.root), f"experiment_id = '{rung.experiment_id}'"
+    curves: dict[tuple[str, int], list[tuple[int, float]]] = {}
+    query = f"SELECT arm, seed, step, test_accuracy FROM curves WHERE {here} ORDER BY arm, seed, step"
+    for row in reader.query(query).to_pylist():
+        curves.setdefault((row["arm"], row["seed"]), []).append((row["step"], row["test_accuracy"]))
+    ended = reader.query(f"SELECT arm, seed FROM runs WHERE {here} AND outcome = 'diverged'").to_pylist()
+    diverged = {(row["arm"], row["seed"]) for row in ended}
     found: dict[str, list[float]] = {trial.name: [] for trial in trials}
     for run in rung.runs():
-        steps, accuracy = (np.array(x, float) for x in zip(*curves[run.run_id], strict=True))
-        diverged = (store.outcome(run.run_id) or {}).get("outcome") == "diverged"
+        key = run.arm.name, run.seed
+        steps, accuracy = (np.array(x, float) for x in zip(*curves[key], strict=True))
         found[run.arm.name].append(
-            2.0 * budget if diverged else score(steps, accuracy, rung.training.threshold, budget)
+            2.0 * budget if key in diverged else score(steps, accuracy, rung.training.threshold, budget)
         )
     return [float(np.mean(found[trial.name])) for trial in trials]
 

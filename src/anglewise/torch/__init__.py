@@ -3,7 +3,11 @@
 >>> from anglewise.torch import RadialSuppression, radial_penalty
 """
 
-from anglewise.errors import AttachError
+from anglewise.errors import AttachError, missing
+
+if error := missing("anglewise.torch", "torch", ["torch"]):
+    raise error
+
 from anglewise.penalty import radial_penalty
 from anglewise.torch.probe import RadialProbe
 from anglewise.torch.suppression import RadialSuppression

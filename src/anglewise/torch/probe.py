@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from anglewise.errors import AttachError
-from anglewise.geometry import effective_rank, radial_energy, split, stable_rank
+from anglewise.geometry import displacement, effective_rank, radial_energy, stable_rank
 from anglewise.torch.radii import radius_readings, scaled_radius
 from anglewise.torch.sites import Sites, resolve, unwrapped
 from anglewise.torch.taps import Select, first_tensor
@@ -37,7 +37,8 @@ class RadialProbe:
         select: As in `RadialSuppression`.
         rows: At most this many vectors, evenly spaced, go into ranks and singular values.
         relative: A vector whose gradient is smaller (largest entry) than this times the site's largest has no
-            direction that float arithmetic could tell; it is left out and counted, never taken as 0.
+            direction that float arithmetic could tell; it is left out and counted, never taken as 0.  So is a
+            vector of length 0.
 
     Raises:
         AttachError: If the sites cannot be found.
@@ -88,9 +89,9 @@ class RadialProbe:
             sqrt(d); ``radial_energy`` (mean over vectors), ``radial_energy_median``,
             ``radial_energy_of_means`` (ratio of the means of :math:`d \langle g, u \rangle^2` and
             :math:`|g|^2`), ``no_gradient`` (share of vectors left out); ``radial_displacement`` and
-            ``angular_displacement``, the mean lengths of the parts of :math:`\Delta h` along and across the
-            earlier h, in units of sqrt(d) (NaN the first time and after another batch); ``effective_rank``,
-            ``stable_rank`` and ``sigma_max`` of the vectors, not centred.
+            ``angular_displacement``, the two parts of `anglewise.geometry.displacement` since the last measure, root
+            mean squares over vectors in units of sqrt(d) (NaN the first time and after another batch);
+            ``effective_rank``, ``stable_rank`` and ``sigma_max`` of the vectors, not centred.
 
         Raises:
             AttachError: If a site was not reached, or what it holds is no activation.
@@ -161,7 +162,7 @@ class RadialProbe:
 
 def _energy(g: Tensor, h: Tensor, relative: float) -> dict[str, float]:
     size = g.abs().amax(dim=-1)
-    usable = size > relative * size.max()
+    usable = (size > relative * size.max()) & (h != 0).any(dim=-1)
     # in float64, and scaled: the gradient of a fitted sample is so small that its squares vanish
     g, h = g[usable].double() / size.max().double(), h[usable].double()
     each = radial_energy(g, at=h)
@@ -177,10 +178,10 @@ def _energy(g: Tensor, h: Tensor, relative: float) -> dict[str, float]:
 def _moved(h: Tensor, before: Tensor | None) -> dict[str, float]:
     if before is None or before.shape != h.shape:
         return {"radial_displacement": math.nan, "angular_displacement": math.nan}
-    parts = split(h - before, at=before)
+    parts = displacement(before, h)
     return {
-        "radial_displacement": float(scaled_radius(parts.radial).mean()),
-        "angular_displacement": float(scaled_radius(parts.angular).mean()),
+        "radial_displacement": math.sqrt(float(parts.radial.square().mean()) / h.shape[-1]),
+        "angular_displacement": math.sqrt(float(parts.angular.square().mean()) / h.shape[-1]),
     }
 
 

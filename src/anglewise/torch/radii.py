@@ -1,24 +1,68 @@
-r"""Radii in units of sqrt(d): how they are taken from activations, charged, and summarised.
+r"""Radii in units of sqrt(d): how they are taken from activations, and summarised.
 
-These agree with `anglewise.radius` and `anglewise.radial_penalty`; they are split so that the radius can be
-taken inside a forward pass and the charge set afterwards.
+The radius is taken inside the forward pass; `anglewise.penalty.penalty_of_radius` charges for it afterwards.
 """
 
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from anglewise.penalty import Side
+from anglewise.geometry import radius
+
+
+class _ScaledRadius(torch.autograd.Function):
+    """The radius with a backward pass of its own.
+
+    PyTorch's norm has no second derivative at h = 0, and gives NaN for the gradient of a vector that holds NaN even
+    where nothing of the result is used.
+    """
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(h: Tensor, axis: int) -> Tensor:
+        """Shape [*batch], in float32 or wider."""
+        wide = torch.float32 if h.element_size() < 4 else h.dtype
+        rho: Tensor = torch.linalg.vector_norm(h, dim=axis, dtype=wide) / math.sqrt(h.shape[axis])
+        return rho
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, int], output: Tensor) -> None:
+        """Keep the activation, which is there anyway, and the radii."""
+        h, ctx.axis = inputs
+        ctx.save_for_backward(h, output)
+        ctx.save_for_forward(h, output)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
+        """The gradient g h / (rho d), which is 0 at h = 0, and where g is 0 (behind a mask) whatever h holds."""
+        h, rho = ctx.saved_tensors
+        unused = ~torch.isfinite(rho) & (g == 0)
+        still = unused | (rho == 0)
+        scale = torch.where(still, 0, g) / (torch.where(still, 1, rho) * h.shape[ctx.axis])
+        # filling takes ten times as long as the product; asking first would make a GPU wait
+        if h.device.type != "cpu" or torch._C._are_functorch_transforms_active() or bool(unused.any()):
+            h = h.masked_fill(unused.unsqueeze(ctx.axis), 0)
+        return (h * scale.unsqueeze(ctx.axis)).to(h.dtype), None
+
+    @staticmethod
+    def jvp(ctx: Any, tangent: Tensor, _: None) -> Tensor:  # type: ignore[override]
+        """The tangent along h, over rho d; 0 at h = 0."""
+        h, rho = ctx.saved_tensors
+        along = (h.to(rho.dtype) * tangent.to(rho.dtype)).sum(ctx.axis)
+        return torch.where(rho == 0, 0, along) / (torch.where(rho == 0, 1, rho) * h.shape[ctx.axis])
 
 
 def scaled_radius(h: Tensor, axis: int = -1) -> Tensor:
-    r"""Radius in units of :math:`\sqrt d`: :math:`\rho = |h| / \sqrt d`, with gradient 0 at h = 0.
+    r"""Radius in units of :math:`\sqrt d`: :math:`\rho = |h| / \sqrt d`, with all gradients 0 at h = 0.
 
-    One fused operation that keeps nothing but `h` for backward; otherwise `anglewise.radius`.
+    It keeps nothing but `h` and the radii for backward; otherwise `anglewise.radius`.  A vector whose radius has
+    gradient 0 gets gradient 0, also if it holds NaN.
 
     Args:
         h: Activations, shape ``[*batch, d]``, the width at `axis`.
@@ -31,44 +75,20 @@ def scaled_radius(h: Tensor, axis: int = -1) -> Tensor:
         >>> scaled_radius(torch.tensor([[3.0, 4.0, 0.0, 0.0]]))
         tensor([2.5000])
     """
-    wide = torch.float32 if h.element_size() < 4 else h.dtype
-    rho: Tensor = torch.linalg.vector_norm(h, dim=axis, dtype=wide) / math.sqrt(h.shape[axis])
-    return rho
-
-
-def spring(rho: Tensor, target: float, mask: Tensor | None = None, *, side: Side = "both") -> Tensor:
-    r"""Mean of :math:`(\rho - \tau)^2`: `anglewise.radial_penalty` for radii that are already there.
-
-    Args:
-        rho: Radii in units of sqrt(d), shape ``[*batch]``.
-        target: :math:`\tau`, in the same units.
-        mask: Weights of the same shape.
-        side: As in `anglewise.radial_penalty`.
-
-    Returns:
-        A scalar.
-
-    Example:
-        >>> spring(torch.tensor([0.0, 3.0]), 1.0, side="outer")
-        tensor(2.)
-    """
-    excess = rho - target
-    if side == "outer":
-        excess = excess.clamp(min=0)
-    elif side == "inner":
-        excess = excess.clamp(max=0)
-    if mask is None:
-        return excess.square().mean()
-    weight = mask.to(rho)
-    # where, not a product: a masked vector may hold anything, NaN included
-    square = torch.where(weight != 0, excess, 0).square()
-    total = weight.sum()
-    return (weight * square).sum() / torch.where(total > 0, total, 1)
+    rho: Tensor
+    if not torch.compiler.is_compiling():
+        rho = _ScaledRadius.apply(h, axis)
+        return rho
+    # the compiler fuses plain operations; NaN and infinity are set aside, and put back as a constant
+    h = h.movedim(axis, -1)
+    finite = torch.nan_to_num(h, 1.0, 1.0, 1.0)
+    rho = radius(finite) / math.sqrt(h.shape[-1])
+    return rho + (h - finite).detach().sum(-1, dtype=rho.dtype)
 
 
 def radius_readings(site: str, rho: Tensor) -> dict[str, float]:
     """Mean, standard deviation and 5, 50, 95 % quantiles of radii, under the site's name."""
-    values = rho.detach().float().cpu().numpy()
+    values = rho.detach().cpu().double().numpy()
     if values.size == 0:
         values = np.array([np.nan])
     low, middle, high = (float(q) for q in np.quantile(values, (0.05, 0.5, 0.95)))

@@ -19,9 +19,9 @@ import torch
 from torch import Tensor, nn
 
 from anglewise.errors import AttachError
-from anglewise.penalty import Side
+from anglewise.penalty import Side, penalty_of_radius
 from anglewise.torch.guards import check, forget_compiled, nothing_found
-from anglewise.torch.radii import radius_readings, spring
+from anglewise.torch.radii import radius_readings
 from anglewise.torch.sites import Setting, Sites, number, per_site, resolve, unwrapped
 from anglewise.torch.taps import Gate, Log, Select, Tap
 
@@ -144,8 +144,8 @@ class RadialSuppression:
         for site, rho in found:
             strength = _at(step, "strength", self.strength[site])
             if strength:
-                charge = spring(rho, _at(step, "target", self.target[site]), _fitting(mask, rho, site), side=self.side)
-                total = total + strength * charge.to(total.device)
+                target, kept = _at(step, "target", self.target[site]), _fitting(mask, rho, site)
+                total = total + strength * penalty_of_radius(rho, target, kept, side=self.side).to(total.device)
         if self.over == "mean" and found:
             total = total / len(found)
         self._last = [(site, rho.detach(), mask) for site, rho in found]

@@ -9,7 +9,7 @@ import pytest
 
 from anglewise.lab.methods.tiwari2026_radial import RadialPenalty
 from anglewise.lab.readings.energy import RadialEnergy
-from anglewise.lab.readings.motion import Motion, Updates, displacement, turning_cosine
+from anglewise.lab.readings.motion import Motion, Updates, displacement_means, turning_cosine
 from anglewise.penalty import radial_penalty
 from geometry_cases import hand
 from readings_cases import BASE, CASES, looking, quick_jit, read
@@ -22,7 +22,7 @@ H = RNG.normal(size=(30, 7))
 def moved(before, after):
     """How far vectors went, by name, in float64."""
     with jax.enable_x64(True):
-        return {name: float(value) for name, value in quick_jit(displacement)(before, after).items()}
+        return {name: float(value) for name, value in quick_jit(displacement_means)(before, after).items()}
 
 
 def energy(v, h):
@@ -150,7 +150,7 @@ def test_small_angles_survive_float32():
     u = np.float32([1.0, 0.0])
     for theta in (1e-4, 1e-2):
         w = np.float32([math.cos(theta), math.sin(theta)])
-        assert float(displacement(jnp.asarray(u), jnp.asarray(w))["angle"]) == pytest.approx(theta, rel=1e-3)
+        assert float(displacement_means(jnp.asarray(u), jnp.asarray(w))["angle"]) == pytest.approx(theta, rel=1e-3)
 
 
 def test_a_vector_at_0_has_no_angle_and_what_does_not_move_no_share():

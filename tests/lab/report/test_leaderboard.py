@@ -6,7 +6,6 @@ import csv
 import io
 import math
 
-import numpy as np
 import pytest
 
 from anglewise.errors import AnglewiseError
@@ -20,9 +19,8 @@ from anglewise.lab.report.leaderboard import (
 from anglewise.lab.report.leaderboard import rows as rows_of_runs
 from anglewise.lab.report.leaderboard_page import page, save_figure
 from anglewise.lab.report.published import PUBLISHED
-from anglewise.lab.report.results import Series
+from anglewise.lab.report.results import Ended, Series
 from anglewise.lab.report.runs import finishes, runs_of, write_runs
-from anglewise.lab.stats import median_interval
 
 
 def rows(results, samples_per_step=math.nan):
@@ -129,14 +127,38 @@ def test_the_figure_is_drawn_and_a_strange_ending_refused(make, tmp_path):
         save_figure(results, rows(results), tmp_path / "board.txt", {})
 
 
-def test_a_medians_interval_covers_what_it_says():
-    rng = np.random.default_rng(0)
-    covered = 0
-    for _ in range(400):
-        found = median_interval(list(rng.exponential(1.0, 12)))
-        covered += found.low <= math.log(2) <= found.high
-    assert 0.94 < covered / 400 < 0.995
-    few = median_interval([1, 2, 3])
-    assert few.value == 2 and few.low is None
-    late = median_interval([1.0, 2.0, *[None] * 8])
-    assert math.isinf(late.value) and math.isinf(late.high) and late.low == 2.0
+def test_both_crossings_are_compared_with_the_baseline(make):
+    results = make({"base": 100, "quick": 50, "never": None})
+    restless = {
+        key: run._replace(sustained=None if key[0] == "quick" and key[1] < 5 else run.sustained)
+        for key, run in results.ended.items()
+    }
+    found = {row.arm: row for row in rows(make({"base": 100, "quick": 50, "never": None}, ended=restless))}
+    first, sustained = (found["quick"].against[name] for name in ("first", "sustained"))
+    assert first.speed_up.low > 1.5 and sustained.speed_up.low < 1
+    line = dict(zip(HEAD, cells(found["quick"], 200), strict=True))
+    assert line["speed-up, first [95 %]"].startswith("1.9") and line["p, first (Holm)"] == "0.016"
+    assert (
+        line["speed-up, sustained [95 %]"].startswith("\u2264 0.")
+        and "(held: 3 of 8)" in line["speed-up, sustained [95 %]"]
+    )
+    assert dict(zip(HEAD, cells(found["base"], 200), strict=True))["speed-up, first [95 %]"] == "\u2013"
+
+
+def test_an_end_that_does_not_exist_is_not_shown_as_a_number(make):
+    for row in rows(make({"a": 50, "b": 60}, seeds=5)):
+        assert row.medians["first"].low is None and "[" not in cells(row, 200)[3]
+    for row in rows(make({"a": 50, "b": 60}, seeds=6)):
+        assert "[" in cells(row, 200)[3] and "[0" not in cells(row, 200)[3]
+
+
+def test_a_median_between_two_steps_is_shown_as_one(make):
+    times = [126, 129, 125, 130]
+    ended = {("a", seed): Ended("grokked", 180, 1.0, t, t) for seed, t in enumerate(times)}
+    (row,) = rows(make({"a": 100}, seeds=4, ended=ended))
+    assert cells(row, 200)[3] == "127.5"
+
+
+def test_a_medians_interval_reaches_to_the_evaluation_before(make):
+    (row,) = rows(make({"a": 50}, seeds=8))
+    assert row.medians["first"].low == row.range[0] - 2 and row.medians["first"].high == row.range[1]

@@ -3,7 +3,7 @@ import pytest
 
 from anglewise.errors import StoreError
 from anglewise.lab.report.page import write_report
-from anglewise.lab.report.results import load, load_run
+from anglewise.lab.report.results import load, load_run, newest
 from anglewise.lab.report.run_page import write_run_page
 from anglewise.lab.report.summary import summarise
 from anglewise.lab.report.tables import print_summary
@@ -36,13 +36,13 @@ def put(store, run_id, *, finished=True, first=30, arrays=()):
             "train_loss": 0.1,
             "test_loss": 0.2,
         }
-        for t in range(0, 101, 10)
+        for t in range(0, 101 if finished else 51, 10)
     ]
-    readings = [{"step": t, "site": "h", "name": "radius", "value": 1.0 + t} for t in range(0, 101, 10)]
+    readings = [{"step": t, "site": "h", "name": "radius", "value": 1.0 + t} for t in range(0, len(curves) * 10, 10)]
     store.append(run_id, curves, readings, arrays)
     if finished:
         outcome = {"outcome": "grokked", "steps": 100, "seconds": 2.0, "t95": 30, "t95_sustained": 40}
-        store.finish(run_id, outcome | {"first": first, "sustained": None, "threshold": 0.5, "budget": 100})
+        store.finish(run_id, outcome | {"first": first, "sustained": 40, "threshold": 0.5, "budget": 100})
 
 
 RUNS = [(f"{i:020x}", arm, seed) for i, (arm, seed) in enumerate((a, s) for a in ("x", "y'; --") for s in (0, 1))]
@@ -84,11 +84,34 @@ def test_several_experiments_need_a_choice(tmp_path):
     with Store.open(tmp_path) as store:
         for name in ("one", "two"):
             store.manifest(f"{name}-0011aabb", manifest(RUNS, name=name))
-    with pytest.raises(StoreError, match="holds 2 experiments: choose one of one-0011aabb, two-0011aabb"):
+    with pytest.raises(
+        StoreError,
+        match="holds 2 experiments: choose one with --experiment ID; newest first: two-0011aabb, one-0011aabb",
+    ):
         load(Reader(tmp_path))
     with pytest.raises(StoreError, match="unknown experiment 'oen-0011aabb': did you mean 'one-0011aabb'"):
         load(Reader(tmp_path), "oen-0011aabb")
     assert load(Reader(tmp_path), "two-0011aabb").name == "two"
+    assert newest(Reader(tmp_path)) == ("two-0011aabb", ("one-0011aabb",))
+    with Store.open(tmp_path) as store:
+        store.manifest("one-0011aabb", manifest(RUNS, name="one"))  # run again
+    assert newest(Reader(tmp_path)) == ("one-0011aabb", ("two-0011aabb",))
+
+
+def test_another_baseline_may_be_chosen_when_it_is_shown(stored):
+    assert load(stored, baseline="y'; --").baseline == "y'; --"
+    with pytest.raises(StoreError, match=r"unknown arm 'z'.* \(baseline\)$"):
+        load(stored, baseline="z")
+
+
+def test_a_run_that_two_arms_share_is_there_for_both(tmp_path):
+    with Store.open(tmp_path) as store:
+        store.manifest("demo-0011aabb", manifest([("r", "one", 0), ("r", "other", 0)]))
+        put(store, "r")
+    results = load(Reader(tmp_path))
+    assert results.ended["one", 0] == results.ended["other", 0]
+    assert results.curves["test_accuracy"]["other", 0].steps[-1] == 100
+    assert load_run(Reader(tmp_path), "r")[1] == ("one", 0)
 
 
 def test_an_empty_store_says_so():

@@ -5,10 +5,13 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from anglewise.lab.report.compare import CRITERIA, adjusted, compare, seconds_per_step, time_of
 from anglewise.lab.report.results import Ended
-from anglewise.lab.report.summary import CRITERIA, cells, columns, seconds_per_step, summarise, time_of
+from anglewise.lab.report.runs import Finish, collected
+from anglewise.lab.report.summary import cells, columns, explained, interval, ratio, summarise
 from anglewise.lab.report.tables import print_results
 from anglewise.lab.report.verdict import verdict
+from anglewise.lab.stats import Interval, PValue
 
 
 def printed(results, width=140):
@@ -25,12 +28,12 @@ def test_a_faster_arm_has_a_speed_up_above_one_and_a_slower_one_below(make):
     found = by_arm(make({"base": 100, "fast": 50, "slow": 150}))
     assert found["fast"].speed_up.low > 1 > found["slow"].speed_up.high
     assert found["base"].speed_up is None and found["base"].p is None
-    assert found["fast"].p == 2 / 256 and found["fast"].p_holm == 4 / 256
+    assert found["fast"].p == PValue(2 / 256) and found["fast"].p_holm == PValue(4 / 256)
 
 
 def test_equal_arms_have_no_speed_up(make):
     found = by_arm(make({"base": 100, "same": 100}))["same"]
-    assert found.speed_up.low < 1 < found.speed_up.high and found.p > 0.05
+    assert found.speed_up.low < 1 < found.speed_up.high and found.p.value > 0.05
 
 
 def test_diverged_and_never_count_as_the_budget(make):
@@ -70,15 +73,87 @@ def test_unknown_seconds_do_not_hide_the_steps(make):
     results = make({"base": 100, "arm": 80})
     lost = {key: run._replace(seconds=float("nan")) for key, run in results.ended.items()}
     results = make({"base": 100, "arm": 80}, ended=lost)
-    assert by_arm(results)["arm"].median == 80 or by_arm(results)["arm"].seconds is None
-    assert by_arm(results, "seconds")["arm"].mean is None
+    arm, timed = by_arm(results)["arm"], by_arm(results, "seconds")["arm"]
+    assert arm.median == 83 and np.isnan(arm.seconds)
+    assert timed.mean is None and timed.speed_up is None and np.isnan(timed.median)
+    for criterion, summary in (("first", arm), ("seconds", timed)):
+        assert not any("> 200" in cell for cell in cells(summary, results, criterion))
     assert printed(results)
 
 
-def test_only_one_side_censored_marks_a_bound(make):
-    assert by_arm(make({"base": 100, "never": None}))["never"].bound == "\u2264 "
-    assert by_arm(make({"never": None, "arm": 100}))["arm"].bound == "\u2265 "
-    assert by_arm(make({"never": None, "nor": None}))["nor"].bound == ""
+def record(**arms):
+    """Runs of arms by the steps of their crossings, by seed; None for never."""
+    rows = [
+        Finish(arm, seed, "grokked" if t else "memorised", 200, 1.0, t, t, t, t, None, 0)
+        for arm, times in arms.items()
+        for seed, t in enumerate(times)
+    ]
+    return collected(rows, baseline=next(iter(arms)), budget=200, every=10)
+
+
+@pytest.mark.parametrize(
+    ("base", "arm", "bound"),
+    [
+        ([100, 90], [50, 60], ""),
+        ([100, 90], [50, None], "\u2264 "),
+        ([None, 90], [50, 60], "\u2265 "),
+        ([None, 90], [50, None], "\u2248 "),  # each on another seed
+        ([None, 90], [None, 60], "\u2248 "),  # both on one seed
+    ],
+)
+def test_runs_that_spent_their_budget_mark_the_ratio(base, arm, bound):
+    found = compare(record(base=base, arm=arm))[1]
+    assert found.bound == bound and ratio(found).startswith(bound)
+    assert not bound or bound.strip() in explained("", 10)
+
+
+def test_where_neither_got_there_nothing_is_said_of_the_ratio():
+    never = [None] * 8
+    found = compare(record(base=never, arm=never))[1]
+    assert (found.speed_up, found.p, found.p_holm, found.pairs, found.telling) == (None, None, None, 8, 0)
+    assert ratio(found) == "\u2013 neither reached it" and "neither reached it" in explained("", 0)
+
+
+def test_a_pair_that_tells_nothing_stays_in_the_ratio_of_capped_times():
+    found = compare(record(base=[100, 100, None, 100], arm=[50, 50, None, 50]))[1]
+    assert found.speed_up.value == pytest.approx(2 ** (3 / 4)) and (found.pairs, found.telling) == (4, 3)
+
+
+def test_arms_that_tell_nothing_do_not_count_in_holms_correction():
+    never, some = [None] * 8, [50, 60, 50, 60, 50, 60, 50, 60]
+    found = compare(record(base=never, arm=some, other=never))
+    assert found[1].p_holm == found[1].p == PValue(2 / 256) and found[2].p_holm is None
+    assert [one.p_holm for one in adjusted(found)] == [one.p_holm for one in found]
+
+
+def test_the_grid_of_the_evaluations_widens_the_intervals():
+    fine = dataclasses.replace(record(base=[100] * 8, arm=[50] * 8), every=0)
+    exact, known = compare(fine)[1], compare(record(base=[100] * 8, arm=[50] * 8))[1]
+    assert exact.speed_up.low == exact.speed_up.high and known.speed_up.low < 1.9 and known.speed_up.high > 2.2
+    assert exact.mean.low == exact.mean.high and known.mean.low < 45
+    seconds = compare(record(base=[100] * 8, arm=[50] * 8), "seconds")[1]  # every 10 steps is every 0.05 s
+    assert seconds.speed_up.low == pytest.approx(known.speed_up.low)
+    assert seconds.mean.low == pytest.approx(known.mean.low / 200)
+    assert explained("Text.", 10).startswith("Evaluated every 10 steps: a crossing is known to that, and")
+    assert explained("Text.", 0).startswith("Text.")
+
+
+def test_many_pairs_say_that_p_is_an_upper_bound():
+    found = compare(record(base=[100] * 41, arm=[50] * 41))[1]
+    assert found.p == found.p_holm == PValue(1e-4, at_most=True)
+    line = cells(found, record_results(), "first")
+    assert line[6] == line[7] == "\u2264 0.00010"
+
+
+def record_results():
+    return type("Results", (), {"budget": 200, "baseline": "base"})()
+
+
+def test_an_end_that_does_not_exist_is_not_shown_as_a_number():
+    assert interval(Interval(3.0, None, None, "none")) == "3"
+    assert interval(Interval(127.5, 0.0, 200.0, "t")) == "127.5 [0\u2013200]"
+    one = compare(record(base=[100, None, None], arm=[50, None, None]))[1]
+    assert one.speed_up.low is None and ratio(one) == "\u2248 1.26"
 
 
 def test_an_unknown_criterion_is_refused(make):
@@ -98,9 +173,46 @@ def test_a_sure_gain_goes_before_a_larger_one_that_was_not_shown(make):
         ended["bold", seed] = ended["bold", seed]._replace(first=190, sustained=190)
     mixed = dataclasses.replace(results, ended=ended)
     found = by_arm(mixed)
-    assert found["bold"].speed_up.value > found["sure"].speed_up.value and found["bold"].p_holm > 0.05
+    assert found["bold"].speed_up.value > found["sure"].speed_up.value and found["bold"].p_holm.value > 0.05
     assert verdict(mixed)[0].startswith("“sure” generalised") and "Shown to be faster too" not in verdict(mixed)[0]
     assert "Shown to be faster too: “sure”." in verdict(results)[0]
+
+
+def test_the_verdict_calls_nothing_faster_whose_interval_holds_one(make):
+    """Few pairs of which half tell nothing: p may be small where the ratio is not certain, and the other way round."""
+    results = make({"base": 100, "arm": 50}, seeds=4)
+    table = summarise(results)
+    unsure = table[1].speed_up._replace(low=0.98)
+    for changes, claimed in (
+        ({"p_holm": PValue(0.01)}, True),
+        ({"p_holm": PValue(0.01), "speed_up": unsure}, False),
+        ({"p_holm": PValue(0.01), "speed_up": table[1].speed_up._replace(low=None, high=None)}, False),
+        ({"p_holm": PValue(0.06)}, False),
+    ):
+        tables = {criterion: [table[0], dataclasses.replace(table[1], **changes)] for criterion in CRITERIA}
+        assert verdict(results, tables)[0].startswith("\u201carm\u201d generalised") == claimed
+
+
+def test_the_verdict_says_which_arms_were_not_compared(make):
+    lines = verdict(make({"base": None, "arm": 50, "nor": None}))
+    assert lines[0].startswith("\u201carm\u201d generalised at least 4.0") and "counts as the budget" in lines[0]
+    assert "Not compared with the baseline: \u201cnor\u201d. There is no pair in which either arm got there" in lines[2]
+
+
+def test_the_verdict_says_that_p_is_an_upper_bound(make):
+    assert "p \u2264 0.00010 after Holm" in verdict(make({"base": 100, "fast": 50}, seeds=41))[0]
+
+
+def test_an_order_of_means_that_may_be_chance_is_said_to_be(make):
+    assert any("their order may be chance" in line for line in verdict(make({"base": 100, "same": 100})))
+    assert not any("chance" in line for line in verdict(make({"base": 100, "fast": 50})))
+
+
+def test_no_arm_leads_a_criterion_that_no_run_met(make):
+    results = make({"base": 100, "fast": 50})
+    ended = {key: run._replace(sustained=None) for key, run in results.ended.items()}
+    line = next(line for line in verdict(dataclasses.replace(results, ended=ended)) if "smallest" in line)
+    assert "sustained" not in line and line.startswith("By first crossing and seconds alike")
 
 
 def test_the_verdict_claims_nothing_where_nothing_was_shown(make):
@@ -141,7 +253,7 @@ def test_rankings_that_depend_on_the_criterion_are_said_to(make):
 def test_a_narrow_terminal_loses_no_number_and_no_missing_run(make, width):
     text = printed(make({"a-rather-long-baseline-name": 140, "arm": None}, missing=[("arm", 1)]), width)
     assert text.count("7 of 8 runs") == 3 and text.count("1 missing") == 3 and "\u2026" not in text
-    assert text.count("[68\u2013100 %]") == 3 and "8/8" in text and "> 200" in text
+    assert text.count("[63\u2013100 %]") == 3 and "8/8" in text and "> 200" in text
 
 
 def test_hostile_names_stay_text_in_a_terminal(make):

@@ -17,7 +17,12 @@ class Shelf:
         self.runs = {f"{i:020x}": run for i, run in enumerate(runs)}
         listed = [{"run_id": i, "arm": arm, "seed": seed} for i, (arm, seed, _) in self.runs.items()]
         listed += [{"run_id": f"f{i:019x}", "arm": "late", "seed": i} for i in range(unfinished)]
-        self.manifest = {"name": name, "spec": {"task": {"is": task}, "training": training}, "runs": listed}
+        self.manifest = {
+            "experiment_id": f"{name}-0",
+            "name": name,
+            "spec": {"task": {"is": task}, "training": training},
+            "runs": listed,
+        }
 
     def experiments(self):
         return [self.manifest]
@@ -25,16 +30,16 @@ class Shelf:
     def query(self, sql):
         rows = []
         if "FROM runs" in sql:
-            rows = [{"run_id": i, "t95_sustained": time} for i, (*_, time) in self.runs.items()]
+            rows = [{"arm": arm, "seed": seed, "t95_sustained": time} for arm, seed, time in self.runs.values()]
         elif "FROM curves" in sql:
-            for i, (*_, time) in self.runs.items():
+            for arm, seed, time in self.runs.values():
                 for step in range(0, int(min(time or BUDGET, BUDGET / 2)) + 1, 20):
                     values = {"train_loss": 1 / (step + 1), "test_loss": 3.0, "test_accuracy": None}
-                    rows.append({"run_id": i, "step": step, **values})
+                    rows.append({"arm": arm, "seed": seed, "step": step, **values})
         else:
             rows = [
-                {"run_id": i, "site": "h", "name": "radius", "step": step, "value": 1.23456789 + step}
-                for i in self.runs
+                {"arm": arm, "seed": seed, "site": "h", "name": "radius", "step": step, "value": 1.23456789 + step}
+                for arm, seed, _ in self.runs.values()
                 for step in range(0, 101, 40)
             ]
         return pa.Table.from_pylist(rows)

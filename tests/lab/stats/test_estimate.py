@@ -1,29 +1,31 @@
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
-from anglewise.lab.stats import bootstrap_interval, censored_median, wilson
-
-
-def wilson_reference(k, n, z=1.959963984540054):
-    p = k / n
-    half = z * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-    return (p + z * z / (2 * n) - half) / (1 + z * z / n), (p + z * z / (2 * n) + half) / (1 + z * z / n)
+from anglewise.lab.stats import censored_median, mean_interval, median_interval, share
+from anglewise.lab.stats.estimate import shared_rounding
 
 
 @given(st.integers(1, 200).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
-def test_wilson_matches_its_formula_and_contains_the_share(pair):
+def test_the_ends_of_a_share_leave_two_and_a_half_percent_on_either_side(pair):
     k, n = pair
-    found = wilson(k, n)
-    np.testing.assert_allclose((found.low, found.high), wilson_reference(k, n), atol=1e-12)
-    assert 0 <= found.low <= found.value + 1e-12 and found.value - 1e-12 <= found.high <= 1
+    found = share(k, n)
+    assert 0 <= found.low <= found.value <= found.high <= 1 and found.low < found.high
+    assert (found.low == 0) == (k == 0) and (found.high == 1) == (k == n)
+    if k:
+        assert stats.binom.sf(k - 1, n, found.low) == pytest.approx(0.025, rel=1e-6)
+    if k < n:
+        assert stats.binom.cdf(k, n, found.high) == pytest.approx(0.025, rel=1e-6)
 
 
 @pytest.mark.parametrize(("k", "n"), [(0, 0), (-1, 3), (4, 3)])
-def test_wilson_refuses_impossible_counts(k, n):
+def test_a_share_refuses_impossible_counts(k, n):
     with pytest.raises(ValueError, match="expected 0 <= successes <= n"):
-        wilson(k, n)
+        share(k, n)
 
 
 @pytest.mark.parametrize(
@@ -59,36 +61,78 @@ def test_the_median_refuses(times, text):
         censored_median(times)
 
 
-def test_equal_values_fall_back_to_the_percentile_interval():
-    found = bootstrap_interval([np.full(8, 200.0)], np.mean)
-    assert found == (200.0, 200.0, 200.0, "percentile")
+def order_statistics(times, grid=0.0):
+    """The interval of a median, spelled out."""
+    ordered, n = sorted(math.inf if t is None else t for t in times), len(times)
+    ranks = [k for k in range(1, n + 1) if stats.binom.cdf(k - 1, n, 0.5) <= 0.025]
+    return (max(ordered[max(ranks) - 1] - grid, 0), ordered[n - max(ranks)]) if ranks else (None, None)
 
 
-def test_spread_values_get_bca():
-    found = bootstrap_interval([np.arange(10.0)], np.mean)
-    assert found.method == "bca" and found.low < 4.5 < found.high
+@given(st.lists(st.one_of(st.none(), st.integers(1, 30)), min_size=1, max_size=40), st.sampled_from([0, 2, 50]))
+def test_the_ends_of_a_median_are_order_statistics_also_where_some_are_beyond_the_budget(times, grid):
+    found = median_interval(times, grid=grid)
+    assert (found.low, found.high) == order_statistics(times, grid)
+    assert found.value == (math.inf if censored_median(times) is None else censored_median(times))
+    assert found.low is None or found.low <= found.value <= found.high
 
 
-def test_one_value_has_no_interval():
-    assert bootstrap_interval([np.array([3.0])], np.mean) == (3.0, None, None, "none")
+@pytest.mark.parametrize("n", [2, 5, 30])
+def test_the_mean_of_numbers_that_are_all_given_has_students_interval(n):
+    values = np.random.default_rng(n).normal(5, 2, n)
+    found, t = mean_interval(values, n), stats.ttest_1samp(values, 0).confidence_interval()
+    assert found.method == "t"
+    np.testing.assert_allclose([found.low, found.high], [t.low, t.high])
 
 
-def test_equal_input_gives_equal_output():
-    data = [np.random.default_rng(5).normal(size=20)]
-    assert bootstrap_interval(data, np.mean) == bootstrap_interval(data, np.mean)
-    assert bootstrap_interval(data, np.mean, seed=1) != bootstrap_interval(data, np.mean)
+def test_students_interval_is_that_of_a_table():
+    found = mean_interval([1.0, 2.0, 3.0], 3)  # t = 4.303 with two degrees of freedom
+    assert (found.value, found.low, found.high) == (
+        2,
+        pytest.approx(2 - 2.4841, abs=1e-4),
+        pytest.approx(4.4841, abs=1e-4),
+    )
 
 
-@pytest.mark.parametrize("samples", [[np.empty(0)], [np.ones(2), np.ones(3)]])
-def test_bootstrap_refuses_empty_or_unequal_samples(samples):
-    with pytest.raises(ValueError, match="samples of one length"):
-        bootstrap_interval(samples, np.mean)
+def test_a_mean_with_zeros_has_the_errors_of_its_two_parts_put_together():
+    found = mean_interval([4.0, 5.0, 6.0], 8)
+    p, m = share(3, 8), mean_interval([4.0, 5.0, 6.0], 3)
+    assert found.method == "share and t" and found.value == 15 / 8
+    assert (found.value - found.low) ** 2 == pytest.approx((5 * (p.value - p.low)) ** 2 + (3 / 8 * (5 - m.low)) ** 2)
+    assert (found.high - found.value) ** 2 == pytest.approx((5 * (p.high - p.value)) ** 2 + (3 / 8 * (m.high - 5)) ** 2)
+    assert found.low < min(p.low * m.value, p.value * m.low) and found.high > max(p.high * m.value, p.value * m.high)
 
 
-def test_the_interval_covers_the_true_mean_about_as_often_as_it_says():
-    rng = np.random.default_rng(0)
-    hits = 0
-    for _ in range(200):
-        found = bootstrap_interval([rng.normal(5, 1, 30)], np.mean, resamples=499)
-        hits += found.low <= 5 <= found.high
-    assert 0.89 <= hits / 200 <= 0.99
+def test_the_mean_of_negative_numbers_is_that_of_positive_ones_turned_round():
+    one, other = mean_interval([4.0, 5.0, 7.0], 8), mean_interval([-4.0, -5.0, -7.0], 8)
+    np.testing.assert_allclose([other.low, other.high], [-one.high, -one.low])
+
+
+def test_of_zeros_alone_only_the_share_is_known():
+    found = mean_interval([], 5, bounds=(0.0, 10.0))
+    assert found == (0.0, 0.0, 10 * share(0, 5).high, "share")
+
+
+def test_rounding_that_is_shared_does_not_average_out():
+    half = [mean_interval([5.0] * n, n, shared=1.0).high - 5 for n in (3, 300)]
+    np.testing.assert_allclose(half, 1.96, atol=1e-3)
+    half = [mean_interval([5.0] * n, n, least=1.0).high - 5 for n in (3, 300)]
+    assert half[0] > 2 and half[1] < 0.12
+
+
+@pytest.mark.parametrize(("part", "n"), [([3.0], 1), ([3.0], 4), ([], 4)])
+def test_too_few_numbers_have_no_interval(part, n):
+    found = mean_interval(part, n)
+    assert (found.value, found.low, found.high, found.method) == (sum(part) / n, None, None, "none")
+
+
+@pytest.mark.parametrize(("part", "n"), [([], 0), ([1.0, 2.0], 1)])
+def test_a_mean_of_more_numbers_than_there_are_is_refused(part, n):
+    with pytest.raises(ValueError, match="expected at most n numbers and n >= 1, got"):
+        mean_interval(part, n)
+
+
+def test_rounding_is_shared_where_times_do_not_spread_over_the_grid():
+    ten = np.full(4, 10.0)
+    assert shared_rounding(np.array([50.0, 60.0, 50.0, 60.0]), ten) == pytest.approx(10 / math.sqrt(12))
+    assert not shared_rounding(np.array([50.0, 60.0, 70.0, 80.0]), ten).any()
+    assert not shared_rounding(np.array([50.0] * 4), 0 * ten).any() and not shared_rounding(ten[:0], ten[:0]).size

@@ -59,25 +59,43 @@ def root(tmp_path):
 
 
 def test_runs_lists_every_run_whether_it_ended_or_not(root):
-    columns = "run_id, experiment, arm, seed, outcome, steps, seconds, t95, t95_sustained"
-    found = Reader(root).query("SELECT * FROM runs ORDER BY run_id")
-    assert ", ".join(found.column_names) == columns
+    columns = "experiment, run_id, arm, seed, outcome, steps, seconds, t95, t95_sustained"
+    found = Reader(root).query(f"SELECT {columns} FROM runs ORDER BY run_id, experiment")
+    first, second = (
+        [
+            (name, "a0", "adamw", 0, "grokked", 10, 1.5, 10, None),
+            (name, "a1", "adamw", 1, None, 10, None, None, None),
+            (name, "b0", "angle's", 0, None, 10, None, None, None),
+        ]
+        for name in ("first", "second")
+    )
     assert [tuple(row.values()) for row in found.to_pylist()] == [
-        ("a0", "first", "adamw", 0, "grokked", 10, 1.5, 10, None),
-        ("a1", "first", "adamw", 1, None, 10, None, None, None),
-        ("b0", "first", "angle's", 0, None, 10, None, None, None),
-        ("b1", "second", "angle's", 1, None, None, None, None, None),
-        ("c", "gone", "lost", 5, None, None, None, None, None),
+        *(row for pair in zip(first, second, strict=True) for row in pair),
+        ("second", "b1", "angle's", 1, None, None, None, None, None),
+        ("gone", "c", "lost", 5, None, None, None, None, None),
     ]
 
 
+def test_one_experiment_alone_can_be_asked(root):
+    opened = Reader(root)
+    assert opened.query("SELECT count(*) AS n FROM runs", "first-id").to_pylist() == [{"n": 3}]
+    assert opened.query("SELECT count(*) AS n FROM curves", "second-id").to_pylist() == [{"n": 6}]
+    with pytest.raises(StoreError, match=r"^unknown experiment 'firs-id': did you mean 'first-id'\?"):
+        opened.query("SELECT 1 FROM runs", "firs-id")
+
+
+def test_the_specification_is_there_as_json(root):
+    sql = "SELECT DISTINCT run_id, spec->>'$.arm.name' AS arm FROM runs WHERE spec IS NOT NULL"
+    assert Reader(root).query(sql).to_pylist() == [{"run_id": "c", "arm": "lost"}]
+
+
 def test_rows_come_from_segments_and_tails_alike(root):
-    found = Reader(root).query("SELECT * FROM curves ORDER BY run_id, step").to_pylist()
+    found = Reader(root).query("SELECT * FROM curves ORDER BY run_id, step", "first-id").to_pylist()
     assert [(row["run_id"], row["arm"], row["seed"], row["step"]) for row in found] == [
         (run_id, arm, seed, step) for run_id, arm, seed in RUNS[:3] for step in (0, 10)
     ]
     assert found[0]["test_loss"] is None and math.isnan(found[1]["train_loss"])
-    readings = Reader(root).query("SELECT * FROM readings").to_pylist()
+    readings = Reader(root).query("SELECT * FROM readings", "first-id").to_pylist()
     assert [(row["run_id"], row["site"], row["value"]) for row in readings] == [
         (run_id, "hidden.0.pre", math.inf) for run_id, _, _ in RUNS[:3]
     ]
@@ -99,10 +117,11 @@ def test_one_run_by_its_identity(root):
 def test_column_types_do_not_depend_on_what_is_there(root, tmp_path):
     Store.open(tmp_path / "empty").close()
     expected = {
-        "runs": "VARCHAR VARCHAR VARCHAR BIGINT VARCHAR BIGINT DOUBLE BIGINT BIGINT",
-        "curves": "VARCHAR VARCHAR BIGINT BIGINT DOUBLE DOUBLE DOUBLE DOUBLE",
-        "readings": "VARCHAR VARCHAR BIGINT BIGINT VARCHAR VARCHAR DOUBLE",
-        "arrays": "VARCHAR VARCHAR BIGINT BIGINT VARCHAR VARCHAR VARCHAR FLOAT[]",
+        "runs": "VARCHAR VARCHAR VARCHAR VARCHAR BIGINT VARCHAR BIGINT DOUBLE BIGINT BIGINT DOUBLE "
+        "BIGINT BIGINT BIGINT BIGINT BIGINT BIGINT VARCHAR",
+        "curves": "VARCHAR VARCHAR VARCHAR BIGINT BIGINT DOUBLE DOUBLE DOUBLE DOUBLE",
+        "readings": "VARCHAR VARCHAR VARCHAR BIGINT BIGINT VARCHAR VARCHAR DOUBLE",
+        "arrays": "VARCHAR VARCHAR VARCHAR BIGINT BIGINT VARCHAR VARCHAR VARCHAR FLOAT[]",
         "experiments": "VARCHAR VARCHAR VARCHAR VARCHAR BIGINT",
     }
     for store in (root, tmp_path / "empty"):
@@ -136,7 +155,9 @@ def test_an_error_in_the_sql_is_one_line_that_lists_the_views(root):
         ("SELEC 1", "Parser Error: syntax error at or near"),
         ("SELECT arm::INT FROM runs", "Conversion Error: Could not convert string"),
     ]:
-        with pytest.raises(StoreError, match=rf"{reason}.* -- views: runs\(run_id, experiment, arm, seed") as caught:
+        with pytest.raises(
+            StoreError, match=rf"{reason}.* -- views: runs\(experiment_id, experiment, run_id, arm, seed"
+        ) as caught:
             Reader(root).query(sql)
         assert "\n" not in str(caught.value)
 
@@ -256,4 +277,75 @@ def test_a_run_that_is_rewound_while_it_is_read_is_read_again(root, monkeypatch)
         return real(segment)
 
     monkeypatch.setattr(reader, "read", once_missing)
-    assert Reader(root).query("SELECT count(*) AS n FROM curves").to_pylist() == [{"n": 6}]
+    assert Reader(root).query("SELECT count(*) AS n FROM curves", "first-id").to_pylist() == [{"n": 6}]
+
+
+RULE = {"budget": 40, "every": 10, "threshold": 0.9, "sustain": 2, "further": -1, "measure_every": 0}
+
+
+def ruled(name, runs=(("r", "adamw", 0),), **rule):
+    return manifest(name, runs) | {"spec": {"training": RULE | rule}}
+
+
+@pytest.fixture
+def judged(tmp_path):
+    """One run to step 40, in experiments that look at it differently; it crosses .9 at 20 and falls below at 40."""
+    with Store.open(tmp_path / "store") as store:
+        for name, rule in (
+            ("whole", {}),
+            ("short", {"budget": 20}),
+            ("coarse", {"every": 20}),
+            ("low", {"sustain": 1}),
+        ):
+            store.manifest(f"{name}-id", ruled(name, **rule))
+        store.manifest("longer-id", ruled("longer", budget=60))
+        store.manifest("finer-id", ruled("finer", every=5))
+        store.begin("r", {"seed": 0}, {})
+        values = {0: 0.1, 10: 0.5, 20: 0.92, 30: 0.96, 40: 0.3}
+        store.append("r", [curve(step, value) for step, value in values.items()], [])
+        ended = {"outcome": "grokked", "steps": 40, "first": 20, "sustained": 20, "t95": 30, "t95_sustained": None}
+        trained = {"trained": 40, "trained_seconds": 8.0, "seconds": 8.0, "every": 10, "readings": [], "rule": RULE}
+        store.finish("r", ended | {"threshold": 0.9, "budget": 40, "t_capped": 20} | trained)
+    return Reader(tmp_path / "store")
+
+
+def test_each_experiment_judges_a_run_by_its_own_rule(judged):
+    columns = "experiment, outcome, steps, seconds, first, sustained, t95, t_capped, budget, every, trained"
+    found = {
+        row.pop("experiment"): tuple(row.values()) for row in judged.query(f"SELECT {columns} FROM runs").to_pylist()
+    }
+    assert found == {
+        "whole": ("grokked", 40, 8.0, 20, 20, 30, 20, 40, 10, 40),
+        "short": ("reached-not-held", 20, 4.0, 20, None, None, 20, 20, 10, 40),
+        "coarse": ("reached-not-held", 40, 8.0, 20, None, None, 20, 40, 20, 40),
+        "low": ("grokked", 40, 8.0, 20, 20, 30, 20, 40, 10, 40),
+        "longer": (None, 40, None, None, None, None, None, 60, 10, 40),
+        "finer": (None, 40, None, None, None, None, None, 40, 5, 40),
+    }
+
+
+def test_each_experiment_sees_the_evaluations_that_it_asked_for(judged):
+    found = {}
+    for row in judged.query("SELECT experiment_id, step FROM curves ORDER BY step").to_pylist():
+        found.setdefault(row["experiment_id"].removesuffix("-id"), []).append(row["step"])
+    assert found["short"] == [0, 10, 20] and found["coarse"] == [0, 20, 40]
+    assert found["whole"] == found["longer"] == [0, 10, 20, 30, 40]
+
+
+def test_a_store_of_before_is_read_and_its_labels_are_those_of_today(tmp_path):
+    """PROTOCOL 2: no rule in the outcome, the training in the spec, 'memorised' also for what reached the threshold."""
+    with Store.open(tmp_path / "store") as store:
+        store.manifest("old-id", manifest("old", [("r", "adamw", 0), ("s", "adamw", 1)]) | {"spec": {"training": RULE}})
+        for run_id, first in (("r", 20), ("s", None)):
+            store.begin(run_id, {"experiment": "old", "arm": {"name": "adamw"}, "training": RULE, "seed": 0}, {})
+            store.append(run_id, [curve(step) for step in (0, 10, 20, 30, 40)], [])
+            ended = {"outcome": "memorised", "steps": 40, "seconds": 1.0, "t95": first, "t95_sustained": None}
+            store.finish(run_id, ended | {"threshold": 0.9, "first": first, "sustained": None, "budget": 40})
+    found = Reader(tmp_path / "store").query(
+        "SELECT run_id, outcome, first, t_capped, trained FROM runs ORDER BY run_id"
+    )
+    assert [tuple(row.values()) for row in found.to_pylist()] == [
+        ("r", "reached-not-held", 20, 20, 40),
+        ("s", "memorised", None, 40, 40),
+    ]
+    assert Reader(tmp_path / "store").query("SELECT count(*) AS n FROM curves").to_pylist() == [{"n": 10}]

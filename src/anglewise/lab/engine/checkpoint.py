@@ -1,4 +1,4 @@
-"""Training states on disk: safetensors, written beside and renamed, so that one is either whole or absent."""
+"""Training states on disk: named arrays with a checksum, written beside and renamed, so that one is whole or absent."""
 
 from __future__ import annotations
 
@@ -11,10 +11,9 @@ from typing import Any
 
 import jax
 import numpy as np
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
 
 from anglewise.errors import StoreError
+from anglewise.lab.arrays import header_of, pack, unpack
 
 
 def named(tree: Any) -> dict[str, np.ndarray]:
@@ -28,12 +27,11 @@ def write(path: Path, state: Any, note: Mapping[str, Any]) -> None:
     Raises:
         StoreError: If the disk does not take it.
     """
-    arrays = {name: np.array(x, order="C") for name, x in named(state).items()}
     beside = path.with_suffix(".tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with beside.open("wb") as file:
-            file.write(save(arrays, metadata={"note": json.dumps(note)}))
+            file.write(pack(named(state), note))
             file.flush()
             os.fsync(file.fileno())
         beside.replace(path)
@@ -52,11 +50,12 @@ def write(path: Path, state: Any, note: Mapping[str, Any]) -> None:
 
 
 def note_of(path: Path) -> dict[str, Any] | None:
-    """The note of a checkpoint, or None if the file is absent or damaged."""
+    """The note of a checkpoint, or None if the file is absent or damaged anywhere."""
     try:
-        with safe_open(path, framework="numpy") as file:
-            return json.loads((file.metadata() or {})["note"])
-    except (OSError, SafetensorError, KeyError, ValueError):
+        data = path.read_bytes()
+        unpack(data)
+        return dict(json.loads(header_of(data)["note"]))
+    except (OSError, KeyError, ValueError, TypeError):
         return None
 
 
@@ -64,22 +63,29 @@ def read(path: Path, like: Any) -> Any:
     """A state shaped like `like` (arrays or shapes), from a checkpoint whose note was readable.
 
     Raises:
-        StoreError: If the file holds other arrays than expected.
+        StoreError: If the file holds other arrays than expected, or is damaged.
     """
     try:
-        with safe_open(path, framework="numpy") as file:
-            found = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (OSError, SafetensorError) as error:
+        arrays, _ = unpack(path.read_bytes())
+    except (OSError, ValueError) as error:
         raise StoreError(f"cannot read the checkpoint {path}: {error}. Delete it and run again") from error
+    return shaped(arrays, like, f"the checkpoint {path}")
+
+
+def shaped(arrays: Mapping[str, np.ndarray], like: Any, what: str) -> Any:
+    """Arrays by path, in the structure of `like` (arrays or shapes).
+
+    Raises:
+        StoreError: If one is missing, or has another shape or type than expected.
+    """
 
     def take(key_path: Any, leaf: Any) -> Any:
         name = jax.tree_util.keystr(key_path)
-        value = found.get(name)
+        value = arrays.get(name)
         if value is None or value.shape != leaf.shape or value.dtype != leaf.dtype:
             got = "nothing" if value is None else f"{value.dtype}{list(value.shape)}"
             raise StoreError(
-                f"the checkpoint {path} holds {got} for {name}, expected {leaf.dtype}{list(leaf.shape)}: "
-                "delete it and run again"
+                f"{what} holds {got} for {name}, expected {leaf.dtype}{list(leaf.shape)}: delete it and run again"
             )
         return value
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import jax
@@ -21,9 +22,8 @@ from anglewise.lab.engine import checkpoint
 from anglewise.lab.engine.layout import Layout, tree_bytes
 from anglewise.lab.engine.rng import stream
 from anglewise.lab.engine.step import Member, Program, State
-from anglewise.lab.look import Earlier, Reading
-from anglewise.lab.outcome import stop_step
-from anglewise.lab.spec import Run, Training, to_json
+from anglewise.lab.look import Earlier, Reading, named_parameters
+from anglewise.lab.spec import Run, Training
 
 MEMBERS: Any = Member(0, 0, 0, 0)  # type: ignore[arg-type]
 STATES: Any = State(None, 0, 0, 0)  # type: ignore[arg-type]
@@ -42,16 +42,43 @@ class Structure(NamedTuple):
     training: Training
 
 
+class Kept(NamedTuple):
+    """A member's state as named arrays: its weights, named as in the network, and all else that going on needs."""
+
+    step: int
+    weights: dict[str, np.ndarray]
+    rest: dict[str, np.ndarray]
+
+
 class Rows(NamedTuple):
-    """What one member showed in one segment, and (as `history`) since its start."""
+    """What one member showed in one segment, and (as `history`) since its start; `kept` once it has ended."""
 
     run: Run
     curves: list[dict[str, Any]]
     readings: list[dict[str, Any]]
     arrays: list[dict[str, Any]]
-    ended: bool
+    kept: Kept | None
     history: dict[str, np.ndarray]
     seconds: float
+
+    @property
+    def ended(self) -> bool:
+        """Whether the run trains no further."""
+        return self.kept is not None
+
+
+class Watch(NamedTuple):
+    """How members are evaluated, beyond what their experiment's own rule asks for.
+
+    Attributes:
+        every: Steps between evaluations; divides the rule's.
+        stops: Further steps that are evaluated: budgets off that grid.
+        least: Steps to train at least; what has been trained once is trained again whole.
+    """
+
+    every: int
+    stops: tuple[int, ...] = ()
+    least: int = 0
 
 
 def structure_of(run: Run) -> Structure:
@@ -161,9 +188,10 @@ class Population:
     each new size is compiled anew.
     """
 
-    def __init__(self, runs: Sequence[Run], compiled: Compiled):
-        """Place members; :meth:`begin` or :meth:`restore` gives them weights."""
-        self.compiled, self.training = compiled, runs[0].training
+    def __init__(self, runs: Sequence[Run], compiled: Compiled, watch: Watch | None = None):
+        """Place members; :meth:`begin`, :meth:`restore` or :meth:`go_on` gives them weights."""
+        self.compiled, self.training, self.rule = compiled, runs[0].training, runs[0].training.rule
+        self.watch = watch or Watch(self.rule.every)
         self.runs = list(runs)
         self.live = np.ones(len(runs), bool)
         self.seconds = np.zeros(len(runs))
@@ -198,12 +226,14 @@ class Population:
 
     def targets(self) -> list[int]:
         """Steps of the next evaluations: a segment's worth, and no further than the next measurement."""
-        every, budget, due = self.training.every, self.training.budget, self.training.measure_every
-        first = [0] if self.step < 0 else []
-        grid = range(max(self.step, 0) // every * every + every, budget + every, every)
-        steps = (first + [min(step, budget) for step in grid])[: self.compiled.length]
-        stops = [i for i, step in enumerate(steps) if due and step % due == 0]
-        return steps[: stops[0] + 1] if stops else steps
+        every, due, most = self.watch.every, self.rule.measure_every, max(self.rule.budget, self.watch.least)
+        first = (self.step // every + 1) * every
+        grid = range(first, first + self.compiled.length * every, every)
+        stops = (*self.watch.stops, self.rule.budget, most)
+        steps = sorted({step for step in (*grid, *stops) if self.step < step <= most})
+        steps = ([0, *steps] if self.step < 0 and 0 not in steps else steps)[: self.compiled.length]
+        ends = [i for i, step in enumerate(steps) if due and step % due == 0]
+        return steps[: ends[0] + 1] if ends else steps
 
     def advance(self) -> list[Rows]:
         """Train one segment; returns every live member's rows and retires those that have ended."""
@@ -220,19 +250,31 @@ class Population:
         live = [int(i) for i in np.flatnonzero(self.live)]
         measured = self._measured(live)
         shown = [self._show(i, targets, rows["readings"], measured[i]) for i in live]
-        self.live[[i for i in live if self._end(i) is not None]] = False
+        self._retire()
+        return shown
+
+    def settled(self) -> list[Rows]:
+        """Members that have ended before anything is trained, since they went on from a state beyond their end."""
+        live = [int(i) for i in np.flatnonzero(self.live) if self.steps.size and self._end(int(i)) is not None]
+        shown = [self._show(i, [], {}, {}) for i in live]
+        self._retire()
+        return shown
+
+    def _retire(self) -> None:
+        if not self.steps.size:
+            return
+        self.live[[int(i) for i in np.flatnonzero(self.live) if self._end(int(i)) is not None]] = False
         if self.compiled.layout.batched and 0 < 2 * self.live.sum() <= len(self.runs):
             self._keep(np.flatnonzero(self.live))
-        return shown
 
     def _measured(self, live: list[int]) -> dict[int, dict[Any, np.ndarray]]:
         """Each live member's values of the readings that are due now: all of them where its run ends here."""
-        due, step, readings = self.training.measure_every, self.step, self.compiled.readings
-        if not readings or not due or (step % due and step < self.training.budget):
-            return {i: {} for i in live}
-        regular = tuple(reading for reading in readings if step % due == 0 and step // due % reading.every == 0)
-        last = [i for i in live if self._end(i) == step]
+        due, step, readings = self.rule.measure_every, self.step, self.compiled.readings
         found: dict[int, dict[Any, np.ndarray]] = {i: {} for i in live}
+        last = [i for i in live if self._end(i) == step] if readings and due else []
+        regular = tuple(r for r in readings if due and step % due == 0 and step // due % r.every == 0)
+        if not regular and not last:
+            return found
         for some, members in ((regular, live), (tuple(r for r in readings if r not in regular), last)):
             if not some or not members:
                 continue
@@ -240,44 +282,53 @@ class Population:
                 values = self.compiled.measure(some, self.member, self.state, self.past)
             for i in members:
                 found[i] |= {name: x[i] if self.compiled.layout.batched else x for name, x in values.items()}
-        self.past = (Earlier(_copied(self.state.params), self.state.step + 0), self.past[0])
+        if step % due == 0:  # a measurement between two regular ones is none that the next is compared with
+            self.past = (Earlier(_copied(self.state.params), self.state.step + 0), self.past[0])
         return found
 
     def _show(self, index: int, targets: list[int], readings: Any, measured: dict[Any, np.ndarray]) -> Rows:
-        """One member's rows of this segment, cut at the step where its run ended."""
-        end = self._end(index)
-        keep = [i for i, step in enumerate(targets) if end is None or step <= end]
+        """One member's rows of this segment."""
         offset = len(self.steps) - len(targets)
         curves = [
-            {"step": targets[i], **{name: float(self.curves[name][index, offset + i]) for name in CURVES}} for i in keep
+            {"step": step, **{name: float(self.curves[name][index, offset + i]) for name in CURVES}}
+            for i, step in enumerate(targets)
         ]
         found = [
-            {"step": targets[i], "site": site, "name": name, "value": float(values[index][i])}
-            for i in keep
+            {"step": step, "site": site, "name": name, "value": float(values[index][i])}
+            for i, step in enumerate(targets)
             for (site, name), values in readings.items()
         ]
         arrays: list[dict[str, Any]] = []
-        for (site, name), value in measured.items() if len(keep) == len(targets) else ():
+        for (site, name), value in measured.items():
             row = {"step": targets[-1], "site": site, "name": name}
             if value.ndim:
                 arrays.append(row | {"shape": ",".join(map(str, value.shape)), "values": value.ravel()})
             else:
                 found.append(row | {"value": float(value)})
-        whole = offset + len(keep)
-        history = {"step": self.steps[:whole], **{name: self.curves[name][index, :whole] for name in CURVES}}
-        return Rows(self.runs[index], curves, found, arrays, end is not None, history, float(self.seconds[index]))
+        history = {"step": self.steps, **{name: self.curves[name][index] for name in CURVES}}
+        kept = None if self._end(index) is None else self._kept(index)
+        return Rows(self.runs[index], curves, found, arrays, kept, history, float(self.seconds[index]))
 
     def _end(self, index: int) -> int | None:
-        """The step at which a run ends: diverged, shown enough, or budget spent; None while it goes on."""
-        rule = self.training
-        broken = self.steps[~np.isfinite(self.curves["train_loss"][index])][:1]
-        enough = stop_step(
-            self.steps, self.curves["test_accuracy"][index], threshold=rule.threshold, sustain=rule.sustain,
-            further=None if rule.further < 0 else rule.further, measure=rule.measure_every,
-        )  # fmt: skip
-        spent = [rule.budget] if self.step >= rule.budget else []
-        ends = [*(int(step) for step in broken), *([] if enough is None else [enough]), *spent]
-        return min(ends, default=None)
+        """The step at which a run ends by its rule; None while it goes on, or has not trained again what it had."""
+        loss = self.curves["train_loss"][index]
+        end = self.rule.end(self.steps, self.curves["test_accuracy"][index], loss)
+        return end if self.step >= self.watch.least or not np.isfinite(loss[-1:]).all() else None
+
+    def _kept(self, index: int) -> Kept:
+        """One member's state as named arrays."""
+        state, past = self.state, self.past
+        if self.compiled.layout.batched:
+            step, *moving = state
+            state = State(step, *jax.tree.map(lambda x: x[index], moving))
+            past = tuple(Earlier(jax.tree.map(lambda x: x[index], was.params), was.step) for was in past)  # type: ignore[assignment]
+        weights, rest = jax.device_get((named_parameters(state.params), self._rest(state, past)))
+        return Kept(self.step, dict(weights), checkpoint.named(rest))
+
+    def _rest(self, state: Any, past: Any) -> dict[str, Any]:
+        """What going on needs beside the weights; weights at earlier measurements only where something reads them."""
+        earlier = {"past": past} if self.compiled.readings else {}
+        return {"order": state.order, "memory": state.memory} | earlier
 
     def _keep(self, rows: np.ndarray) -> None:
         """Go on with the members at `rows` alone (of a batched program)."""
@@ -289,12 +340,52 @@ class Population:
         self.state = State(step, *jax.tree.map(lambda x: x[rows], moving))
         self.past = tuple(Earlier(jax.tree.map(lambda x: x[rows], was.params), was.step) for was in self.past)  # type: ignore[assignment]
 
-    def save(self, path: Path) -> None:
-        """Write everything that going on needs."""
-        looks = len(self.steps)
-        described = [to_json(reading) for reading in self.compiled.readings]
-        note = {"runs": [run.run_id for run in self.runs], "looks": looks, "readings": described}
-        checkpoint.write(path, self._saved((self.state, self.past), self.steps, self.curves, self.seconds), note)
+    def save(self, path: Path, note: Mapping[str, Any] = MappingProxyType({})) -> None:
+        """Write everything that going on needs, with a note: the caller's, the members, how they are watched."""
+        own = {"runs": [run.run_id for run in self.runs], "looks": len(self.steps), **self.watch._asdict()}
+        checkpoint.write(
+            path, self._saved((self.state, self.past), self.steps, self.curves, self.seconds), {**note, **own}
+        )
+
+    def go_on(
+        self, kept: Sequence[Kept], histories: Sequence[Mapping[str, np.ndarray]], seconds: Sequence[float]
+    ) -> None:
+        """Go on from where each member once ended.
+
+        Args:
+            kept: The state of each, all at one step.
+            histories: Evaluations of each so far, at equal steps.
+            seconds: Training seconds of each so far.
+
+        Raises:
+            StoreError: If a state is not one of these runs.
+        """
+        self.begin()
+        states, pasts = [], []
+        with arithmetic(self.training):
+            for i, own in enumerate(kept):
+                state, past = self.state, self.past
+                if self.compiled.layout.batched:
+                    state = State(state.step, *jax.tree.map(lambda x, i=i: x[i], tuple(state[1:])))
+                    past = tuple(Earlier(jax.tree.map(lambda x, i=i: x[i], w.params), w.step) for w in past)  # type: ignore[assignment]
+                params = _from_names(own.weights, state.params)
+                rest = checkpoint.shaped(own.rest, self._rest(state, past), "the kept state")
+                rest = jax.tree.map(jnp.asarray, rest)
+                states.append((rest["order"], params, rest["memory"]))
+                pasts.append(rest.get("past", past))
+            step = jnp.asarray(kept[0].step, jnp.int32)
+            if self.compiled.layout.batched:
+                self.state = State(step, *jax.tree.map(lambda *xs: jnp.stack(xs), *states))
+                stacked = [
+                    Earlier(jax.tree.map(lambda *xs: jnp.stack(xs), *(p[k].params for p in pasts)), pasts[0][k].step)
+                    for k in range(2)
+                ]
+                self.past = (stacked[0], stacked[1])
+            else:
+                self.state, self.past = State(step, *states[0]), pasts[0]
+        self.steps = np.asarray(histories[0]["step"], np.int64)
+        self.curves = {name: np.stack([np.asarray(h[name], np.float64) for h in histories]) for name in CURVES}
+        self.seconds = np.asarray(seconds, float)
 
     def restore(self, path: Path, looks: int, *, live: set[str]) -> None:
         """Go on from a checkpoint.
@@ -321,6 +412,13 @@ class Population:
     @staticmethod
     def _saved(state: Any, steps: Any, curves: Any, seconds: Any) -> dict[str, Any]:
         return {"state": state, "steps": steps, "curves": curves, "seconds": seconds}
+
+
+def _from_names(arrays: Mapping[str, np.ndarray], like: Any) -> Any:
+    """Weights by name in the structure of `like`."""
+    paths = dict(zip(named_parameters(like), checkpoint.named(like), strict=True))
+    found = checkpoint.shaped({paths[name]: x for name, x in arrays.items() if name in paths}, like, "the kept weights")
+    return jax.tree.map(jnp.asarray, found)
 
 
 def _copied(tree: Any) -> Any:

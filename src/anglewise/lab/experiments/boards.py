@@ -16,31 +16,31 @@ from typing import Any, NamedTuple
 
 from anglewise.lab.experiments.constrained import EVERYTHING, constrained, constrained_entry
 from anglewise.lab.experiments.entries import GRADIENT, LOSS, OPTIMISER, WEIGHTS, Base, penalised
+from anglewise.lab.experiments.published import (
+    CHOU_C1,
+    CHOU_C2,
+    GROKFAST_BASELINE,
+    GROKFAST_EMA,
+    GROKFAST_MA,
+    LION_CLIPPED,
+    PERPGRAD_ADAMW,
+    RADIAL_PAPER,
+    RADIAL_PENALTY,
+    Published,
+)
 from anglewise.lab.experiments.rivals import rivals
 from anglewise.lab.experiments.space import Entry
-from anglewise.lab.experiments.tracks import TRACK_A, TRACK_B, TRACK_C1, TRACK_C2, TRACK_D, TRACK_E, TRACK_S
+from anglewise.lab.experiments.tracks import TRACK_A, TRACK_B, TRACK_C1, TRACK_C2, TRACK_D, TRACK_E, TRACK_S, TUNED_A
 from anglewise.lab.methods.cesista2025_constrained_muon import ConstrainedMuon
-from anglewise.lab.methods.chen2023_lion import CLIP_TO_GROK
 from anglewise.lab.methods.cliptogrok2026_rows import RELEASED
-from anglewise.lab.methods.lee2024_grokfast import GrokfastEMA, GrokfastMA
-from anglewise.lab.methods.optimizers import Adam, AdamW
-from anglewise.lab.methods.prieto2025_orthograd import PerpGrad
-from anglewise.lab.methods.tiwari2026_radial import RadialPenalty
+from anglewise.lab.methods.optimizers import AdamW
 from anglewise.lab.schedules import Linear, Warmup
-from anglewise.lab.spec import Arm, Experiment, Training
+from anglewise.lab.spec import Arm, Experiment
 
-CHOU = AdamW(lr=0.05, wd=2.0, beta1=0.9, beta2=0.99, eps=1e-25)
 BASE_C = Base(
     AdamW(lr=Warmup(0.05, 3.0), wd=2.0, beta1=0.9, beta2=0.99, eps=1e-25), (0.01, 0.2), (0.2, 10.0), (0.2, 1.5)
 )
-BASE_A = Base(
-    AdamW(lr=Warmup(2e-3, 10.0), wd=2.0, beta1=0.9, beta2=0.98),
-    (5e-4, 1e-2),
-    (0.3, 8.0),
-    (0.2, 1.5),
-    lion_lr=1e-3,
-    clip=RELEASED,
-)
+BASE_A = Base(TUNED_A, (5e-4, 1e-2), (0.3, 8.0), (0.2, 1.5), lion_lr=1e-3, clip=RELEASED)
 BASE_S = Base(AdamW(lr=Warmup(0.01, 3.0), wd=1.0, beta1=0.9, beta2=0.98), (2e-3, 0.05), (0.2, 10.0), (0.2, 1.5))
 
 NORM_BEFORE_HEAD = {"sphere-cosine": "a layer norm stands before the head, where its cosine head would"}
@@ -77,21 +77,28 @@ def _but(entries: Iterable[Entry], refused: Mapping[str, str]) -> tuple[Entry, .
     return tuple(entry for entry in entries if entry.arm.name not in refused)
 
 
-def _fixed_c() -> tuple[tuple[Arm, str, str], ...]:
-    paper = AdamW(lr=1e-3, wd=1e-3)
+def _ranked(track: Experiment, seeds: int) -> Experiment:
+    """A track as its leaderboard trains it: on more seeds, and without readings."""
+    return dataclasses.replace(track, training=dataclasses.replace(track.training, measure_every=0), seeds=seeds)
+
+
+def _record(track: Experiment, seeds: int, changes: str, **training: Any) -> Experiment:
+    """A variant of a track for who searches longer; its title says what of the training it changes."""
+    base = _ranked(track, seeds)
+    return dataclasses.replace(
+        base,
+        name=f"{track.name}-record",
+        title=f"{track.title}: the record ({changes})",
+        training=dataclasses.replace(base.training, **training),
+    )
+
+
+def _fixed_c(chou: Published) -> tuple[tuple[Arm, str, str], ...]:
     return (
-        (Arm("adamw-chou", (CHOU,)), "repository EIFY/grokking-at-the-edge-of-numerical-stability", OPTIMISER),
-        (
-            Arm("radial-chou", (CHOU, RadialPenalty(strength=0.05, target=1.0))),
-            "arXiv 2606.32000 on it, .05, target 1",
-            LOSS,
-        ),
-        (
-            Arm("radial-paper", (paper, RadialPenalty(strength=0.05, target=1.0))),
-            "arXiv 2606.32000, lr 1e-3 wd 1e-3",
-            LOSS,
-        ),
-        (Arm("perpgrad-released", (PerpGrad(), AdamW(lr=0.01))), "arXiv 2501.04697, lr .01", GRADIENT),
+        (Arm("adamw-chou", chou.methods), chou.source, OPTIMISER),
+        (Arm("radial-chou", (*chou.methods, *RADIAL_PENALTY.methods)), "arXiv 2606.32000 on it, .05, target 1", LOSS),
+        (Arm("radial-paper", RADIAL_PAPER.methods), RADIAL_PAPER.source, LOSS),
+        (Arm("perpgrad-released", PERPGRAD_ADAMW.methods), PERPGRAD_ADAMW.source, GRADIENT),
     )
 
 
@@ -107,9 +114,9 @@ def _board_c2() -> Board:
         ),
     )
     return Board(
-        dataclasses.replace(TRACK_C2, training=Training(budget=300, every=3, sustain=4, further=21), seeds=32),
+        _ranked(TRACK_C2, 32),
         (*entries, *(penalised(entry) for entry in entries if entry.arm.name in BEST_C2)),
-        _fixed_c(),
+        _fixed_c(CHOU_C2),
     )
 
 
@@ -138,54 +145,32 @@ def _board_record() -> Board:
         own=EVERYTHING,
         loudest=1000.0,
     )
-    return Board(
-        dataclasses.replace(
-            TRACK_C2,
-            training=Training(budget=100, every=1, further=60),
-            seeds=64,
-            title=f"{TRACK_C2.title}: the record",
-            name="track-c2-record",
-        ),
-        (entry, penalised(entry)),
-        (),
-        "constrained-muon",
+    track = _record(
+        TRACK_C2,
+        64,
+        "100 steps, evaluated after each, sustained over 5, watched for 60 more",
+        budget=100,
+        every=1,
+        sustain=5,
+        further=60,
     )
+    return Board(track, (entry, penalised(entry)), (), "constrained-muon")
 
 
-BOARD_A = dataclasses.replace(
-    TRACK_A,
-    training=Training(budget=1500, every=10, batch=512, order="replacement", further=100),
-    seeds=8,
-    title="Track A: x * y mod 97, 50 %, 512 examples an update, Grokfast's own Transformer",
-)
-"""Every update sees 512 examples, drawn anew.  Whoever goes by epochs of 4,656 has a batch of 48 at every tenth update,
-which fast settings do not survive, and which a search on fewer examples, with another last batch, does not see."""
 MUON_A = constrained(1.0, 1.0, 51.0)
 
 
 def _board_a() -> Board:
-    grokfast = Adam(lr=Warmup(1e-3, 10.0, offset=0.0), wd=0.005, beta1=0.9, beta2=0.98)
-    fixed = (
-        (
-            Arm("adam-released", (Adam(lr=Warmup(1e-3, 10.0, offset=0.0), beta1=0.9, beta2=0.98),)),
-            "repository ironjr/grokfast",
-            OPTIMISER,
-        ),
-        (
-            Arm("clip-rows+lion-released", (dataclasses.replace(CLIP_TO_GROK, lr=Warmup(1e-3, 10.0)), RELEASED)),
-            "repository NiftyliuS/cliptogrok",
-            WEIGHTS,
-        ),
-        (Arm("grokfast-ema-released", (GrokfastEMA(alpha=0.98, lamb=2.0), grokfast)), "arXiv 2405.20233", GRADIENT),
-        (
-            Arm("grokfast-ma-released", (GrokfastMA(lamb=5.0, window=100), dataclasses.replace(grokfast, wd=0.01))),
-            "arXiv 2405.20233",
-            GRADIENT,
-        ),
+    released = (
+        ("adam-released", GROKFAST_BASELINE, OPTIMISER),
+        ("clip-rows+lion-released", LION_CLIPPED, WEIGHTS),
+        ("grokfast-ema-released", GROKFAST_EMA, GRADIENT),
+        ("grokfast-ma-released", GROKFAST_MA, GRADIENT),
     )
+    fixed = tuple((Arm(name, setting.methods), setting.source, changes) for name, setting, changes in released)
     entries = (*_but(rivals(BASE_A), NORM_BEFORE_HEAD), constrained_entry("constrained-muon", "Cesista 2025", MUON_A))
     jointly = (penalised(entry) for entry in entries if entry.arm.name in BEST_A)
-    return Board(BOARD_A, (*entries, *jointly), fixed, refused=NORM_BEFORE_HEAD)
+    return Board(_ranked(TRACK_A, 8), (*entries, *jointly), fixed, refused=NORM_BEFORE_HEAD)
 
 
 def _board_a_record() -> Board:
@@ -201,18 +186,8 @@ def _board_a_record() -> Board:
     entry = constrained_entry(
         "constrained-muon", "Cesista 2025, every number of it searched for longer", start, own=own
     )
-    return Board(
-        dataclasses.replace(
-            BOARD_A,
-            training=Training(budget=600, every=5, batch=512, order="replacement", further=100),
-            seeds=32,
-            title=f"{BOARD_A.title}: the record",
-            name="track-a-record",
-        ),
-        (entry, penalised(entry)),
-        (),
-        "constrained-muon",
-    )
+    track = _record(TRACK_A, 32, "600 updates, evaluated every 5", budget=600, every=5)
+    return Board(track, (entry, penalised(entry)), (), "constrained-muon")
 
 
 BOARDS: dict[str, Board] = {
@@ -221,7 +196,7 @@ BOARDS: dict[str, Board] = {
     "track-a": _board_a(),
     "track-a-record": _board_a_record(),
     "track-b": Board(
-        dataclasses.replace(TRACK_B, training=Training(budget=10_000, every=10, further=500), seeds=8),
+        _ranked(TRACK_B, 8),
         tuple(
             rivals(
                 Base(AdamW(lr=Warmup(1e-3, 10.0), wd=1.0, beta1=0.9, beta2=0.98), (3e-4, 1e-2), (0.3, 8.0), (0.2, 1.5))
@@ -230,29 +205,19 @@ BOARDS: dict[str, Board] = {
         (),
     ),
     "track-c1": Board(
-        dataclasses.replace(TRACK_C1, training=Training(budget=400, every=2, further=40), seeds=32),
+        _ranked(TRACK_C1, 32),
         _but(rivals(BASE_C), NO_EMBEDDING),
-        _fixed_c(),
+        _fixed_c(CHOU_C1),
         refused=NO_EMBEDDING,
     ),
     "track-d": Board(
-        dataclasses.replace(TRACK_D, training=Training(budget=20_000, every=10, threshold=0.9, further=500), seeds=5),
+        _ranked(TRACK_D, 5),
         _but(rivals(Base(AdamW(lr=1e-3, wd=0.1), (3e-4, 3e-2), (1e-2, 10.0), (0.2, 1.5))), BIASED_HEAD | NO_EMBEDDING),
         (),
         refused=BIASED_HEAD | NO_EMBEDDING,
     ),
-    "track-e": Board(
-        dataclasses.replace(TRACK_E, training=Training(budget=5_000, every=10, batch=512, further=500), seeds=8),
-        tuple(rivals(BASE_A)),
-        (),
-    ),
-    "track-s": Board(
-        dataclasses.replace(
-            TRACK_S, training=Training(budget=1500, every=10, batch=1024, order="replacement", further=100), seeds=8
-        ),
-        tuple(rivals(BASE_S)),
-        (),
-    ),
+    "track-e": Board(_ranked(TRACK_E, 8), tuple(rivals(BASE_A)), ()),
+    "track-s": Board(_ranked(TRACK_S, 8), tuple(rivals(BASE_S)), ()),
 }
 
 

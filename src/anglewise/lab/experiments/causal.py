@@ -17,6 +17,7 @@ Measured for this file on a CPU: see MEMORISED, HALF_FITTED, TYPICAL_RADIUS and 
 
 from __future__ import annotations
 
+from anglewise.lab.experiments.published import RADIAL_PENALTY
 from anglewise.lab.experiments.quickstart import COMMON, MODEL, TASK
 from anglewise.lab.methods.controls import RadiusClamp, RadiusReplay
 from anglewise.lab.methods.matched_controls import MatchedNoise
@@ -25,7 +26,7 @@ from anglewise.lab.methods.tiwari2026_radial import RadialPenalty
 from anglewise.lab.schedules import Recorded
 from anglewise.lab.spec import Arm, Experiment, Training
 
-RADIAL = RadialPenalty(strength=0.05, target=1.0)
+(RADIAL,) = RADIAL_PENALTY.methods
 SMALLER = RadialPenalty(strength=0.1, target=0.5)
 INFLATION = RadialPenalty(strength=0.05, target=4.0)
 """The reverse intervention: its sphere lies far outside the radii that the network has by itself."""

@@ -20,7 +20,7 @@ from anglewise.lab.tasks.modular import Modular
 from anglewise.lab.tasks.random_labels import RandomLabels
 
 MODEL = MLP(hidden=(96, 96), embedding=48)
-RADIAL = RadialPenalty(strength=0.05, target=0.5)
+RADIAL_AT_HALF = RadialPenalty(strength=0.05, target=0.5)
 TASKS: dict[str, Any] = {
     "add": Modular(p=37, operation="+", train=0.6),
     "sub": Modular(p=41, operation="-", train=0.55),
@@ -39,8 +39,8 @@ ARMS = (
     Arm("quick", (_adamw(1e-2, 1.0),)),
     Arm("medium", (_adamw(3e-3, 1.0),)),
     Arm("slow", (_adamw(3e-3, 0.5),)),
-    Arm("medium+radial", (_adamw(3e-3, 1.0), RADIAL)),
-    Arm("slow+radial", (_adamw(3e-3, 0.3), RADIAL)),
+    Arm("medium+radial", (_adamw(3e-3, 1.0), RADIAL_AT_HALF)),
+    Arm("slow+radial", (_adamw(3e-3, 0.3), RADIAL_AT_HALF)),
 )
 
 EXPERIMENTS = tuple(

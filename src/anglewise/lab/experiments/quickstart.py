@@ -7,6 +7,7 @@ learned embeddings, one table per operand.  The common setting is a published on
 
 from __future__ import annotations
 
+from anglewise.lab.experiments.published import CHOU_C2, RADIAL_PENALTY
 from anglewise.lab.methods.controls import ScaleInit
 from anglewise.lab.methods.man2025 import MAN
 from anglewise.lab.methods.optimizers import AdamW
@@ -16,7 +17,7 @@ from anglewise.lab.schedules import Warmup
 from anglewise.lab.spec import Arm, Experiment, Training
 from anglewise.lab.tasks.modular import Modular
 
-COMMON = (AdamW(lr=0.05, wd=2.0, beta1=0.9, beta2=0.99, eps=1e-25),)
+COMMON = CHOU_C2.methods
 TUNED = (
     ScaleInit(embedding=0.5, head=0.92),
     AdamW(lr=Warmup(0.0547, 3.0), wd=2.0, beta1=0.9, beta2=0.99, eps=1e-25),
@@ -31,7 +32,7 @@ EXPERIMENT = Experiment(
     model=MODEL,
     arms=(
         Arm("adamw-common", COMMON),
-        Arm("adamw-common+radial", (*COMMON, RadialPenalty(strength=0.05, target=1.0))),
+        Arm("adamw-common+radial", (*COMMON, *RADIAL_PENALTY.methods)),
         Arm("adamw-tuned", TUNED),
         Arm("adamw-tuned+radial", (*TUNED, RadialPenalty(strength=0.1, target=0.5))),
         Arm("adamw-tuned+man", (*TUNED, MAN(zeta=0.15))),

@@ -4,7 +4,8 @@ The same inputs' activations :math:`h_0 = r_0 u_0` at the last measurement and :
 
 .. math:: |h_1 - h_0|^2 = (r_1 - r_0)^2 + r_0 r_1 |u_1 - u_0|^2,
 
-exactly and however far they moved: the first term is the radial displacement squared, the second the angular one.
+exactly and however far they moved: the first term is the radial displacement squared, the second the angular one
+(:func:`anglewise.geometry.displacement`).
 Over the geometric mean radius they are :math:`2 \sinh(|\Delta \ln r| / 2)` and :math:`2 \sin(\theta / 2)`, with
 :math:`\theta` the angle between :math:`u_0` and :math:`u_1`; both are the same backwards in time.
 
@@ -29,7 +30,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from anglewise.geometry import direction, radial_energy, radius, split
+from anglewise.geometry import direction, displacement, radial_energy, radius, split
 from anglewise.lab.look import ROWS, Earlier, Look, Of, Reading
 from anglewise.lab.protocols import Activations, Params
 
@@ -63,7 +64,7 @@ class Motion(Reading):
         steps = look.step - look.earlier[0].step
         found: dict[tuple[str, str], Array] = {}
         for site in look.sites:
-            values = displacement(last[site], now[site])
+            values = displacement_means(last[site], now[site])
             values["angular_speed"] = values["angle"] / jnp.where(steps > 0, steps, jnp.nan)
             known = {name: _if_known(value, look.earlier[0]) for name, value in values.items()}
             cosine = jnp.nanmean(turning_cosine(first[site], last[site], now[site]))
@@ -113,23 +114,22 @@ class Updates(Reading):
         return found
 
 
-def displacement(before: Float[Array, "*batch d"], after: Float[Array, "*batch d"]) -> dict[str, Array]:
+def displacement_means(before: Float[Array, "*batch d"], after: Float[Array, "*batch d"]) -> dict[str, Array]:
     """Averages over vectors of how far they went and turned; what has no direction is left out of relative ones."""
     d = before.shape[-1]
-    r, s, u, w = radius(before), radius(after), direction(before), direction(after)
-    outward, chord = s - r, radius(w - u)
+    parts = displacement(before, after)
+    radial, angular = jnp.square(parts.radial), jnp.square(parts.angular)
+    share = radial / jnp.where(radial + angular > 0, radial + angular, jnp.nan)
+    r, s = radius(before), radius(after)
     has = (r > 0) & (s > 0)
-    # a vector that leaves or reaches 0 moves along its own ray
-    turned = jnp.where(has, r * s * chord * chord, 0)
-    square = outward * outward + turned
     root = jnp.where(has, jnp.sqrt(r * s), jnp.nan)
-    share = outward * outward / jnp.where(square > 0, square, jnp.nan)
+    turned = angle(direction(before), direction(after))
     return {
-        "radial_displacement": jnp.sqrt(jnp.mean(outward * outward) / d),
-        "angular_displacement": jnp.sqrt(jnp.mean(turned) / d),
+        "radial_displacement": jnp.sqrt(jnp.mean(radial) / d),
+        "angular_displacement": jnp.sqrt(jnp.mean(angular) / d),
         "displacement_radial_energy": d * jnp.nanmean(share),
-        "relative_radial_displacement": jnp.nanmean(jnp.abs(outward) / root),
-        "angle": jnp.nanmean(jnp.where(has, angle(u, w), jnp.nan)),
+        "relative_radial_displacement": jnp.nanmean(jnp.abs(parts.radial) / root),
+        "angle": jnp.nanmean(jnp.where(has, turned, jnp.nan)),
     }
 
 

@@ -26,6 +26,7 @@ from collections.abc import Mapping
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from anglewise.geometry import effective_rank_of, stable_rank_of
 from anglewise.lab.look import ROWS, Look, Reading, named_matrices, named_parameters
 
 
@@ -116,8 +117,4 @@ def singular_values(a: Float[Array, "n d"]) -> tuple[Float[Array, " k"], Float[A
 
 def ranks(sigma: Float[Array, " k"]) -> tuple[Float[Array, ""], Float[Array, ""]]:
     """Effective and stable rank from singular values; both 0 for a matrix of zeros."""
-    peak, total = jnp.max(sigma), jnp.sum(sigma)
-    q = sigma / jnp.where(total != 0, total, 1)
-    effective = jnp.exp(-jnp.sum(q * jnp.log(jnp.where(q != 0, q, 1))))
-    stable = jnp.sum(jnp.square(sigma / jnp.where(peak != 0, peak, 1)))
-    return jnp.where(total != 0, effective, 0), stable
+    return effective_rank_of(sigma), stable_rank_of(sigma)

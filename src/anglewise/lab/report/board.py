@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from anglewise.lab.report.pace import Pace
+
 
 class Seed(NamedTuple):
     """What one run showed last."""
@@ -17,6 +19,18 @@ class Seed(NamedTuple):
     train_accuracy: float
     test_accuracy: float
     radius: Mapping[str, float]
+
+
+class Left(NamedTuple):
+    """Seconds to the end.
+
+    Args:
+        about: The estimate; None where no run has ended yet, so that nothing says how soon they end.
+        most: If every run took the whole budget.
+    """
+
+    about: float | None
+    most: float
 
 
 class Line(NamedTuple):
@@ -50,17 +64,24 @@ class Board:
         budget: int,
         clock: Callable[[], float] = time.monotonic,
     ):
-        self.totals, self.before, self.budget, self.clock = dict(totals), dict(done), budget, clock
+        self.totals, self.before, self.budget = dict(totals), dict(done), budget
         self.running: dict[str, dict[int, Seed]] = {arm: {} for arm in totals}
         self.ended: dict[str, dict[int, Seed]] = {arm: {} for arm in totals}
         self.outcomes: dict[str, Counter[str]] = {arm: Counter() for arm in totals}
-        self.began = clock()
-        self.trained = 0
+        self.pace = Pace(clock)
 
-    def update(self, arm: str, seed: int, now: Seed, steps: int) -> None:
-        """A seed has trained so many steps more and shows this."""
+    def update(self, arm: str, seed: int, now: Seed, steps: int, seconds: float) -> None:
+        """A seed shows this.
+
+        Args:
+            arm: Its arm.
+            seed: Which.
+            now: What it shows.
+            steps: How many it has trained since its update before.
+            seconds: In its training program since its start; see :meth:`Pace.note`.
+        """
         self.running[arm][seed] = now
-        self.trained += steps
+        self.pace.note(arm, seed, now.step, steps, seconds)
 
     def finish(self, arm: str, seed: int, outcome: str) -> None:
         """A seed has ended."""
@@ -68,26 +89,39 @@ class Board:
         self.outcomes[arm][outcome] += 1
 
     @property
-    def pace(self) -> float:
-        """Steps per second since the start, over all seeds together."""
-        return self.trained / max(self.clock() - self.began, 1e-9)
+    def waiting(self) -> dict[str, int]:
+        """Seeds that have not begun, by arm."""
+        begun = {arm: self.before.get(arm, 0) + len(self.ended[arm]) + len(self.running[arm]) for arm in self.totals}
+        return {arm: total - begun[arm] for arm, total in self.totals.items()}
 
-    def left(self) -> float | None:
-        """Seconds to the end, None before the first step.
+    @property
+    def done(self) -> bool:
+        """Whether nothing is left to train."""
+        return not any(self.waiting.values()) and not any(self.running.values())
 
-        A seed still to train is expected to take as many steps as its arm's ended seeds took on average,
-        which allows for early retirement; the budget where none has ended.
+    def left(self) -> Left | None:
+        """How long it may take, None before the first step.
+
+        A seed is expected to take as many steps as its arm's ended seeds took on average, those that took fewer than
+        it has taken left out; where all took fewer, a quarter more than it has taken.  An arm without an ended seed is
+        expected to take as long as those of the other arms.
         """
-        if not self.trained:
+        if self.pace.steps_per_second is None:
             return None
-        steps = 0.0
-        for arm, total in self.totals.items():
-            ended = [seed.step for seed in self.ended[arm].values()]
-            expected = float(np.mean(ended)) if ended else float(self.budget)
-            waiting = total - self.before.get(arm, 0) - len(ended) - len(self.running[arm])
-            steps += waiting * expected
-            steps += sum(max(expected - s.step, 0.05 * expected) for s in self.running[arm].values())
-        return steps / self.pace
+        everywhere = [seed.step for ended in self.ended.values() for seed in ended.values()]
+        about = most = self.pace.beginnings(self.waiting)
+        for arm, waiting in self.waiting.items():
+            ended = [seed.step for seed in self.ended[arm].values()] or everywhere
+            running = [seed.step for seed in self.running[arm].values()]
+            each = self.pace.per_step(arm)
+            about += each * waiting * self._ahead(0, ended) + each * sum(self._ahead(step, ended) for step in running)
+            most += each * (waiting * self.budget + sum(self.budget - step for step in running))
+        return Left(about if everywhere else None, most)
+
+    def _ahead(self, step: int, ended: list[int]) -> float:
+        """Steps that a seed at this step is expected to take still."""
+        longer = [end for end in ended if end > step]
+        return float(np.mean(longer)) - step if longer else min(step / 4, self.budget - step)
 
     def line(self, arm: str) -> Line:
         """One arm now."""
@@ -101,7 +135,7 @@ class Board:
             _median([s.step for s in shown]),
             _median([s.train_accuracy for s in shown]),
             _median([s.test_accuracy for s in shown]),
-            {site: _median([s.radius.get(site, np.nan) for s in shown]) or np.nan for site in sites},
+            {site: _number(_median([s.radius.get(site, np.nan) for s in shown])) for site in sites},
             self.outcomes[arm],
         )
 
@@ -109,3 +143,7 @@ class Board:
 def _median(values: list[float] | list[int]) -> float | None:
     finite = [value for value in values if np.isfinite(value)]
     return float(np.median(finite)) if finite else None
+
+
+def _number(value: float | None) -> float:
+    return np.nan if value is None else value

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from anglewise.lab.report.compare import Criterion, time_of
 from anglewise.lab.report.curves import band
 from anglewise.lab.report.meanings import meaning
 from anglewise.lab.report.results import Results
-from anglewise.lab.report.summary import Criterion, time_of
 from anglewise.lab.report.text import label
 from anglewise.lab.report.traces import (
     Panel,

@@ -91,8 +91,11 @@ def draw(name: str, results: Results, path: Path) -> Path:
         figure = known.draw(results)
         if figure is None:
             lacking = " or ".join(repr(reading) for reading in known.needs)
+            training = results.spec.get("training", {})
+            measured = training.get("measure_every", 1)
+            also = "" if measured else f" --training.measure_every {max(training.get('every', 1), 1)}"
             raise AnglewiseError(
                 f"figure {name!r} needs the reading {lacking}, which these runs lack: "
-                f"run the experiment again with --readings {known.ask} (or all)"
+                f"run the experiment again with --readings {known.ask}{also} (or all)"
             )
         return save(figure, path)

@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from anglewise.lab.report.compare import time_of
 from anglewise.lab.report.curves import band, mean_band
 from anglewise.lab.report.figures import targets
 from anglewise.lab.report.meanings import meaning
 from anglewise.lab.report.paper import curve, legend, logarithmic, panels, short, stroke
 from anglewise.lab.report.phase import arrows, path
 from anglewise.lab.report.results import Results
-from anglewise.lab.report.summary import time_of
 from anglewise.lab.report.traces import COLOURS, colour
 from anglewise.lab.stats import censored_median
 

@@ -22,8 +22,9 @@ from anglewise.lab.report.leaderboard import (
 )
 from anglewise.lab.report.paper import TWO_COLUMNS, checked, save, styled
 from anglewise.lab.report.results import Results
-from anglewise.lab.report.runs import Finish, finishes
+from anglewise.lab.report.runs import Finish, every_of, finishes
 from anglewise.lab.report.sections import provenance
+from anglewise.lab.report.summary import explained
 from anglewise.lab.report.text import escape, label
 from anglewise.lab.report.traces import COLOURS, Panel, axes, packed
 
@@ -85,7 +86,7 @@ def page(
         '<p class="note">A dot is a seed, the bar the median; a cross at the right edge is a seed that did not get '
         "there within the budget. Arms in the order of the first crossing.</p></section>",
         f"<section><h2>All criteria</h2>{_table(rows, results.budget, notes)}"
-        f'<p class="note">{escape(NOTE)} {escape(without(refused))}</p></section>',
+        f'<p class="note">{escape(explained(NOTE, every_of(results)))} {escape(without(refused))}</p></section>',
         _orders(rows),
         _published(track),
         _found(rows, found),

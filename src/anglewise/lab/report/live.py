@@ -15,7 +15,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from anglewise.lab.report.board import Board, Line, Seed
+from anglewise.lab.report.board import Board, Left, Line, Seed
 from anglewise.lab.report.text import DASH, number, plain
 
 REDRAW = 0.25
@@ -47,7 +47,7 @@ class Progress:
             return
         radius = {r["site"]: r["value"] for r in rows.readings if r["name"] == "radius"}
         seed = Seed(last["step"], last["train_accuracy"], last["test_accuracy"], radius)
-        self.board.update(rows.run.arm.name, rows.run.seed, seed, steps)
+        self.board.update(rows.run.arm.name, rows.run.seed, seed, steps, rows.seconds)
         self.show(rows.run.arm.name)
 
     def finish(self, run: Any, outcome: Mapping[str, Any]) -> None:
@@ -82,8 +82,7 @@ class Lines(Progress):
             self._print(
                 f"{plain(arm)}: {line.done} of {line.total} seeds done, step {number(line.step)} of "
                 f"{self.board.budget:,}, train {_share(line.train_accuracy)}, "
-                f"test {_share(line.test_accuracy)}{radii}, {number(self.board.pace)} steps/s, "
-                f"{_duration(self.board.left())} left"
+                f"test {_share(line.test_accuracy)}{radii}, {_pace(self.board)}"
             )
 
     def _print(self, text: str) -> None:
@@ -125,11 +124,10 @@ class LiveTable(Progress):
         hidden = max(len(lines) - room, 0)
         if hidden:
             lines = sorted(lines, key=lambda line: (not line.running, line.done == line.total))[:room]
-        more = f", {hidden} more arms" if hidden else ""
-        pace = f"{number(self.board.pace)} steps/s, {_duration(self.board.left())} left{more}"
+        caption = _pace(self.board) + (f", {hidden} more arms" if hidden else "")
         sites = next((tuple(line.radius) for line in lines if line.radius), ())
         named = f" ({', '.join(map(plain, sites))})" if 0 < len(sites) <= MOST_SITES else ""
-        table = Table(caption=Text(pace), caption_justify="left")
+        table = Table(caption=Text(caption), caption_justify="left")
         for name in ("arm", "seeds", "step", "train", "test"):
             table.add_column(name, justify="left" if name == "arm" else "right", overflow="ellipsis")
         table.add_column(Text(f"radius / sqrt(d){named}"), justify="right")
@@ -167,18 +165,37 @@ def _share(value: float | None) -> str:
     return DASH if value is None else f"{100 * value:.1f} %"
 
 
-def _duration(seconds: float | None) -> str:
-    """Seconds in the largest two units.
+def _pace(board: Board) -> str:
+    """Steps per second, and how long it may take."""
+    pace = board.pace.steps_per_second
+    steps = "compiling" if pace is None else f"{number(pace)} steps/s"
+    return f"{steps}, all seeds done" if board.done else f"{steps}, {_left(board.left())}"
+
+
+def _left(left: Left | None) -> str:
+    """Time left in words: an estimate beside the most that it can be, where they differ.
 
     Example:
-        >>> _duration(42.0), _duration(150.0), _duration(7300.0)
-        ('42 s', '2 min 30 s', '2 h 1 min')
+        >>> _left(Left(130.0, 790.0)), _left(Left(None, 790.0)), _left(Left(50.0, 52.0)), _left(None)
+        ('about 2 min left, at most 13 min', 'at most 13 min left', 'about 50 s left', 'time left not known yet')
     """
-    if seconds is None:
-        return DASH
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
+    if left is None:
+        return "time left not known yet"
+    if left.about is None:
+        return f"at most {_roughly(left.most)} left"
+    about, most = _roughly(left.about), _roughly(left.most)
+    return f"about {about} left" + (f", at most {most}" if left.most > 1.1 * left.about and about != most else "")
+
+
+def _roughly(seconds: float) -> str:
+    """Seconds as precisely as an estimate can be.
+
+    Example:
+        >>> [_roughly(s) for s in (3.0, 42.0, 160.0, 7300.0, 200_000.0)]
+        ['5 s', '40 s', '3 min', '2.0 h', '2.3 days']
+    """
+    if seconds < 90:
+        return f"{max(5 * round(seconds / 5), 5)} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h" if seconds < 48 * 3600 else f"{seconds / 86400:.1f} days"

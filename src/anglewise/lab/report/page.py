@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from anglewise.lab.report import sections
+from anglewise.lab.report.compare import CRITERIA, ArmSummary, Criterion
 from anglewise.lab.report.curves import CAPTION
 from anglewise.lab.report.figures import accuracy, readings, survival, targets
 from anglewise.lab.report.instruments import Theme, instruments, themes
 from anglewise.lab.report.phase import phase
 from anglewise.lab.report.results import Results, load
+from anglewise.lab.report.runs import every_of
 from anglewise.lab.report.shell import box, controls, document, grid, log, write_page
-from anglewise.lab.report.summary import CRITERIA, NOTE, ArmSummary, Criterion, summaries
+from anglewise.lab.report.summary import NOTE, explained, summaries
 from anglewise.lab.report.text import escape
 from anglewise.lab.report.traces import COLOURS, Panel
 from anglewise.lab.report.verdict import verdict
@@ -23,7 +25,12 @@ Tables: TypeAlias = dict[Criterion, list[ArmSummary]]
 
 
 def write_report(
-    reader: Any, experiment_id: str | None, path: str | os.PathLike[str], *, command: str | None = None
+    reader: Any,
+    experiment_id: str | None,
+    path: str | os.PathLike[str],
+    *,
+    command: str | None = None,
+    baseline: str | None = None,
 ) -> Path:
     """Write the report of one experiment; an old one is replaced in one move.
 
@@ -32,6 +39,7 @@ def write_report(
         experiment_id: Which experiment; None where the store holds only one.
         path: Where to; folders are made.
         command: What reproduces the experiment; None for what the store says.
+        baseline: The arm that speed-ups refer to; None for the experiment's.
 
     Returns:
         The path.
@@ -40,7 +48,7 @@ def write_report(
         StoreError: If there is no such experiment.
         AnglewiseError: If the file cannot be written.
     """
-    return write_page(page(load(reader, experiment_id), command=command), path)
+    return write_page(page(load(reader, experiment_id, baseline), command=command), path)
 
 
 def page(results: Results, *, command: str | None = None) -> str:
@@ -158,7 +166,8 @@ def _times(results: Results, tables: Tables, ran: bool) -> str:
             "with runs that had not generalised by then.</p>"
         )
     numbers = "".join(sections.numbers(results, criterion, tables[criterion]) for criterion in CRITERIA)
-    return f'<section><h2>Time to generalise</h2>{figure}{numbers}<p class="note">{NOTE}</p></section>'
+    note = explained(NOTE, every_of(results))
+    return f'<section><h2>Time to generalise</h2>{figure}{numbers}<p class="note">{escape(note)}</p></section>'
 
 
 def _configuration(results: Results) -> str:

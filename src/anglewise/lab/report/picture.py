@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from anglewise.lab.report.compare import time_of
 from anglewise.lab.report.curves import band
 from anglewise.lab.report.figures import targets
 from anglewise.lab.report.paper import MARKS, STYLE, checked, save, short, styled
 from anglewise.lab.report.results import Results, load
-from anglewise.lab.report.summary import time_of
 from anglewise.lab.report.traces import COLOURS, colour
 from anglewise.lab.stats import kaplan_meier
 

@@ -119,7 +119,7 @@ class Results:
             found = found or [key for key, run_id in self.runs.items() if name and run_id.startswith(name)]
             if not found:
                 raise StoreError(unknown("arm or run", name, [*self.arms, *self.runs.values()][: len(self.arms) + 8]))
-            if len(found) > 1 and name not in self.arms:
+            if len({self.runs.get(key, key) for key in found}) > 1 and name not in self.arms:
                 raise StoreError(f"{len(found)} runs begin with {name!r}: give more of the id")
             kept += found
         return self.only(kept) if wanted else self
@@ -145,64 +145,53 @@ class Results:
         )
 
 
-def load(reader: Any, experiment_id: str | None = None) -> Results:
+def load(reader: Any, experiment_id: str | None = None, baseline: str | None = None) -> Results:
     """Results of one experiment of a store.
 
     Args:
-        reader: Anything with the store reader's ``experiments()``, ``query(sql)``, ``provenance(run_id)`` and
-            ``outcome(run_id)``.
+        reader: Anything with the store reader's ``experiments()``, ``query(sql)`` and ``provenance(run_id)``.
         experiment_id: Which; None where the store holds only one.
+        baseline: The arm that speed-ups refer to; None for the experiment's.
 
     Returns:
         Plain data, independent of the store.
 
     Raises:
-        StoreError: If the store holds no such experiment, or several and none was chosen.
+        StoreError: If the store holds no such experiment, or several and none was chosen, or no such arm.
     """
-    manifests = {m["experiment_id"]: m for m in reader.experiments()}
-    if not manifests:
-        raise StoreError("the store holds no experiment: run one first")
-    if experiment_id is None and len(manifests) > 1:
-        names = ", ".join(sorted(manifests))
-        raise StoreError(f"the store holds {len(manifests)} experiments: choose one of {names}")
-    manifest = manifests.get(experiment_id if experiment_id is not None else next(iter(manifests)))
-    if manifest is None:
-        raise StoreError(unknown("experiment", str(experiment_id), manifests))
-
-    keys: dict[str, Key] = {run["run_id"]: (run["arm"], int(run["seed"])) for run in manifest["runs"]}
-    chosen = f"run_id IN ({', '.join(_quoted(run_id) for run_id in keys) or 'NULL'})"
+    manifest = chosen_manifest(reader, experiment_id)
+    keys: dict[Key, str] = {(run["arm"], int(run["seed"])): run["run_id"] for run in manifest["runs"]}
+    chosen = f"experiment_id = {_quoted(manifest['experiment_id'])}"
     started = reader.query(
-        f"SELECT run_id, outcome, steps, seconds, t95, t95_sustained FROM runs WHERE {chosen}"
+        f"SELECT run_id, arm, seed, outcome, steps, seconds, first, sustained FROM runs WHERE {chosen}"
     ).to_pylist()
     training = manifest["spec"].get("training", {})
     threshold = float(training.get("threshold", 0.95))
-    ended = {
-        keys[row["run_id"]]: _ended(row if threshold == 0.95 else row | _own(reader, row["run_id"]))
-        for row in started
-        if row["outcome"] is not None
-    }
+    ended = {(row["arm"], row["seed"]): _ended(row) for row in started if row["outcome"] is not None}
     accuracies = ("train_accuracy", "test_accuracy")
     curves = reader.query(
-        f"SELECT run_id, step, {', '.join(accuracies)} FROM curves WHERE {chosen} ORDER BY run_id, step"
+        f"SELECT arm, seed, step, {', '.join(accuracies)} FROM curves WHERE {chosen} ORDER BY arm, seed, step"
     )
     readings = reader.query(
-        f"SELECT run_id, name, site, step, value FROM readings WHERE {chosen} ORDER BY name, site, run_id, step"
+        f"SELECT arm, seed, name, site, step, value FROM readings WHERE {chosen} ORDER BY name, site, arm, seed, step"
     )
-    by_run = _groups(curves, ["run_id"])
+    by_run = _groups(curves, ["arm", "seed"])
     by_panel: dict[tuple[str, str], dict[Key, Series]] = {}
-    for (name, site, run_id), rows in _groups(readings, ["name", "site", "run_id"]).items():
-        by_panel.setdefault((name, site), {})[keys[run_id]] = _series(readings, rows, "value")
+    for (name, site, arm, seed), rows in _groups(readings, ["name", "site", "arm", "seed"]).items():
+        by_panel.setdefault((name, site), {})[arm, int(seed)] = _series(readings, rows, "value")
     command = manifest.get("command") or ""
+    if baseline is not None and baseline not in manifest["arms"]:
+        raise StoreError(unknown("arm", baseline, manifest["arms"]) + " (baseline)")
     return Results(
         experiment_id=manifest["experiment_id"],
         name=manifest["name"],
         title=manifest.get("title") or "",
         arms=tuple(arm if isinstance(arm, str) else arm["name"] for arm in manifest["arms"]),
-        baseline=manifest["baseline"],
-        planned=tuple(keys.values()),
+        baseline=manifest["baseline"] if baseline is None else baseline,
+        planned=tuple(keys),
         ended=ended,
         curves={
-            name: {keys[run_id]: _series(curves, rows, name) for (run_id,), rows in by_run.items()}
+            name: {(arm, int(seed)): _series(curves, rows, name) for (arm, seed), rows in by_run.items()}
             for name in accuracies
         },
         readings=by_panel,
@@ -211,11 +200,44 @@ def load(reader: Any, experiment_id: str | None = None) -> Results:
         sustain=int(training.get("sustain", 5)),
         spec=manifest["spec"],
         command=command if isinstance(command, str) else shlex.join(command),
-        provenance=_tally([reader.provenance(row["run_id"]) for row in started]),
+        provenance=_tally([reader.provenance(run_id) for run_id in dict.fromkeys(keys.values())]),
         created=str(manifest.get("created") or ""),
-        runs={key: run_id for run_id, key in keys.items()},
-        arrays=_Stored(reader, keys),
+        runs=keys,
+        arrays=_Stored(reader, manifest["experiment_id"]),
     )
+
+
+def chosen_manifest(reader: Any, experiment_id: str | None = None) -> Mapping[str, Any]:
+    """The manifest of one experiment of a store.
+
+    Args:
+        reader: A store's reader.
+        experiment_id: Which; None where the store holds only one.
+
+    Raises:
+        StoreError: If the store holds no such experiment, or several and none was chosen.
+    """
+    manifests = {m["experiment_id"]: m for m in sorted(reader.experiments(), key=_updated, reverse=True)}
+    if not manifests:
+        raise StoreError("the store holds no experiment: run one first")
+    if experiment_id is None and len(manifests) > 1:
+        names = ", ".join(manifests)
+        raise StoreError(
+            f"the store holds {len(manifests)} experiments: choose one with --experiment ID; newest first: {names}"
+        )
+    if experiment_id is not None and experiment_id not in manifests:
+        raise StoreError(unknown("experiment", experiment_id, manifests))
+    return manifests[experiment_id or next(iter(manifests))]
+
+
+def newest(reader: Any) -> tuple[str | None, tuple[str, ...]]:
+    """The experiment of a store that was run last, and the others, newest first; None where there is none."""
+    ids = [str(m["experiment_id"]) for m in sorted(reader.experiments(), key=_updated, reverse=True)]
+    return (ids[0] if ids else None), tuple(ids[1:])
+
+
+def _updated(manifest: Mapping[str, Any]) -> str:
+    return str(manifest.get("updated") or manifest.get("created"))
 
 
 def load_run(reader: Any, run: str) -> tuple[Results, Key]:
@@ -228,13 +250,15 @@ def load_run(reader: Any, run: str) -> tuple[Results, Key]:
     Raises:
         StoreError: If there is no such run, or several.
     """
-    homes = {entry["run_id"]: m["experiment_id"] for m in reader.experiments() for entry in m["runs"]}
+    newest = sorted(reader.experiments(), key=_updated)
+    homes = {entry["run_id"]: m["experiment_id"] for m in newest for entry in m["runs"]}
     found = [run_id for run_id in homes if run and run_id.startswith(run)]
     if not found:
         raise StoreError(unknown("run", run, list(homes)[:12]))
     if len(found) > 1:
         raise StoreError(f"{len(found)} runs begin with {run!r}: give more of the id")
-    results = load(reader, homes[found[0]]).select(found)
+    results = load(reader, homes[found[0]])
+    results = results.only([next(key for key, run_id in results.runs.items() if run_id == found[0])])
     return results, results.planned[0]
 
 
@@ -243,22 +267,22 @@ class _Stored:
     """Arrays of a store, read when called."""
 
     reader: Any
-    keys: Mapping[str, Key]
+    experiment_id: str
 
     def __call__(self, keys: Collection[Key], names: Collection[str] | None = None, *, last: bool = False) -> Arrays:
-        runs = [run_id for run_id, key in self.keys.items() if key in set(keys)]
-        where = f"run_id IN ({', '.join(map(_quoted, runs)) or 'NULL'})"
+        wanted = ", ".join(f"({_quoted(arm)}, {seed})" for arm, seed in keys) or "(NULL, NULL)"
+        where = f"experiment_id = {_quoted(self.experiment_id)} AND (arm, seed) IN ({wanted})"
         if names is not None:
             where += f" AND name IN ({', '.join(map(_quoted, names)) or 'NULL'})"
-        newest = "QUALIFY row_number() OVER (PARTITION BY run_id, name, site ORDER BY step DESC) = 1" if last else ""
+        newest = "QUALIFY row_number() OVER (PARTITION BY arm, seed, name, site ORDER BY step DESC) = 1" if last else ""
         table = self.reader.query(
-            f'SELECT run_id, name, site, step, shape, "values" FROM arrays WHERE {where} {newest} '
-            "ORDER BY name, site, run_id, step"
+            f'SELECT arm, seed, name, site, step, shape, "values" FROM arrays WHERE {where} {newest} '
+            "ORDER BY name, site, arm, seed, step"
         )
         found: dict[tuple[str, str], dict[Key, Frames]] = {}
-        for (name, site, run_id), rows in _groups(table, ["name", "site", "run_id"]).items():
+        for (name, site, arm, seed), rows in _groups(table, ["name", "site", "arm", "seed"]).items():
             part = table.slice(rows.start, rows.stop - rows.start)
-            found.setdefault((name, site), {})[self.keys[run_id]] = _frames(part)
+            found.setdefault((name, site), {})[arm, int(seed)] = _frames(part)
         return found
 
 
@@ -273,13 +297,7 @@ def _frames(table: Any) -> Frames:
 
 def _ended(row: Mapping[str, Any]) -> Ended:
     steps = int(row["steps"] or 0)
-    return Ended(row["outcome"], steps, _number(row["seconds"]), row["t95"], row["t95_sustained"])
-
-
-def _own(reader: Any, run_id: str) -> dict[str, Any]:
-    """Times by the experiment's own threshold, where that is not the 95 % of the store's view."""
-    outcome = reader.outcome(run_id)
-    return {"t95": outcome["first"], "t95_sustained": outcome["sustained"]}
+    return Ended(row["outcome"], steps, _number(row["seconds"]), row["first"], row["sustained"])
 
 
 def _quoted(text: str) -> str:
@@ -290,10 +308,10 @@ def _number(value: Any) -> float:
     return float("nan") if value is None else float(value)
 
 
-def _groups(table: Any, by: Sequence[str]) -> dict[tuple[str, ...], slice]:
+def _groups(table: Any, by: Sequence[str]) -> dict[tuple[Any, ...], slice]:
     """Consecutive rows with equal keys, of a table sorted by them."""
     columns = [table.column(name).to_pylist() for name in by]
-    found: dict[tuple[str, ...], slice] = {}
+    found: dict[tuple[Any, ...], slice] = {}
     for i, key in enumerate(zip(*columns, strict=True)):
         found[key] = slice(found[key].start if key in found else i, i + 1)
     return found

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from anglewise.errors import AnglewiseError
+from anglewise.errors import AnglewiseError, unknown
 from anglewise.lab.outcome import times
 from anglewise.lab.report.results import Results
 
@@ -90,9 +90,16 @@ class Runs:
         return {run.seed: run for run in sorted(self.finished, key=lambda run: run.seed) if run.arm == arm}
 
     def only(self, arms: Sequence[str]) -> Runs:
-        """The same experiment with some of its arms; the first of them becomes the baseline."""
+        """The same experiment with some of its arms; the first of them becomes the baseline.
+
+        Raises:
+            AnglewiseError: If there is no such arm.
+        """
+        for arm in arms:
+            if arm not in self.arms:
+                raise AnglewiseError(unknown("arm", arm, self.arms))
         kept = tuple(run for run in self.finished if run.arm in arms)
-        planned = {arm: self.planned.get(arm, 0) for arm in arms}
+        planned = {arm: self.planned[arm] for arm in arms}
         return dataclasses.replace(self, finished=kept, arms=tuple(arms), planned=planned, baseline=arms[0])
 
 
@@ -104,10 +111,15 @@ def runs_of(results: Results) -> Runs:
         {arm: len(results.seeds(arm)) for arm in results.arms},
         results.baseline,
         results.budget,
-        int(results.spec.get("training", {}).get("every", 0)),
+        every_of(results),
         results.threshold,
         results.sustain,
     )
+
+
+def every_of(results: Results) -> int:
+    """Steps between two evaluations of a store's experiment; 0 where it does not say."""
+    return int(results.spec.get("training", {}).get("every", 0))
 
 
 def collected(

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from anglewise.lab.outcome import MEANINGS
+from anglewise.lab.report.compare import ArmSummary, Criterion
 from anglewise.lab.report.results import Results
-from anglewise.lab.report.summary import ArmSummary, Criterion, cells, columns, heading
+from anglewise.lab.report.summary import cells, columns, heading
 from anglewise.lab.report.text import DASH, count_of, escape
 from anglewise.lab.report.traces import colour, symbol
 

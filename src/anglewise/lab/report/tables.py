@@ -11,17 +11,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from anglewise.lab.report.compare import CRITERIA, ArmSummary, Criterion
 from anglewise.lab.report.results import Results, load
-from anglewise.lab.report.summary import (
-    CRITERIA,
-    NOTE,
-    ArmSummary,
-    Criterion,
-    cells,
-    columns,
-    heading,
-    summaries,
-)
+from anglewise.lab.report.runs import every_of
+from anglewise.lab.report.summary import NOTE, cells, columns, explained, heading, summaries
 from anglewise.lab.report.text import plain
 from anglewise.lab.report.verdict import verdict
 
@@ -79,4 +72,4 @@ def print_results(results: Results, console: Console | None = None) -> None:
         table = terminal_table(results, criterion, found[criterion])
         console.print(table)
     console.width = width
-    console.print(Text(NOTE, style="dim"))
+    console.print(Text(explained(NOTE, every_of(results)), style="dim"))

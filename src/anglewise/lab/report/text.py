@@ -5,7 +5,10 @@ from __future__ import annotations
 import html
 import json
 import math
+from decimal import ROUND_HALF_UP, Context, Decimal
 from typing import Any
+
+from anglewise.lab.stats import PValue
 
 DASH = "\u2013"
 
@@ -64,15 +67,56 @@ def _finite(value: Any) -> Any:
 def number(value: float | None, digits: int = 3) -> str:
     """About three significant digits, without exponent where that is readable; a dash for none.
 
+    A half, as the median of two whole numbers may be, stays a half.  Everything else is rounded half up.
+
     Example:
-        >>> number(140.0), number(0.01234), number(88.53), number(1.0), number(1.001)
-        ('140', '0.0123', '88.5', '1', '1.00')
+        >>> number(140.0), number(0.01234), number(88.53), number(1.0), number(1.001), number(112.5), number(112.6)
+        ('140', '0.0123', '88.5', '1', '1.00', '112.5', '113')
     """
     if value is None or not math.isfinite(value):
         return DASH
-    if abs(value) >= 10 ** (digits - 1) or value == int(value):
+    if value == int(value):
         return f"{value:,.0f}"
-    return f"{value:#.{digits}g}"
+    if abs(value) >= 10 ** (digits - 1):
+        return f"{value:,.1f}" if 2 * value == int(2 * value) else f"{_half_up(value, 0):,.0f}"
+    places = digits - 1 - math.floor(math.log10(abs(value)))
+    return f"{float(_half_up(value, places)):#.{digits}g}"
+
+
+def fixed(value: float, decimals: int) -> str:
+    """A number with so many decimals, rounded half up in the decimal digits that people see.
+
+    Example:
+        >>> fixed(0.125, 2), fixed(2.675, 2), fixed(12.5, 0)
+        ('0.13', '2.68', '13')
+    """
+    return f"{_half_up(value, decimals):.{decimals}f}"
+
+
+def _half_up(value: float, decimals: int) -> Decimal:
+    unit = Decimal(1).scaleb(-decimals)
+    return Decimal(repr(float(value))).quantize(unit, rounding=ROUND_HALF_UP, context=Context(prec=400))
+
+
+def chance(p: PValue | None) -> str:
+    """A p-value; one that is only known to be at most so large says so.
+
+    Example:
+        >>> chance(PValue(0.03125)), chance(PValue(0.0002, at_most=True)), chance(None)
+        ('0.031', '\u2264 0.00020', '\u2013')
+    """
+    return DASH if p is None else ("\u2264 " if p.at_most else "") + number(p.value, 2)
+
+
+def known_to(every: int) -> str:
+    """That crossings are only known to the evaluations; empty for exact times.
+
+    Example:
+        >>> known_to(10)
+        'Evaluated every 10 steps: a crossing is known to that, and intervals allow for it.'
+    """
+    steps = "step" if every == 1 else f"{every:,} steps"
+    return f"Evaluated every {steps}: a crossing is known to that, and intervals allow for it." if every else ""
 
 
 def count_of(finished: int, planned: int) -> str:

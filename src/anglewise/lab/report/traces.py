@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from anglewise.lab.report.compare import time_of
 from anglewise.lab.report.curves import MOST, band, clean, thin
 from anglewise.lab.report.results import Key, Results, Series
-from anglewise.lab.report.summary import time_of
 from anglewise.lab.report.text import label
 from anglewise.lab.stats import censored_median
 

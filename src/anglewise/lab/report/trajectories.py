@@ -103,24 +103,26 @@ def _of(reader: Any, manifest: Mapping[str, Any], names: Collection[str]) -> lis
     spec, training = manifest["spec"], manifest["spec"]["training"]
     if not training["measure_every"]:
         raise StoreError(f"experiment {manifest['name']!r} measures nothing: set training.measure_every")
-    ids = {run["run_id"]: (run["arm"], int(run["seed"])) for run in manifest["runs"]}
-    chosen = f"run_id IN ({', '.join(map(repr, ids)) or 'NULL'})"
-    ended = reader.query(f"SELECT run_id, t95_sustained FROM runs WHERE {chosen} AND outcome IS NOT NULL").to_pylist()
+    chosen = f"experiment_id = '{manifest['experiment_id']}'"
+    ended = reader.query(
+        f"SELECT arm, seed, t95_sustained FROM runs WHERE {chosen} AND outcome IS NOT NULL"
+    ).to_pylist()
     wanted = ", ".join(map(repr, sorted(names))) or "NULL"
     looked = f"{chosen} AND step % {training['measure_every']} = 0 AND step <= {training['budget'] / 2}"
-    rows: dict[str, dict[tuple[str, str], dict[int, float]]] = {}
-    for row in reader.query(f"SELECT run_id, step, {', '.join(CURVES)} FROM curves WHERE {looked}").to_pylist():
+    rows: dict[tuple[str, int], dict[tuple[str, str], dict[int, float]]] = {}
+    for row in reader.query(f"SELECT arm, seed, step, {', '.join(CURVES)} FROM curves WHERE {looked}").to_pylist():
         for name in CURVES:
-            rows.setdefault(row["run_id"], {}).setdefault((name, ""), {})[row["step"]] = row[name]
+            rows.setdefault((row["arm"], row["seed"]), {}).setdefault((name, ""), {})[row["step"]] = row[name]
     for row in reader.query(
-        f"SELECT run_id, site, name, step, value FROM readings WHERE {looked} AND name IN ({wanted})"
+        f"SELECT arm, seed, site, name, step, value FROM readings WHERE {looked} AND name IN ({wanted})"
     ).to_pylist():
-        rows.setdefault(row["run_id"], {}).setdefault((row["name"], row["site"]), {})[row["step"]] = row["value"]
+        own = rows.setdefault((row["arm"], row["seed"]), {})
+        own.setdefault((row["name"], row["site"]), {})[row["step"]] = row["value"]
     runs = []
     for end in ended:
-        arm, seed = ids[end["run_id"]]
+        arm, seed = end["arm"], end["seed"]
         time = None if end["t95_sustained"] is None else float(end["t95_sustained"])
-        found = rows.get(end["run_id"], {})
+        found = rows.get((arm, seed), {})
         steps = np.array(sorted(s for s in found.get((CURVES[0], ""), {}) if time is None or s < time), int)
         series = {
             key: rounded(np.array([np.nan if by.get(s) is None else by[s] for s in steps], np.float32).astype(float))

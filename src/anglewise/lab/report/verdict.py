@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from anglewise.lab.report.compare import CRITERIA, ArmSummary, Criterion
 from anglewise.lab.report.results import Results
-from anglewise.lab.report.summary import CRITERIA, ArmSummary, Criterion, summaries
-from anglewise.lab.report.text import number, plain
+from anglewise.lab.report.summary import summaries
+from anglewise.lab.report.text import fixed, number, plain
 
 ALPHA = 0.05
 WORDS = {"first": "first crossing", "sustained": "sustained crossing", "seconds": "seconds"}
@@ -23,16 +24,7 @@ def verdict(results: Results, tables: Mapping[Criterion, list[ArmSummary]] | Non
     planned, finished = sum(s.planned for s in first), sum(s.finished for s in first)
     if not finished:
         return [f"No run has finished yet: 0 of {planned} planned."]
-    lines = [_headline(first, results)]
-    orders = {criterion: _order(table) for criterion, table in tables.items()}
-    if len(orders["first"]) > 1:
-        others = [c for c in CRITERIA if orders[c] and orders[c][0] != orders["first"][0]]
-        leads = f"{_quote(orders['first'][0])} has the smallest restricted mean"
-        if others:
-            found = "; ".join(f"by {WORDS[c]}, {_quote(orders[c][0])}" for c in others)
-            lines.append(f"The criterion matters: by first crossing {leads}; {found}.")
-        else:
-            lines.append(f"By first crossing, sustained crossing and seconds alike, {leads}.")
+    lines = [_headline(first, results), *_ranked(tables), *_untold(first, results)]
     if finished < planned:
         lacking = [f"{_quote(s.arm)} {s.missing} of {s.planned}" for s in first if s.missing]
         more = f" and {len(lacking) - 5} more arms" if len(lacking) > 5 else ""
@@ -61,29 +53,42 @@ def _comparison(rivals: list[ArmSummary], results: Results, within: str) -> str:
     base = f"the baseline {_quote(results.baseline)}"
     # the largest gain may be the least certain: an arm that was shown to be faster goes before one that was not,
     # and a control that does not match what it was to match comes last
-    best = max(rivals, key=lambda s: (not s.unmatched, _shown(s), s.speed_up.value if s.speed_up else 0.0))
+    best = max(rivals, key=lambda s: (not s.unmatched, _shown(s), _value(s)))
     estimate = best.speed_up
     assert estimate is not None
-    bound = {"\u2264 ": "at most ", "\u2265 ": "at least "}.get(best.bound, "")
-    factor = f"{bound}{estimate.value:.2f} times as fast as {base}"
-    if best.pairs == 1:
+    bound = {"\u2264 ": "at most ", "\u2265 ": "at least ", "\u2248 ": "about "}.get(best.bound, "")
+    factor = f"{bound}{fixed(estimate.value, 2)} times as fast as {base}"
+    if best.pairs == 1 or best.p_holm is None:
         return f"Illustration, one seed: {_quote(best.arm)} generalised {factor} {within}."
-    test = f"p = {number(best.p_holm, 2)} after Holm's correction for {_arms(len(rivals))}"
-    detail = f"95 % interval {estimate.low:.2f} to {estimate.high:.2f}, {best.pairs} paired seeds, {test}"
+    ends = "no interval"
+    if estimate.low is not None and estimate.high is not None:
+        ends = f"95 % interval {fixed(estimate.low, 2)} to {fixed(estimate.high, 2)}"
+    sign = "\u2264" if best.p_holm.at_most else "="
+    test = f"p {sign} {number(best.p_holm.value, 2)} after Holm's correction for {_arms(len(rivals))}"
+    detail = f"{ends}, {best.pairs} paired seeds, {test}"
+    if best.bound:
+        detail += "; a run that never got there counts as the budget"
     if _shown(best):
         too = [_quote(s.arm) for s in rivals if _shown(s) and s is not best]
         others = f" Shown to be faster too: {', '.join(too[:5])}{' and more' if len(too) > 5 else ''}." if too else ""
         return f"{_quote(best.arm)} generalised {factor} ({detail}), {_median(best, results)}.{others}"
-    smallest = 2.0 ** (1 - best.pairs) * len(rivals)
+    smallest = 2.0 ** (1 - best.telling) * len(rivals)
     if smallest > ALPHA:
-        detail += f"; {best.pairs} pairs cannot give less than {number(min(smallest, 1.0), 2)}"
+        few = f"{best.telling} {'pair' if best.telling == 1 else 'pairs'}"
+        detail += f"; {few} cannot give less than {number(min(smallest, 1.0), 2)}"
     nearest = f"the nearest, {_quote(best.arm)}, was {factor}"
     return f"No arm was shown to be faster than {base}: {nearest} ({detail})."
 
 
+def _value(summary: ArmSummary) -> float:
+    return summary.speed_up.value if summary.speed_up is not None else 0.0
+
+
 def _shown(summary: ArmSummary) -> bool:
-    low = summary.speed_up.low if summary.speed_up is not None else None
-    return not summary.unmatched and summary.p_holm is not None and summary.p_holm <= ALPHA and (low or 0.0) > 1
+    """Whether an arm may be called faster."""
+    if summary.unmatched or summary.speed_up is None or summary.speed_up.low is None or summary.p_holm is None:
+        return False
+    return summary.p_holm.value <= ALPHA and summary.speed_up.low > 1
 
 
 def _median(summary: ArmSummary, results: Results) -> str:
@@ -91,12 +96,54 @@ def _median(summary: ArmSummary, results: Results) -> str:
     return f"median time to generalise {value} steps"
 
 
-def _order(table: list[ArmSummary]) -> list[str]:
-    return [s.arm for s in sorted((s for s in table if s.mean is not None), key=_mean)]
+def _untold(first: list[ArmSummary], results: Results) -> list[str]:
+    """Arms that have pairs with the baseline, none of which tells anything."""
+    names = [_quote(s.arm) for s in first if s.pairs and s.speed_up is None]
+    if not names or not any(s.reached for s in first):
+        return []
+    more = f" and {_arms(len(names) - 5)} more" if len(names) > 5 else ""
+    return [
+        f"Not compared with the baseline: {', '.join(names[:5])}{more}. There is no pair in which either arm got there "
+        f"within {results.budget:,} steps."
+    ]
+
+
+def _ranked(tables: Mapping[Criterion, list[ArmSummary]]) -> list[str]:
+    """Which arm has the smallest restricted mean by each criterion, and whether that may be chance."""
+    every = {criterion: _order(tables[criterion]) for criterion in CRITERIA}
+    orders = {criterion: order for criterion, order in every.items() if len(order) > 1}
+    if "first" not in orders:
+        return []
+    leads = {criterion: order[0].arm for criterion, order in orders.items()}
+    unsure = [WORDS[criterion] for criterion, order in orders.items() if _overlap(order[0], order[1])]
+    doubt = f" By {_listed(unsure)}, the intervals of the first two overlap: their order may be chance."
+    if len(set(leads.values())) == 1:
+        by = _listed([WORDS[criterion] for criterion in orders]) + (" alike" if len(orders) > 1 else "")
+        found = f"By {by}, {_quote(leads['first'])} has the smallest restricted mean."
+    else:
+        parts = "; ".join(f"by {WORDS[criterion]}, {_quote(arm)}" for criterion, arm in leads.items())
+        found = f"The criterion matters for which arm has the smallest restricted mean: {parts}."
+    return [found + (doubt if unsure else "")]
+
+
+def _order(table: list[ArmSummary]) -> list[ArmSummary]:
+    """Arms by their restricted means; none where no run got there, since then all means are the budget."""
+    known = [s for s in table if s.mean is not None]
+    return sorted(known, key=_mean) if any(s.reached for s in known) else []
+
+
+def _overlap(one: ArmSummary, other: ArmSummary) -> bool:
+    high = one.mean.high if one.mean is not None else None
+    low = other.mean.low if other.mean is not None else None
+    return high is None or low is None or high >= low
 
 
 def _mean(summary: ArmSummary) -> float:
     return summary.mean.value if summary.mean is not None else float("inf")
+
+
+def _listed(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}" if names else ""
 
 
 def _arms(n: int) -> str:

@@ -41,7 +41,7 @@ from typing import Literal, NamedTuple, TypeAlias
 import numpy as np
 from scipy import stats
 
-from anglewise.lab.stats.estimate import LEVEL, Interval, censored_median, wilson
+from anglewise.lab.stats.estimate import LEVEL, Interval, censored_median, share
 from anglewise.lab.stats.logistic import fit
 from anglewise.lab.stats.ranking import auc_interval
 
@@ -370,4 +370,4 @@ def _highest(values: np.ndarray) -> float:
 
 def _share(hits: Iterable[bool]) -> Interval | None:
     listed = list(hits)
-    return wilson(sum(listed), len(listed)) if listed else None
+    return share(sum(listed), len(listed)) if listed else None

@@ -9,6 +9,8 @@
     runs/<run_id>/provenance.json      what it was trained with, written before training
     runs/<run_id>/v1/<kind>-<first>-<last>-<crc32>.parquet
     runs/<run_id>/tail.jsonl           rows that are in no segment yet
+    runs/<run_id>/weights.safetensors  the last weights, named as in the network
+    runs/<run_id>/state.safetensors    what else going on from there needs
     runs/<run_id>/outcome.json         how it ended; there if and only if it ended
     populations/<population_id>/       belongs to the engine's checkpoints
 
@@ -37,6 +39,7 @@ FORMAT = 1
 MARKER = "anglewise-store.json"
 VERSION = "v1"
 """Version of the row schemas; a folder of its own, so that one version is read with one schema."""
+WEIGHTS, STATE = "weights.safetensors", "state.safetensors"
 KINDS = ("curves", "readings", "arrays")
 _SEGMENT = re.compile(r"(curves|readings|arrays)-(\d{12,})-(\d{12,})-([0-9a-f]{8})\.parquet")
 

@@ -2,56 +2,47 @@
 
 Rows are read into memory and shown to an in-memory DuckDB that has been cut off from files and network:
 whatever the SQL says, it can touch nothing but these views, whose columns keep their types in an empty
-store too:
+store too.  Each begins with ``experiment_id, run_id, arm, seed``; a run that belongs to several experiments is there
+once for each:
 
-- ``runs(run_id, experiment, arm, seed, outcome, steps, seconds, t95, t95_sustained)``: every run of every
-  experiment, also one that has not begun.  `outcome` is NULL until it has ended, and `steps` is then the last
-  recorded one;
-- ``curves(run_id, arm, seed, step, train_accuracy, test_accuracy, train_loss, test_loss)``;
-- ``readings(run_id, arm, seed, step, site, name, value)``;
-- ``arrays(run_id, arm, seed, step, site, name, shape, values)``: `shape` a text such as ``200,56``, `values` a list;
-- ``experiments(experiment_id, experiment, run_id, arm, seed)``: which runs an experiment consists of.
+- ``runs(..., experiment, outcome, steps, seconds, t95, t95_sustained, threshold, first, sustained, t_capped, budget,
+  every, trained, spec)``: every run of every experiment, also one that has not begun.  `outcome` is NULL until it has
+  ended, and `steps` is then the last recorded one.  `first` and `sustained` are the crossings of the experiment's own
+  `threshold`; `t_capped` is `first`, or the budget for a run that never got there or diverged.  `trained` is how far
+  the run was trained for any experiment.  `spec` is the run's specification as JSON;
+- ``curves(..., step, train_accuracy, test_accuracy, train_loss, test_loss)``;
+- ``readings(..., step, site, name, value)``;
+- ``arrays(..., step, site, name, shape, values)``: `shape` a text such as ``200,56``, `values` a list;
+- ``experiments(..., experiment)``: which runs an experiment consists of.
 """
 
 from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from anglewise.errors import StoreError, unknown
-from anglewise.lab.store.layout import KINDS, MARKER, VERSION, check_marker, checked, gap, read_json
-from anglewise.lab.store.rows import COLUMNS, contents, damaged, read, to_table
+from anglewise.lab.arrays import unpack
+from anglewise.lab.outcome import outcome_under
+from anglewise.lab.store.layout import (
+    KINDS,
+    MARKER,
+    STATE,
+    VERSION,
+    WEIGHTS,
+    check_marker,
+    checked,
+    gap,
+    read_json,
+)
+from anglewise.lab.store.rows import contents, damaged, read, to_table
+from anglewise.lab.store.views import MEMBER, VIEWS, Member, followed, members_of, orphan, spec_text
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-_RUN = {"run_id": str, "arm": str, "seed": int}
-VIEWS: dict[str, dict[str, type]] = {
-    "runs": {
-        "run_id": str,
-        "experiment": str,
-        "arm": str,
-        "seed": int,
-        "outcome": str,
-        "steps": int,
-        "seconds": float,
-        "t95": int,
-        "t95_sustained": int,
-    },
-    **{kind: _RUN | COLUMNS[kind] for kind in KINDS},
-    "experiments": {"experiment_id": str, "experiment": str} | _RUN,
-}
-
-
-class Known(NamedTuple):
-    """What a run is called."""
-
-    experiment: str | None
-    arm: str | None
-    seed: int | None
 
 
 class Reader:
@@ -92,28 +83,61 @@ class Reader:
         """What a run is; empty if it was never begun."""
         return read_json(self._run(run_id) / "spec.json") or {}
 
+    def finished(self) -> set[str]:
+        """Runs that have ended; their rows are not checked here."""
+        return {path.parent.name for path in self.root.glob("runs/*/outcome.json") if read_json(path) is not None}
+
+    def weights(self, run_id: str) -> dict[str, np.ndarray]:
+        """The last weights of a run, by name as in the network, such as ``layers.0.weight``.
+
+        Raises:
+            StoreError: If none were kept, or they are damaged.
+        """
+        return self._kept(run_id, WEIGHTS)[0]
+
+    def state(self, run_id: str) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], dict[str, Any]] | None:
+        """What going on from a run's last step needs: weights, all else, and a note; None where it is not there."""
+        try:
+            weights, made = self._kept(run_id, WEIGHTS)
+            rest, note = self._kept(run_id, STATE)
+        except StoreError:
+            return None
+        return (weights, rest, note) if made.get("step") == note.get("step") else None
+
+    def curves(self, run_id: str) -> dict[str, np.ndarray]:
+        """All evaluations of a run, whichever experiment they were made for: columns of ``curves``, shape ``[n]``.
+
+        Raises:
+            StoreError: If a segment is damaged.
+        """
+        table = self._settled("curves", run_id)
+        plain = {name: np.array(table.column(name).to_pylist(), float) for name in table.column_names}
+        return plain | {"step": plain["step"].astype(np.int64)}
+
     def provenance(self, run_id: str) -> dict[str, Any]:
         """What a run was trained with; empty if it was never begun."""
         return read_json(self._run(run_id) / "provenance.json") or {}
 
-    def query(self, sql: str) -> pa.Table:
+    def query(self, sql: str, experiment_id: str | None = None) -> pa.Table:
         """Answer SQL over the views that the module's docstring lists.
 
         Only views that the SQL names are loaded (all of them if it names none).
 
         Args:
             sql: One statement of DuckDB's dialect.
+            experiment_id: Show this experiment alone; None for everything in the store.
 
         Returns:
             Its result; a column name that comes up again gets a number.
 
         Raises:
-            StoreError: If the SQL has an error or wants files, or what it asks for is damaged.
+            StoreError: If the SQL has an error or wants files, what it asks for is damaged, or there is no such
+                experiment.
         """
         import duckdb
 
         named = [view for view in VIEWS if view in sql.lower()] or list(VIEWS)
-        known = self._known()
+        known = self._members(experiment_id)
         connection = duckdb.connect(":memory:", config={"temp_directory": "", "python_enable_replacements": "false"})
         with connection:
             for view in named:
@@ -132,51 +156,87 @@ class Reader:
     def _run(self, run_id: str) -> Path:
         return self.root / "runs" / checked("run_id", run_id)
 
-    def _known(self) -> dict[str, Known]:
-        """All runs: those of the manifests in their order, then any others."""
-        known: dict[str, Known] = {}
-        for manifest in self.experiments():
-            for run in manifest["runs"]:
-                known.setdefault(run["run_id"], Known(manifest["name"], run["arm"], run["seed"]))
+    def _kept(self, run_id: str, name: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        path = self._run(run_id) / name
+        try:
+            return unpack(path.read_bytes())
+        except OSError as error:
+            raise StoreError(
+                f"run {run_id} has kept no weights: it has not ended, or was trained without keeping them"
+            ) from error
+        except ValueError as error:
+            raise StoreError(f"{path} is damaged: delete it and run the experiment again") from error
+
+    def _members(self, experiment_id: str | None = None) -> list[Member]:
+        """All runs, those of the manifests in their order, then any others; or those of one experiment."""
+        members = [member for manifest in self.experiments() for member in members_of(manifest)]
+        if experiment_id is not None:
+            if own := [member for member in members if member.experiment_id == experiment_id]:
+                return own
+            known = [str(manifest["experiment_id"]) for manifest in self.experiments()]
+            raise StoreError(unknown("experiment", experiment_id, known))
+        named = {member.run_id for member in members}
         for folder in sorted(self.root.glob("runs/*/")):
-            if folder.name not in known:
+            if folder.name not in named:
                 spec = read_json(folder / "spec.json") or {}
-                arm = (spec.get("arm") or {}).get("name")
-                known[folder.name] = Known(spec.get("experiment"), arm, spec.get("seed"))
-        return known
+                members.append(orphan(folder.name, spec, read_json(folder / "outcome.json") or {}))
+        return members
 
-    def _view(self, view: str, known: dict[str, Known]) -> pa.Table:
+    def _view(self, view: str, members: list[Member]) -> pa.Table:
         if view == "runs":
-            return _table(view, [self._ended(run_id, of) for run_id, of in known.items()])
+            return _table(view, [self._judged(member) for member in members])
         if view == "experiments":
-            return _table(
-                view,
-                [
-                    {"experiment_id": manifest["experiment_id"], "experiment": manifest["name"], **run}
-                    for manifest in self.experiments()
-                    for run in manifest["runs"]
-                ],
-            )
-        return self._rows(view, known)
+            return _table(view, [member._asdict() for member in members if member.experiment_id is not None])
+        return self._rows(view, members)
 
-    def _ended(self, run_id: str, known: Known) -> dict[str, Any]:
-        outcome = self.outcome(run_id)
-        if outcome is None:
-            found, tail = contents(self._run(run_id))
-            last = [segment.last for kind in KINDS for segment in found[kind]]
-            outcome = {"steps": max([*last, *(row[0] for kind in KINDS for row in tail[kind])], default=None)}
-        return {**outcome, "run_id": run_id, **known._asdict()}
+    def _judged(self, member: Member) -> dict[str, Any]:
+        """A run's row: how it ended by the experiment's rule, or how far it is."""
+        rule = {} if member.rule is None else member.rule._asdict()
+        row = {**member._asdict(), **rule, "spec": spec_text(self.spec(member.run_id))}
+        outcome = self._outcome(member)
+        if outcome is not None:
+            return {**outcome, **row}
+        found, tail = contents(self._run(member.run_id))
+        steps = [segment.last for kind in KINDS for segment in found[kind]]
+        last = max([*steps, *(line[0] for kind in KINDS for line in tail[kind])], default=None)
+        return {**row, "steps": last, "trained": last}
 
-    def _rows(self, kind: str, known: dict[str, Known]) -> pa.Table:
-        """All rows of a kind: each run's own, joined with what the run is called."""
+    def _outcome(self, member: Member) -> dict[str, Any] | None:
+        """How a run ended by a member's rule; None if what was trained does not reach that."""
+        stored, rule = self.outcome(member.run_id), member.rule
+        if stored is not None and ("rule" not in stored or rule is None or stored["rule"] == rule._asdict()):
+            return _relabelled(stored)
+        if rule is None or not (self._run(member.run_id) / VERSION).exists():
+            return None
+        curves = self.curves(member.run_id)
+        if stored is not None and rule.every % stored["every"]:
+            return None
+        ended = outcome_under(rule, curves)
+        if ended is None or stored is None:
+            return ended
+        trained = {"trained": stored["trained"], "every": rule.every}
+        seconds = stored["trained_seconds"] * ended["steps"] / max(stored["trained"], 1)
+        return {**ended, **trained, "seconds": seconds}
+
+    def _rows(self, kind: str, members: list[Member]) -> pa.Table:
+        """All rows of a kind: of each member those that its experiment follows, joined with what it is called."""
         import pyarrow as pa
 
-        tables = [self._settled(kind, run_id) for run_id in known]
+        whole: dict[str, pa.Table] = {}
+        tables = []
+        for member in members:
+            if member.run_id not in whole:
+                whole[member.run_id] = self._settled(kind, member.run_id)
+            table = whole[member.run_id]
+            if len(table) and member.rule is not None:
+                steps = table.column("step").to_numpy()
+                kept = followed(member.rule, steps, (self._outcome(member) or {}).get("steps"))
+                table = table if kept.all() else table.filter(pa.array(kept))
+            tables.append(table)
         rows = pa.concat_tables([to_table(kind, []), *tables]).combine_chunks()
         owner = pa.array(np.repeat(np.arange(len(tables)), [len(table) for table in tables]))
-        for place, name in enumerate(_RUN):
-            values = [run_id if name == "run_id" else getattr(of, name) for run_id, of in known.items()]
-            column = pa.array(values, pa.int64() if name == "seed" else pa.string())
+        for place, name in enumerate(MEMBER):
+            column = pa.array([getattr(member, name) for member in members], _arrow(MEMBER[name]))
             if name != "seed":
                 column = column.dictionary_encode()  # a text per row would cost more than the row
             rows = rows.add_column(place, name, column.take(owner))
@@ -211,11 +271,29 @@ class Reader:
         return pa.concat_tables([*tables, to_table(kind, tail[kind])])
 
 
+def _arrow(of: type) -> Any:
+    """Arrow's type of a column."""
+    import pyarrow as pa
+
+    return {int: pa.int64(), float: pa.float64(), str: pa.string()}[of]
+
+
 def _table(view: str, rows: list[dict[str, Any]]) -> pa.Table:
     import pyarrow as pa
 
-    types = {int: pa.int64(), float: pa.float64(), str: pa.string()}
-    return pa.table({name: pa.array([row.get(name) for row in rows], types[of]) for name, of in VIEWS[view].items()})
+    columns = VIEWS[view].items()
+    return pa.table({name: pa.array([row.get(name) for row in rows], _arrow(of)) for name, of in columns})
+
+
+def _relabelled(outcome: dict[str, Any]) -> dict[str, Any]:
+    """An outcome as it is called now: before PROTOCOL 3 a run that reached the threshold could be `memorised`."""
+    first = outcome.get("first", outcome.get("t95"))
+    found = {"first": first, "sustained": outcome.get("t95_sustained"), "trained": outcome.get("steps"), **outcome}
+    if first is not None and found["outcome"] in ("memorised", "underfit"):
+        found["outcome"] = "reached-not-held"
+    if "budget" in found:
+        found.setdefault("t_capped", found["budget"] if first is None or found["outcome"] == "diverged" else first)
+    return found
 
 
 def _views() -> str:

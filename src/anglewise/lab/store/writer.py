@@ -25,7 +25,9 @@ from anglewise.lab.store.layout import (
     FORMAT,
     KINDS,
     MARKER,
+    STATE,
     VERSION,
+    WEIGHTS,
     check_marker,
     checked,
     gap,
@@ -103,15 +105,17 @@ class Store:
 
         Args:
             experiment_id: Names the file.
-            manifest: JSON values; ``"created"`` is added and stays what it was at first.
+            manifest: JSON values; ``"created"`` is added and stays what it was at first, and ``"updated"``, the
+                time of the last call.
 
         Raises:
             StoreError: If the disk does not take it, or the name is no name.
         """
         path = self.root / "experiments" / f"{checked('experiment_id', experiment_id)}.json"
-        created = (read_json(path) or {}).get("created") or datetime.datetime.now(datetime.UTC).isoformat()
+        now = datetime.datetime.now(datetime.UTC).isoformat()
+        created = (read_json(path) or {}).get("created") or now
         with writing(path):
-            put_json(path, {"created": created, **manifest})
+            put_json(path, {"created": created, "updated": now, **manifest})
 
     def begin(self, run_id: str, spec: Mapping[str, Any], provenance: Mapping[str, Any]) -> None:
         """Write what a run is and what it is trained with, before it is trained; again when it goes on.
@@ -245,14 +249,30 @@ class Store:
             self._last.pop(run_id)
             return self._recovered(run_id, run)["curves"]
 
+    def keep(self, run_id: str, files: Mapping[str, bytes]) -> None:
+        """Keep a run's last weights and state, before it is finished; the old ones are replaced one by one.
+
+        Args:
+            run_id: Its identity.
+            files: Bytes under the names :data:`~anglewise.lab.store.layout.WEIGHTS` and ``STATE``, or none of them.
+
+        Raises:
+            StoreError: If the disk does not take it.
+        """
+        with self._changing(run_id) as run:
+            for name in (WEIGHTS, STATE):
+                if name in files:
+                    put(run / name, files[name])
+                else:
+                    (run / name).unlink(missing_ok=True)
+
     def finish(self, run_id: str, outcome: Mapping[str, Any]) -> None:
         """Seal a run and write how it ended; from then on it counts as finished.
 
         Args:
             run_id: Its identity.
-            outcome: JSON values; ``outcome``, ``steps``, ``seconds``, ``t95`` and ``t95_sustained`` are
-            shown in
-                the view ``runs``.  The names of its segments, which carry their checksums, are added.
+            outcome: JSON values, shown in the view ``runs`` where it has a column of their name.  The names of the
+                run's segments, which carry their checksums, are added.
 
         Raises:
             StoreError: If the disk does not take it.

@@ -1,0 +1,74 @@
+"""Settings that others published, each written once: who shows or reproduces one takes it from here.
+
+A setting is the chain of methods that an arm has, with all its numbers, as far as the source states them.  What a
+source leaves open is said where the setting is reproduced (``reproduce.py``) or in the method's own file.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, NamedTuple
+
+from anglewise.lab.experiments.constrained import constrained
+from anglewise.lab.methods import chen2023_lion, cliptogrok2026_rows, jordan2024_muon, lee2024_grokfast
+from anglewise.lab.methods.optimizers import SGD, Adam, AdamW
+from anglewise.lab.methods.pasand2025_egd import COLUMN, EGD
+from anglewise.lab.methods.prieto2025_orthograd import RELEASED as PERPGRAD
+from anglewise.lab.methods.prieto2025_stablemax import StableMax
+from anglewise.lab.methods.tiwari2026_radial import RadialPenalty
+from anglewise.lab.methods.yildirim2026_sphere import SphereCosine
+from anglewise.lab.schedules import Warmup
+
+
+class Published(NamedTuple):
+    """One setting.
+
+    Attributes:
+        methods: The arm's methods, in their order.
+        source: Where it stands.
+    """
+
+    methods: tuple[Any, ...]
+    source: str
+
+
+EIFY = "repository EIFY/grokking-at-the-edge-of-numerical-stability"
+_RELEASED_WARMUP = Warmup(1e-3, 10.0, offset=0.0)
+"""Of Grokfast's, Nanda's and Power's released code: min(step / 10, 1), so that the first update has rate 0."""
+
+CHOU_C1 = Published((AdamW(lr=0.05, wd=4.0, beta1=0.9, beta2=0.99, eps=1e-25),), EIFY)
+"""Two hidden layers on 2-hot inputs: the fastest of their grid (143 steps to 100 %)."""
+CHOU_C2 = Published((AdamW(lr=0.05, wd=2.0, beta1=0.9, beta2=0.99, eps=1e-25),), EIFY)
+"""Two hidden layers on embeddings: the fastest of their grid (111 steps to 100 %)."""
+PERPGRAD_ADAMW = Published((PERPGRAD, AdamW(lr=0.01)), "arXiv 2501.04697, lr .01")
+PERPGRAD_SGD = Published((PERPGRAD, StableMax(), SGD(lr=10.0, momentum=0.8)), "arXiv 2501.04697")
+
+GROKFAST_BASELINE = Published((Adam(lr=_RELEASED_WARMUP, beta1=0.9, beta2=0.98),), "repository ironjr/grokfast")
+"""Their plain run, without weight decay; their filtered runs have some."""
+_FILTERED = dataclasses.replace(GROKFAST_BASELINE.methods[0], wd=0.005)
+GROKFAST_EMA = Published((lee2024_grokfast.PUBLISHED, _FILTERED), "arXiv 2405.20233")
+GROKFAST_MA = Published(
+    (lee2024_grokfast.PUBLISHED_MA, dataclasses.replace(_FILTERED, wd=0.01)),
+    "arXiv 2405.20233",
+)
+LION_CLIPPED = Published(
+    (
+        dataclasses.replace(chen2023_lion.CLIP_TO_GROK, lr=Warmup(chen2023_lion.CLIP_TO_GROK.lr, 10.0)),  # type: ignore[arg-type]
+        cliptogrok2026_rows.RELEASED,
+    ),
+    "repository NiftyliuS/cliptogrok",
+)
+
+NANDA = Published((AdamW(lr=_RELEASED_WARMUP, wd=1.0, beta1=0.9, beta2=0.98),), "arXiv 2301.05217")
+POWER = Published((AdamW(lr=_RELEASED_WARMUP, wd=1.0, beta1=0.9, beta2=0.98),), "arXiv 2201.02177, openai/grok")
+SPHERE_COSINE = Published((SphereCosine(temperature=10.0), AdamW(lr=6e-4)), "arXiv 2603.05228")
+MUON = Published((jordan2024_muon.JANATI,), "arXiv 2608.07436")
+EGD_SVD = Published((EGD(), SGD(lr=0.1, wd=1e-4)), "arXiv 2510.04930")
+EGD_COLUMN = Published((COLUMN, SGD(lr=0.1, wd=1e-4)), "arXiv 2510.04930")
+CONSTRAINED_MUON = Published((constrained(1.0, 1.4, 51.0, "normalise"),), "Cesista 2025")
+
+RADIAL_PENALTY = Published((RadialPenalty(strength=0.05, target=1.0),), "arXiv 2606.32000, section 3.1")
+"""The penalty alone, as the paper has it on an MLP; it stands behind somebody's optimiser."""
+RADIAL_WEAK = Published((AdamW(lr=1e-3, wd=1e-3),), "arXiv 2606.32000, lr 1e-3 wd 1e-3")
+RADIAL_STRONG = Published((AdamW(lr=1e-3, wd=0.1),), "arXiv 2606.32000, its baseline with strong decay")
+RADIAL_PAPER = Published((*RADIAL_WEAK.methods, *RADIAL_PENALTY.methods), RADIAL_WEAK.source)

@@ -1,0 +1,203 @@
+r"""The arms side by side, as numbers with n, uncertainty and censoring.
+
+Three criteria, because they can rank arms differently: the ``first`` crossing of the threshold, in steps;
+the ``sustained`` one; and ``seconds`` of training to the first.  A run that never got there, or diverged,
+counts as the budget.  The speed-up is
+
+.. math:: \exp \Bigl(\frac{1}{n} \sum_s \log \frac{T^{\text{baseline}}_s}{T^{\text{arm}}_s}\Bigr),
+
+over the n seeds that both arms have finished; above 1 the arm is faster.  Where neither got there on any of them,
+there is no speed-up.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections import Counter
+from collections.abc import Sequence
+from typing import Literal, NamedTuple, TypeAlias
+
+import numpy as np
+
+from anglewise.lab.report.results import Ended
+from anglewise.lab.report.runs import Finish, Runs
+from anglewise.lab.stats import (
+    Interval,
+    PValue,
+    censored_median,
+    holm,
+    restricted_mean,
+    share,
+    sign_flip,
+    speed_up,
+)
+
+Criterion: TypeAlias = Literal["first", "sustained", "seconds"]
+CRITERIA: tuple[Criterion, ...] = ("first", "sustained", "seconds")
+
+
+@dataclasses.dataclass(frozen=True)
+class ArmSummary:
+    """One arm by one criterion.
+
+    Args:
+        arm: Its name.
+        planned: Runs planned.
+        finished: Runs that have an outcome; all estimates are over these.
+        missing: The others.
+        reached: Finished runs that met the criterion.
+        share: Their share with its exact interval; None without finished runs.
+        median: Median time; None for beyond the budget, or without finished runs; NaN where seconds are unknown.
+        mean: Restricted mean with its interval; None without finished runs.
+        speed_up: Over the baseline, with its interval; None for the baseline itself, or where no pair tells anything.
+        bound: What the speed-up is where runs spent their budget: ``"\u2264 "`` only the arm did, ``"\u2265 "`` only
+            the baseline did, ``"\u2248 "`` both did, on the same seed or different ones; empty where none did.
+        pairs: Seeds that both this arm and the baseline have finished.
+        telling: Those of them on which at least one of the two got there.
+        p: Sign-flip p-value of the speed-up; None without one, or where there are fewer than two pairs.
+        p_holm: The same adjusted for the number of arms compared.
+        seconds: Median seconds to the crossing; None for beyond the budget, NaN where unknown.
+        outcomes: Number of finished runs by outcome.
+        unmatched: For a control, in what it does not match what it was to match; empty where it does, and for all
+            other arms.
+    """
+
+    arm: str
+    planned: int
+    finished: int
+    missing: int
+    reached: int
+    share: Interval | None
+    median: float | None
+    mean: Interval | None
+    speed_up: Interval | None
+    bound: str
+    pairs: int
+    telling: int
+    p: PValue | None
+    p_holm: PValue | None
+    seconds: float | None
+    outcomes: Counter[str]
+    unmatched: str = ""
+
+    @property
+    def illustration(self) -> bool:
+        """A single run shows that something can happen, not that it does."""
+        return self.finished == 1
+
+
+def time_of(run: Finish | Ended, criterion: Criterion) -> float | None:
+    """Time of one run, at least one step; None if it never got there or diverged."""
+    steps = run.sustained if criterion == "sustained" else run.first
+    if steps is None or run.outcome == "diverged":
+        return None
+    return max(steps, 1) * (seconds_per_step(run) if criterion == "seconds" else 1.0)
+
+
+def seconds_per_step(run: Finish | Ended) -> float:
+    """Training seconds of one step of a run."""
+    return run.seconds / max(run.steps, 1)
+
+
+def compare(runs: Runs, criterion: Criterion = "first") -> list[ArmSummary]:
+    """Every arm by one criterion, in the order planned.
+
+    Args:
+        runs: Finished runs, from a store or a record.
+        criterion: ``first``, ``sustained`` or ``seconds``.
+
+    Returns:
+        One summary per arm; arms without finished runs included.
+
+    Raises:
+        ValueError: If there is no such criterion.
+    """
+    if criterion not in CRITERIA:
+        raise ValueError(f"unknown criterion {criterion!r}: expected one of {', '.join(CRITERIA)}")
+    baseline = _timed(runs, runs.baseline, criterion)
+    return adjusted([_summary(runs, arm, criterion, baseline) for arm in runs.arms])
+
+
+def adjusted(found: Sequence[ArmSummary]) -> list[ArmSummary]:
+    """The same summaries, their p-values adjusted for one another."""
+    several = iter(holm([one.p for one in found if one.p is not None]))
+    return [dataclasses.replace(one, p_holm=None if one.p is None else next(several)) for one in found]
+
+
+class _Timed(NamedTuple):
+    """One run's time, with its budget and evaluation grid in the same unit."""
+
+    time: float | None
+    budget: float
+    grid: float
+
+
+def _timed(runs: Runs, arm: str, criterion: Criterion) -> dict[int, _Timed]:
+    """Times by seed; in seconds, budget and grid are what they would have taken at the run's own pace."""
+    found = {}
+    for seed, run in runs.of(arm).items():
+        unit = seconds_per_step(run) if criterion == "seconds" else 1.0
+        if np.isfinite(unit) and unit > 0:
+            found[seed] = _Timed(time_of(run, criterion), runs.budget * unit, runs.every * unit)
+    return found
+
+
+def _summary(all_runs: Runs, arm: str, criterion: Criterion, baseline: dict[int, _Timed]) -> ArmSummary:
+    runs = all_runs.of(arm)
+    n, planned = len(runs), all_runs.planned[arm]
+    times = [time_of(run, criterion) for run in runs.values()]
+    reached = sum(t is not None for t in times)
+    own = _timed(all_runs, arm, criterion)
+    common = sorted(own.keys() & baseline.keys()) if arm != all_runs.baseline else []
+    in_seconds = [
+        None if t is None else t if criterion == "seconds" else t * seconds_per_step(run)
+        for t, run in zip(times, runs.values(), strict=True)
+    ]
+    timed = all(t is None or np.isfinite(t) for t in in_seconds)
+    pairs = [(baseline[seed], own[seed]) for seed in common]
+    ratio, p = _compared(pairs)
+    return ArmSummary(
+        arm=arm,
+        planned=planned,
+        finished=n,
+        missing=planned - n,
+        reached=reached,
+        share=share(reached, n) if n else None,
+        median=_median(times, known=timed or criterion != "seconds"),
+        mean=_mean(list(own.values())),
+        speed_up=ratio,
+        bound=_bound(pairs),
+        pairs=len(common),
+        telling=sum(x.time is not None or y.time is not None for x, y in pairs),
+        p=p,
+        p_holm=None,
+        seconds=_median(in_seconds, known=timed),
+        outcomes=Counter(run.outcome for run in runs.values()),
+    )
+
+
+def _median(times: Sequence[float | None], *, known: bool) -> float | None:
+    return None if not times else censored_median(times) if known else math.nan
+
+
+def _mean(own: list[_Timed]) -> Interval | None:
+    if not own:
+        return None
+    return restricted_mean([one.time for one in own], [one.budget for one in own], grid=[one.grid for one in own])
+
+
+def _compared(pairs: Sequence[tuple[_Timed, _Timed]]) -> tuple[Interval | None, PValue | None]:
+    """Speed-up of the second of each pair over the first, and its p-value."""
+    if not pairs:
+        return None, None
+    x, y = ([one.time for one in side] for side in zip(*pairs, strict=True))
+    budgets = [[one.budget for one in side] for side in zip(*pairs, strict=True)]
+    grids = [[one.grid for one in side] for side in zip(*pairs, strict=True)]
+    found = speed_up(x, y, budgets, grid=grids)
+    return found, sign_flip(x, y, budgets) if found is not None and len(pairs) > 1 else None
+
+
+def _bound(pairs: Sequence[tuple[_Timed, _Timed]]) -> str:
+    spent = (any(x.time is None for x, _ in pairs), any(y.time is None for _, y in pairs))
+    return {(False, True): "\u2264 ", (True, False): "\u2265 ", (True, True): "\u2248 "}.get(spent, "")
