@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import math
 from collections.abc import Mapping
 from typing import Any
 
 from anglewise.lab.baselines import HEAD, Compared, cells, from_times
-from anglewise.lab.experiments.reproduce import REPRODUCTIONS, Theirs
+from anglewise.lab.experiments.reproduce import REPRODUCTIONS
 from anglewise.lab.report.runs import Finish, read_runs
 from anglewise.lab.report.text import number
 from records.rows import joined, markdown_table
@@ -29,7 +30,11 @@ class Reproductions:
     @classmethod
     def read(cls, text: str, untraced: Mapping[str, Any]) -> Reproductions:
         """From CSV."""
-        return cls(tuple(read_runs(text)), untraced)
+        made = cls(tuple(read_runs(text)), untraced)
+        both = sorted(made.rows.keys() & untraced.keys())
+        if both:
+            raise ValueError(f"{', '.join(both)} have rows: take them out of the untraced numbers")
+        return made
 
     @functools.cached_property
     def rows(self) -> dict[str, Compared]:
@@ -52,27 +57,27 @@ class Reproductions:
             head, [(name, _span(name), own["ours"], own["reached"]) for name, own in self.untraced.items()]
         )
 
-    def theirs(self, name: str) -> Theirs:
-        """What others report of a rival."""
-        return REPRODUCTIONS[name].theirs
-
-    def median(self, name: str) -> str:
-        """Our median."""
-        return number(self.rows[name].median.value)
-
-    def extremes(self, name: str) -> str:
-        """Our fewest and most steps of runs that got there."""
-        reached = [t for t in self.rows[name].ours if t is not None]
-        return f"{number(min(reached))} to {number(max(reached))}"
-
-    def reached(self, name: str) -> str:
-        """Our runs that got there, of how many."""
-        ours = self.rows[name].ours
-        return f"{sum(t is not None for t in ours)} of {len(ours)}"
+    def undecided(self) -> str:
+        """Rivals of which the interval of our median (the range, where there are too few runs) holds both verdicts."""
+        return joined([name for name, row in self.rows.items() if len({_same(row, t) for t in _ends(row)}) > 1])
 
     def with_verdict(self, same: bool) -> str:
         """Rivals of which our median lies within the tolerance, or does not."""
         return joined([name for name, row in self.rows.items() if row.same is same])
+
+
+def _ends(row: Compared) -> list[float]:
+    """The lower end, the median and the upper end of our steps; infinite for beyond the budget."""
+    ours = [math.inf if t is None else float(t) for t in row.ours]
+    low, high = row.median.low, row.median.high
+    return [ours[0] if low is None else low, row.median.value, ours[-1] if high is None else high]
+
+
+def _same(row: Compared, steps: float) -> bool:
+    """Whether a number of steps of ours lies within the tolerance of theirs."""
+    if math.isinf(steps):
+        return False
+    return from_times(row.name, [steps]).same
 
 
 def _span(name: str) -> str:

@@ -36,7 +36,8 @@ def word(speed_up: Interval | None, bound: str = "") -> str:
             times.
 
     Returns:
-        ``faster`` only where the whole interval lies above 1, ``slower`` only where it lies below.  ``not decided``
+        ``faster`` only where the whole interval, as it is printed, lies above 1, ``slower`` only where it lies below.
+        ``not decided``
         where there is no interval, or where the estimate is a bound on the other side.  ``within the budget`` is added
         where runs of both arms spent theirs, since the ratio then is of capped times.
 
@@ -46,9 +47,10 @@ def word(speed_up: Interval | None, bound: str = "") -> str:
     """
     if speed_up is None or speed_up.low is None or speed_up.high is None:
         return UNDECIDED
-    if speed_up.low <= 1 <= speed_up.high:
+    low, high = (float(fixed(end, 2)) for end in (speed_up.low, speed_up.high))
+    if low <= 1 <= high:
         return NO_DIFFERENCE
-    shown, opposed = ("faster", "\u2264") if speed_up.low > 1 else ("slower", "\u2265")
+    shown, opposed = ("faster", "\u2264") if low > 1 else ("slower", "\u2265")
     if bound.strip() == opposed:
         return UNDECIDED
     return f"{shown} {WITHIN}" if bound.strip() == "\u2248" else shown
@@ -79,6 +81,11 @@ class Rows:
         """Seeds per arm, the same for all."""
         (n,) = {len(self.runs.of(arm)) for arm in self.runs.arms}
         return n
+
+    @property
+    def cadence(self) -> str:
+        """Steps between two evaluations."""
+        return f"{self.runs.every} step{'s' if self.runs.every > 1 else ''}"
 
     @property
     def arms(self) -> int:
@@ -187,6 +194,19 @@ class Rows:
         counted = f"Of {len(among)} ranked methods without the penalty, {len(ahead)} are faster than {b}"
         undecided = f"Not decided, since some of their runs never got there: {joined(open_)}."
         return f"{counted} in reaching {self.share}: {joined(ahead)}. {undecided}"
+
+    def leader(self) -> str:
+        """The ranked arm with the lowest median to reach the threshold."""
+        return min((arm for arm in self.runs.arms if arm not in self.notes), key=self._rank)
+
+    def least_p(self, n: int) -> str:
+        """The smallest p-value that n pairs allow after Holm's adjustment over all arms: every sign the same."""
+        return number(min(1.0, 2.0 ** (1 - n) * (self.arms - 1)), 2)
+
+    def later_than(self, step: int, arm: str) -> str:
+        """How many runs of an arm reach the threshold after a step, or never."""
+        times = self.times(arm)
+        return f"{sum(t is None or t > step for t in times)} of {len(times)}"
 
     @property
     def share(self) -> str:

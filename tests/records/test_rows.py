@@ -12,6 +12,7 @@ from anglewise.lab.report.runs import Finish, collected, read_runs
 from anglewise.lab.stats import Interval
 from records import render
 from records.render import RECORDS, Record, pages, rendered
+from records.reproductions import Reproductions
 from records.rows import NO_DIFFERENCE, UNDECIDED, Rows, joined, word
 from records.values import Values
 
@@ -38,6 +39,10 @@ def arms(**steps):
         (0.99, 1.6, "", NO_DIFFERENCE),
         (1.0, 1.6, "", NO_DIFFERENCE),
         (0.5, 1.0, "", NO_DIFFERENCE),
+        (1.004, 1.6, "", NO_DIFFERENCE),
+        (0.5, 0.995, "", NO_DIFFERENCE),
+        (1.005, 1.6, "", "faster"),
+        (1.01, 1.6, "\u2248 ", "faster within the budget"),
         (1.01, 1.6, "\u2264 ", UNDECIDED),
         (1.01, 1.6, "\u2265 ", "faster"),
         (0.5, 0.99, "\u2265 ", UNDECIDED),
@@ -143,3 +148,21 @@ def test_a_part_needs_its_place(tmp_path, monkeypatch):
     monkeypatch.setattr(render, "ROOT", tmp_path)
     with pytest.raises(ValueError, match="expected the line '<!-- results: .*' in one file, got it in 0"):
         pages()
+
+
+def test_a_rival_with_rows_is_not_among_the_untraced():
+    text = (RECORDS / "baselines" / "runs.csv").read_text(encoding="utf-8")
+    with pytest.raises(ValueError, match="chou-c1 have rows: take them out of the untraced numbers"):
+        Reproductions.read(text, {"chou-c1": {"ours": "158", "reached": "7 of 8"}})
+    assert set(Reproductions.read(text, {}).rows) >= {"chou-c1"}
+
+
+def test_a_verdict_that_the_interval_leaves_open_is_named():
+    rows = "arm,seed,outcome,steps,first,sustained\n"
+    near, far, wide = (
+        "".join(f"chou-c2,{i},grokked,500,{t},{t}\n" for i, t in enumerate(times))
+        for times in ([140] * 8, [200] * 8, [120, 130, 140, 143, 144, 150, 160, 213])
+    )
+    shown = [Reproductions.read(rows + own, {}) for own in (near, far, wide)]
+    assert [own.undecided() for own in shown] == ["none", "none", "*chou-c2*"]
+    assert [own.with_verdict(True) for own in shown] == ["*chou-c2*", "none", "*chou-c2*"]
