@@ -81,6 +81,15 @@ ERRORS = [
     ((*RUN, "--readings.energy.rows", "many"), "readings.energy.rows: expected a whole number, got 'many'"),
     ((*RUN, "--readings.energy.every", "0"), "readings.energy.every must be at least 1 measurement, got 0"),
     ((*RUN, "--readings.energy", "9"), "readings.energy: expected a field, such as readings.energy.rows, got 9"),
+    (
+        (*RUN, "--training.measure_every", "0", "--readings", "energy"),
+        "readings are asked for, but training.measure_every of quickstart is 0, so none would be taken: "
+        "add --training.measure_every 8 (a multiple of training.every, 4)",
+    ),
+    (
+        (*RUN, "--readings", "attention"),
+        "none of the readings 'attention' suits MLP on Modular: see anglewise list readings",
+    ),
     (("list", "tasks", "--frm", "3"), "unknown flag '--frm' for this verb: see anglewise list --help"),
     (("report", "nowhere", "--dpi=3"), "unknown flag '--dpi=3' for this verb: see anglewise report --help"),
 ]
@@ -317,3 +326,57 @@ def test_doctor_can_be_read_by_a_machine(capsys, monkeypatch):
     monkeypatch.setattr(doctor, "examine", lambda: {"a": 1})
     assert main(["doctor", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {"a": 1}
+
+
+def test_arms_with_commas_in_their_names_can_be_chosen(capsys):
+    assert main(["run", "causal", "--arms", "radial, last layer,adamw-common", "--seeds", "1", "--dry-run"]) == 0
+    shown = capsys.readouterr().out
+    assert "radial, last layer" in shown and "adamw-common" in shown and "radial, below it" not in shown
+    assert refused(capsys, "run", "causal", "--arms", "radial, lst layer", "--dry-run").startswith(
+        "unknown arm 'lst layer'"
+    )
+
+
+def test_readings_that_do_not_suit_are_left_out_aloud(capsys):
+    assert main([*RUN, "--readings", "energy,attention", "--dry-run"]) == 0
+    assert capsys.readouterr().err == "anglewise: left out, since they do not suit this task and model: attention\n"
+
+
+def test_a_file_without_a_name_trains_into_a_folder_of_its_own(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for name, folder in (("wide.toml", "wide"), ("quickstart.toml", "quickstart-toml")):
+        (tmp_path / name).write_text('base = "quickstart"\nseeds = 1\n')
+        assert main(["run", name, "--dry-run", "--arms", "adamw-common"]) == 0
+        assert f"store   runs/{folder}:" in capsys.readouterr().out
+
+
+def test_a_report_of_several_experiments_shows_the_last_and_names_the_flag(tmp_path, capsys):
+    words = "run quickstart --task.p 11 --arms adamw-common,adamw-tuned --seeds 2 --training.measure_every 0 --quiet"
+    for budget in ("8", "12"):
+        assert main([*words.split(), "--budget", budget, "--out", str(tmp_path)]) == 0
+    shown = capsys.readouterr().out
+    assert "4 runs went on from where they had ended" in shown
+    assert main(["report", str(tmp_path), "--baseline", "adamw-tuned"]) == 0
+    told = capsys.readouterr()
+    assert "holds 2 experiments; shown is the one that ran last, quickstart-" in told.err
+    assert "Another with --experiment ID: quickstart-" in told.err
+    other = told.err.split("--experiment ID: ")[1].split()[0]
+    assert main(["report", str(tmp_path), "--experiment", other]) == 0
+    assert capsys.readouterr().err == ""
+    sql = "SELECT experiment_id, count(*) AS n, max(budget) AS b FROM runs GROUP BY ALL ORDER BY b"
+    assert main(["query", sql, str(tmp_path), "--format", "csv"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1].endswith(",4,8") and lines[2].endswith(",4,12")
+    assert main(["query", sql, str(tmp_path), "--format", "csv", "--experiment", other]) == 0
+    assert capsys.readouterr().out.splitlines()[1:] == lines[1:2]
+
+
+def test_without_weights_none_are_kept(tmp_path):
+    words = "run quickstart --task.p 11 --arms adamw-common --seeds 1 --training.measure_every 0 --quiet --budget 8"
+    assert main([*words.split(), "--no-weights", "--out", str(tmp_path / "without")]) == 0
+    assert main([*words.split(), "--out", str(tmp_path / "with")]) == 0
+    assert not list((tmp_path / "without").rglob("*.safetensors"))
+    assert {path.name for path in (tmp_path / "with").rglob("*.safetensors")} == {
+        "weights.safetensors",
+        "state.safetensors",
+    }

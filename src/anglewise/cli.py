@@ -24,7 +24,7 @@ examples:
   anglewise report runs/quickstart               draw the report again
   anglewise tune track-c2 --arm lion             search an entry's settings
   anglewise leaderboard track-c2 --seeds 8       train every rival of a track, and rank them
-  anglewise query "SELECT arm, median(t95) FROM runs GROUP BY arm" runs/quickstart
+  anglewise query "SELECT experiment_id, arm, median(t_capped) FROM runs GROUP BY ALL" runs/quickstart
 """
 
 
@@ -182,7 +182,10 @@ def _meant(arguments: argparse.Namespace, extra: list[str]) -> tuple[Any, list[A
             changes = merged(changes, flag_table(path, text))
     readings = readings_named(arguments.readings or "default", changes.pop("readings", {}))
     experiment = overlay(experiment, changes, "")
-    asked_for(experiment, readings, arguments.readings)
+    if unsuited := asked_for(experiment, readings, arguments.readings):
+        print(
+            f"anglewise: left out, since they do not suit this task and model: {', '.join(unsuited)}", file=sys.stderr
+        )
     if arguments.arms is not None:
         wanted = chosen(arguments.arms, [arm.name for arm in experiment.arms], "arm")
         kept = tuple(arm for arm in experiment.arms if arm.name in wanted)

@@ -416,3 +416,31 @@ def test_readings_of_before_are_taken_again_beside_new_ones(tmp_path):
     trained(ONE, tmp_path / "store", readings=(RadiusQuantiles(),))
     trained(ONE, tmp_path / "store", readings=(Spectrum(),))
     assert not trained(ONE, tmp_path / "store", readings=(RadiusQuantiles(), Spectrum())).missing
+
+
+def test_a_changed_source_of_the_users_own_trains_anew(tmp_path):
+    """A loss that was broken on purpose once came back as 'runs were there already'."""
+
+    def with_source(text):
+        folder = tmp_path / str(len(text))
+        folder.mkdir()
+        (folder / "mine.py").write_text(text)
+        loaded = {}
+        exec(compile(text, str(folder / "mine.py"), "exec"), loaded)
+        return dataclasses.replace(ONE, arms=(Arm("mine", (ADAM, loaded["Mine"]())),))
+
+    text = """
+from anglewise.lab.losses import cross_entropy
+from anglewise.lab.methods.dataclass import method
+from anglewise.lab.protocols import Method
+@method
+class Mine(Method):
+    def loss(self, logits, labels):
+        return cross_entropy(logits, labels)
+"""
+    good, bad = with_source(text), with_source(text.replace("return cross", "return 0 * cross"))
+    trained(good, tmp_path / "store", readings=())
+    assert not trained(good, tmp_path / "store", readings=()).missing
+    assert len(trained(bad, tmp_path / "store", readings=()).missing) == 1
+    losses = {row["train_loss"] for row in rows(tmp_path / "store", of=bad)}
+    assert losses == {0.0} != {row["train_loss"] for row in rows(tmp_path / "store", of=good)}

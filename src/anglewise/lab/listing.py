@@ -87,31 +87,33 @@ def readings_named(text: str, changes: Any = None) -> list[Any]:
     return list(chosen.values())
 
 
-def asked_for(experiment: Any, readings: Sequence[Any], text: str | None) -> None:
-    """Refuse readings that were asked for by name and could not be taken.
+def asked_for(experiment: Any, readings: Sequence[Any], text: str | None) -> list[str]:
+    """Refuse readings that were asked for and could not be taken.
 
     Args:
         experiment: Of which.
         readings: What the text means.
         text: What the user wrote; None where nothing was asked for.
 
+    Returns:
+        Names that stand in the text and do not suit the task and model, while others do: they are left out.
+
     Raises:
-        SpecError: If nothing is measured, or one that is named itself does not suit the task and model.
+        SpecError: If nothing is measured, or none of them suits the task and model.
     """
     from anglewise.lab.readings.sets import READINGS
     from anglewise.lab.runner import unmeasured
 
     if text is None or not readings:
-        return
+        return []
     if not experiment.training.measure_every:
         raise SpecError(unmeasured(experiment))
-    named = {type(READINGS[part.strip()]): part.strip() for part in text.split(",") if part.strip() in READINGS}
-    for reading in readings:
-        if type(reading) in named and not reading.suits(experiment.task, experiment.model):
-            raise SpecError(
-                f"the reading {named[type(reading)]!r} does not suit {type(experiment.model).__name__} on "
-                f"{type(experiment.task).__name__}: leave it out"
-            )
+    names = {type(READINGS[part.strip()]): part.strip() for part in text.split(",") if part.strip() in READINGS}
+    unsuited = [reading for reading in readings if not reading.suits(experiment.task, experiment.model)]
+    if len(unsuited) == len(readings):
+        kinds = f"{type(experiment.model).__name__} on {type(experiment.task).__name__}"
+        raise SpecError(f"none of the readings {text!r} suits {kinds}: see anglewise list readings")
+    return [names[type(reading)] for reading in unsuited if type(reading) in names]
 
 
 def chosen(text: str, known: Collection[str], what: str) -> list[str]:

@@ -9,6 +9,7 @@ followed.  Comments, docstrings and layout do not count.  Code of libraries does
 from __future__ import annotations
 
 import ast
+import builtins
 import dataclasses
 import hashlib
 import inspect
@@ -106,7 +107,10 @@ class _Followed:
 
 
 def _is_users(thing: Any) -> bool:
-    return _is_users_module(getattr(thing, "__module__", None) or "")
+    module = getattr(thing, "__module__", None) or ""
+    if module == "builtins":  # where code that was executed without a module says that it comes from
+        return vars(builtins).get(thing.__qualname__) is not thing
+    return _is_users_module(module)
 
 
 def _is_users_module(name: str) -> bool:
