@@ -1,10 +1,11 @@
 # make demo: sets up, runs the quickstart, says where its report is.   make test: sets up, passes the tests.
 # make lab: sets up .venv with the laboratory.   make torch: with the drop-in for PyTorch.
 # make check: lint, types, import contracts.   make bench: the engine against plain PyTorch loops.
+# make records: render the pages that state results from the rows of the records.
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: lab torch demo test check bench bench-torch clean
+.PHONY: lab torch demo test check records bench bench-torch clean
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -40,6 +41,9 @@ check: .venv/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+records: .venv/.dev
+	$(BIN)/python -m records.render
 
 bench: .venv/.dev
 	$(BIN)/python benchmarks/engine.py

@@ -106,7 +106,9 @@ def test_the_table_of_errors_quotes_messages_that_exist():
     assert [quote for quote in quoted if not any(quote in text for text in said)] == []
 
 
-PAGES = [*sorted(ROOT.glob("*.md")), *FILES[1:], *sorted((ROOT / "records").rglob("*.md"))]
+RECORDS = [path for path in sorted((ROOT / "records").rglob("*.md")) if not path.name.endswith(".template.md")]
+"""A template's links are those of the page that it makes."""
+PAGES = [*sorted(ROOT.glob("*.md")), *FILES[1:], *RECORDS]
 
 
 def anchors(text):

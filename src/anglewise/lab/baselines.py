@@ -73,9 +73,14 @@ def chosen(names: Sequence[str]) -> list[str]:
 
 def compared(name: str, results: Results) -> Compared:
     """A rival's finished runs beside its published number."""
-    made = REPRODUCTIONS[name]
     criterion: Criterion = "sustained" if results.sustain > 1 else "first"
-    ours = sorted((time_of(run, criterion) for run in results.ended.values()), key=lambda t: (t is None, t))
+    return from_times(name, [time_of(run, criterion) for run in results.ended.values()])
+
+
+def from_times(name: str, times: Sequence[float | None]) -> Compared:
+    """A rival's times, None for beyond the budget, beside its published number."""
+    made = REPRODUCTIONS[name]
+    ours = sorted(times, key=lambda t: (t is None, t))
     if not ours:
         return Compared(name, made, (), math.nan)
     (low, high), middle = made.theirs.steps, censored_median(ours)
