@@ -15,8 +15,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeVar
 
-import jax
-
 from anglewise.errors import AnglewiseError, SpecError, StoreError
 from anglewise.lab.arrays import pack
 from anglewise.lab.engine import checkpoint, layout
@@ -241,7 +239,7 @@ def train(
         StoreError: If the store does not take what it is given.
         Interrupted: After a checkpoint, when `stop` said so.
     """
-    device = jax.devices()[0]
+    device = layout.first_device()
     if readings and not experiment.training.measure_every:
         raise SpecError(unmeasured(experiment))
     readings = tuple(DEFAULT.values()) if readings is None else tuple(readings)
