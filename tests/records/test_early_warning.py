@@ -32,6 +32,12 @@ def runs(make):
 
 
 @pytest.fixture(scope="module")
+def again(runs):
+    """A few predictors of the primary question; all of them take a minute."""
+    return study_of(runs, FEW, horizons=("doubling",))
+
+
+@pytest.fixture(scope="module")
 def fields(make, runs):
     return make.fields(runs)
 
@@ -41,13 +47,24 @@ def scores(make):
     return make.scores()
 
 
-def test_the_scores_are_made_again_from_the_trajectories(runs):
-    """A few predictors of the primary question; all of them take a minute."""
-    written = list(csv.DictReader(io.StringIO(to_csv(study_of(runs, FEW, horizons=("doubling",))))))
+def of(names, rows):
+    return [row for row in rows if row["predictor"] in names and row.get("horizon", "doubling") == "doubling"]
+
+
+def test_the_scores_are_made_again_from_the_trajectories(again):
+    written = list(csv.DictReader(io.StringIO(to_csv(again))))
     record = list(csv.DictReader((RECORD / "scores.csv").read_text().splitlines()))
-    names = {predictor.name for predictor in FEW}
-    assert written == [row for row in record if row["horizon"] == "doubling" and row["predictor"] in names]
+    assert written == of([predictor.name for predictor in FEW], record)
     assert len(written) == 9 and len(record) == 6 * len(PREDICTORS)
+
+
+def test_the_false_alarms_are_made_again_from_the_trajectories(make, again, scores):
+    written = list(csv.DictReader(io.StringIO(make.false_alarms(again))))
+    record = list(csv.DictReader((RECORD / "false-alarms.csv").read_text().splitlines()))
+    assert written and written == of([predictor.name for predictor in FEW], record)
+    for name, row in scores["doubling", "tasks"].items():
+        ruled = [alarm for alarm in of([name], record) if alarm["control"] == "0"]
+        assert len(ruled) == round(row.false_structured.value * (row.never - row.controls))
 
 
 def test_the_page_is_what_template_and_scores_give(fields):
