@@ -3,8 +3,11 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
+from subprocess import PIPE
 
 import pytest
 
@@ -296,7 +299,7 @@ def test_ctrl_c_is_one_line(capsys, monkeypatch):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(cli, "_list", raising)
-    assert refused(capsys, "list", "tasks", status=1) == "interrupted"
+    assert refused(capsys, "list", "tasks", status=130) == "interrupted"
 
 
 def test_the_first_signal_asks_to_stop_and_the_second_stops():
@@ -380,3 +383,37 @@ def test_without_weights_none_are_kept(tmp_path):
         "weights.safetensors",
         "state.safetensors",
     }
+
+
+@pytest.mark.parametrize("after", [0.0, 0.02, 0.05, 0.1, 0.3])
+def test_control_c_is_one_line_at_any_moment(after, tmp_path):
+    """Sent as soon as the package's own code runs, and later; what Python does before that is not ours."""
+    program = """
+import sys
+import time
+from subprocess import PIPE
+sys.argv = ["anglewise", "list", "methods"]
+print("up", flush=True)
+from anglewise.__main__ import main
+status = main()
+if status == 0:
+    print("done", flush=True)
+    sys.stdin.read()
+sys.exit(status)
+"""
+    with subprocess.Popen([sys.executable, "-c", program], stdin=PIPE, stdout=PIPE, stderr=PIPE) as process:
+        assert process.stdout.readline() == b"up\n"
+        time.sleep(0.05 + after)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    if b"done" not in out:
+        assert process.returncode == 130 and err == b"anglewise: interrupted\n"
+
+
+def test_public_names_are_there_and_imported_when_used():
+    code = "import sys, anglewise; early = 'numpy' in sys.modules; from anglewise import *; print(early, radius)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("False <function radius")
+    assert set(anglewise.__all__) <= set(dir(anglewise))
+    with pytest.raises(AttributeError, match="module 'anglewise' has no attribute 'nothing'"):
+        _ = anglewise.nothing

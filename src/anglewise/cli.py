@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: Words after the program's name; None takes the process's own.
 
     Returns:
-        The exit status: 0 done, 1 interrupted with everything saved, 2 an error.
+        The exit status: 0 done, 1 interrupted with everything saved, 2 an error, 130 ended by Ctrl-C.
     """
     words = list(sys.argv[1:] if argv is None else argv)
     parser = _parser()
@@ -63,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     except KeyboardInterrupt:
         print("anglewise: interrupted", file=sys.stderr)
-        return 1
+        return 130
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -108,6 +108,9 @@ def _parser() -> argparse.ArgumentParser:
         "--no-weights", action="store_true",
         help="keep no last weights; a longer budget then trains again from the beginning",
     )  # fmt: skip
+    run.add_argument(
+        "--anonymous", action="store_true", help="leave the host's name and folders of paths out of what is written"
+    )
     run.add_argument("--quiet", action="store_true", help="no progress, only the summary")
 
     report = verb("report", _report, "draw the report of a store again")
@@ -210,10 +213,13 @@ def _run(arguments: argparse.Namespace, extra: list[str]) -> int:
     from anglewise.lab.runner import train
     from anglewise.lab.store import Reader, Store, collect
 
-    command = "anglewise " + shlex.join(sys.argv[1:])
     provenance = collect(
-        command=sys.argv, device=str(jax.devices()[0].device_kind), precision=experiment.training.precision
+        command=["anglewise", *sys.argv[1:]],
+        device=str(jax.devices()[0].device_kind),
+        precision=experiment.training.precision,
+        anonymous=arguments.anonymous,
     )
+    command = str(provenance["command"])
     with Store.open(out) as store, stoppable() as stop:
         progress = progress_for(experiment, quiet=arguments.quiet)
         done = train(

@@ -88,7 +88,11 @@ def _tune(arguments: argparse.Namespace, extra: list[str]) -> None:
     if arguments.budget is not None:
         track = dataclasses.replace(track, training=dataclasses.replace(track.training, budget=arguments.budget))
     out = arguments.out or Path("runs") / "tune" / arguments.track
-    provenance = collect(command=sys.argv, device=str(jax.devices()[0].device_kind), precision=track.training.precision)
+    provenance = collect(
+        command=["anglewise", *sys.argv[1:]],
+        device=str(jax.devices()[0].device_kind),
+        precision=track.training.precision,
+    )
     numbers = f"--trials {rules.trials} --rounds {rules.rounds} --seeds {rules.seeds} --budget {track.training.budget}"
     with stoppable() as stop:
         for name in names:
@@ -154,7 +158,9 @@ def _train(experiment: Any, out: Path, *, quiet: bool, none: bool = False) -> No
                 store.manifest(experiment.experiment_id, manifest(experiment, command))
         return
     provenance = collect(
-        command=sys.argv, device=str(jax.devices()[0].device_kind), precision=experiment.training.precision
+        command=["anglewise", *sys.argv[1:]],
+        device=str(jax.devices()[0].device_kind),
+        precision=experiment.training.precision,
     )
     with Store.open(out) as store, stoppable() as stop:
         train(

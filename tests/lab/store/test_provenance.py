@@ -69,3 +69,23 @@ def test_where_proc_is_missing_the_cpu_still_has_a_name(monkeypatch):
 @pytest.mark.parametrize("command", [[], ["a"]])
 def test_a_command_is_one_line(command):
     assert "\n" not in collect(command, "cpu", "float64")["command"]
+
+
+def test_the_host_and_the_folders_of_paths_can_be_left_out():
+    words = [
+        "/home/jane/.venv/bin/anglewise",
+        "run",
+        "/home/jane/secret/x.toml",
+        "--out",
+        "runs/here/",
+        "--task.operation",
+        "x/y",
+    ]
+    found = collect(words, "cpu", "float32")
+    assert (
+        found["command"] == "anglewise run /home/jane/secret/x.toml --out runs/here/ --task.operation x/y"
+        and found["host"]
+    )
+    hidden = collect(words, "cpu", "float32", anonymous=True)
+    assert hidden["host"] is None and "jane" not in json.dumps(hidden) and "secret" not in json.dumps(hidden)
+    assert hidden["command"].startswith("anglewise run x.toml --out here")

@@ -1,6 +1,7 @@
 """What a run was trained with: code, libraries, machine, command line and time.
 
-Environment variables are left out on purpose: they hold secrets, and a store is made to be passed on.
+A store is made to be passed on, so environment variables are left out: they hold secrets.  The name of the host and
+the paths in the command line are written down; `anonymous` leaves them out.
 """
 
 from __future__ import annotations
@@ -19,13 +20,14 @@ from typing import Any
 LIBRARIES = ("jax", "jaxlib", "equinox", "optax", "numpy", "pyarrow", "duckdb", "scipy")
 
 
-def collect(command: Sequence[str] | None, device: str, precision: str) -> dict[str, Any]:
+def collect(command: Sequence[str] | None, device: str, precision: str, *, anonymous: bool = False) -> dict[str, Any]:
     """Everything beside its spec that a run's numbers may depend on.
 
     Args:
         command: The command line, word by word; None where there was none.
         device: What it trains on, as its framework calls it.
         precision: Of parameters and arithmetic.
+        anonymous: Leave out the host's name, and of every path in the command all but its last part.
 
     Returns:
         JSON values.  ``"git_commit"`` and ``"git_dirty"`` are None where the code is no part of a git
@@ -34,6 +36,9 @@ def collect(command: Sequence[str] | None, device: str, precision: str) -> dict[
     import anglewise
 
     commit, dirty = _git(Path(anglewise.__file__).parent)
+    words = None if command is None else [Path(command[0]).name, *command[1:]]
+    if words is not None and anonymous:
+        words = [word.rstrip("/").rpartition("/")[2] if "/" in word else word for word in words]
     return {
         "anglewise": anglewise.__version__,
         "git_commit": commit,
@@ -45,9 +50,9 @@ def collect(command: Sequence[str] | None, device: str, precision: str) -> dict[
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "device": device,
         "precision": precision,
-        "command": None if command is None else shlex.join(command),
+        "command": None if words is None else shlex.join(words),
         "started": datetime.datetime.now(datetime.UTC).isoformat(),
-        "host": socket.gethostname(),
+        "host": None if anonymous else socket.gethostname(),
     }
 
 
