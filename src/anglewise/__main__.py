@@ -1,19 +1,28 @@
-"""The command's first lines: Ctrl-C is answered in one line, also before anything else has been imported."""
+"""The command's first lines: Ctrl-C is answered in one line, also before anything else has been imported.
+
+Where nothing needs saving, Ctrl-C ends the process at once: an exception would reach libraries that are being imported,
+and they answer it in their own words.  Verbs that train take Ctrl-C over while they do (:mod:`anglewise.stopping`).
+"""
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
+from typing import Any
+
+
+def _end(number: int, frame: Any) -> None:
+    os.write(2, b"anglewise: interrupted\n")
+    os._exit(130)
 
 
 def main() -> int:
     """Run the command line; 130 where Ctrl-C ended it."""
-    try:
-        from anglewise.cli import main as run
+    signal.signal(signal.SIGINT, _end)
+    from anglewise.cli import main as run
 
-        return run()
-    except KeyboardInterrupt:
-        print("anglewise: interrupted", file=sys.stderr)
-        return 130
+    return run()
 
 
 if __name__ == "__main__":
