@@ -22,8 +22,9 @@ import reference
 import torch
 
 from anglewise.lab.doctor import gemm_peak
+from anglewise.lab.engine.compiled import Compiled, arithmetic
 from anglewise.lab.engine.layout import Layout, choose
-from anglewise.lab.engine.population import Compiled, Population, arithmetic
+from anglewise.lab.engine.population import Population
 from anglewise.lab.engine.rng import stream
 from anglewise.lab.methods.optimizers import AdamW
 from anglewise.lab.methods.tiwari2026_radial import RadialPenalty

@@ -18,8 +18,9 @@ from pathlib import Path
 import jax
 from engine import CASES, Ours, milliseconds, steps_for
 
+from anglewise.lab.engine.compiled import Compiled, arithmetic
 from anglewise.lab.engine.layout import Layout
-from anglewise.lab.engine.population import Compiled, Population, arithmetic
+from anglewise.lab.engine.population import Population
 from anglewise.lab.experiments import EXPERIMENTS
 from anglewise.lab.look import Earlier
 from anglewise.lab.methods.tiwari2026_radial import RadialPenalty

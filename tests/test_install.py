@@ -14,7 +14,8 @@ import pytest
 
 import anglewise
 from anglewise.errors import AnglewiseError, install, missing
-from anglewise.lab import LIBRARIES
+from anglewise.lab import READING, TRAINING
+from anglewise.lab.store import Store
 
 ROOT = Path(__file__).parents[1]
 SKIPPED = {".git", ".venv", "build", "runs", "tests"}
@@ -51,14 +52,14 @@ def test_extras_and_targets_that_are_named_exist():
     ]
     assert "torch" in named and set(named) <= set(EXTRAS)
     makes = [
-        x for text in TEXTS.values() for x in re.findall(r"(?:^|`)make ([a-z][a-z-]*)(?=`|\s|$)", text, flags=re.M)
+        x for text in TEXTS.values() for x in re.findall(r"(?:^|`)make ([a-z][a-z-]*)(?=`|\n|$|\s+#)", text, flags=re.M)
     ]
     assert "torch" in makes and set(makes) <= TARGETS
     assert {"lab", "torch"} <= TARGETS & set(EXTRAS)  # what `install` names
 
 
 def test_the_laboratory_asks_for_what_its_extra_brings():
-    assert sorted(LIBRARIES) == sorted(re.match(r"[\w-]+", line)[0] for line in EXTRAS["lab"])
+    assert sorted((*READING, *TRAINING)) == sorted(re.match(r"[\w-]+", line)[0] for line in EXTRAS["lab"])
 
 
 def test_a_missing_library_is_an_error_of_ours_and_an_import_error():
@@ -98,8 +99,8 @@ def test_control_the_geometry_needs_no_extra(bare):
         ("import anglewise.torch", "anglewise.torch needs torch", "torch"),
         ("from anglewise.torch import RadialSuppression", "anglewise.torch needs torch", "torch"),
         ("from anglewise.torch.lightning import RadialLightningMixin", "anglewise.torch needs torch", "torch"),
-        ("from anglewise.lab.runner import train", "anglewise.lab needs jax, ", "lab"),
-        ("from anglewise.lab.store import Reader", "anglewise.lab needs jax, ", "lab"),
+        ("from anglewise.lab.runner import train", "anglewise.lab needs jaxtyping, ", "lab"),
+        ("from anglewise.lab.store import Reader", "anglewise.lab needs jaxtyping, ", "lab"),
     ],
 )
 def test_importing_a_part_without_its_libraries_says_what_to_do_in_the_last_line(bare, statement, part, extra):
@@ -112,5 +113,42 @@ def test_importing_a_part_without_its_libraries_says_what_to_do_in_the_last_line
 def test_the_command_says_it_in_one_line(bare):
     done = bare("-m", "anglewise.cli", "list", "tasks")
     assert done.returncode == 2
-    assert done.stderr.startswith("anglewise: anglewise.lab needs jax, ") and done.stderr.count("\n") == 1
+    assert done.stderr.startswith("anglewise: anglewise.lab needs jaxtyping, ") and done.stderr.count("\n") == 1
     assert bare("-m", "anglewise.cli", "--version").stdout.strip() == anglewise.__version__
+
+
+WITHOUT_JAX = """
+import sys, importlib.util
+class Hidden:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in ("jax", "jaxlib", "equinox", "optax", "matfree"):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+sys.meta_path.insert(0, Hidden())
+real = importlib.util.find_spec
+def find_spec(name, package=None):
+    return None if name in ("jax", "equinox", "optax", "matfree") else real(name, package)
+importlib.util.find_spec = find_spec
+"""
+
+
+def without_jax(statement):
+    return subprocess.run([sys.executable, "-c", WITHOUT_JAX + statement], capture_output=True, text=True, timeout=60)
+
+
+def test_a_store_is_read_without_jax(tmp_path):
+    with Store.open(tmp_path / "store"):
+        pass
+    path = str(tmp_path / "store")
+    done = without_jax(
+        f"from anglewise.lab.store import Reader; print(Reader({path!r}).query('SELECT 1 AS x').to_pylist())"
+    )
+    assert done.returncode == 0 and done.stdout == "[{'x': 1}]\n", done.stderr
+
+
+@pytest.mark.parametrize(
+    "module", ["runner", "engine.population", "methods.optimizers", "models.mlp", "tasks.modular", "readings.sets"]
+)
+def test_training_without_jax_says_what_to_do(module):
+    done = without_jax(f"import anglewise.lab.{module}")
+    wanted = f"anglewise.errors.MissingError: anglewise.lab needs jax, equinox, optax, matfree: {install('lab')}"
+    assert done.returncode == 1 and done.stderr.splitlines()[-1] == wanted

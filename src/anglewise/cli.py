@@ -359,7 +359,7 @@ def _examine(root: Path, *, mend: bool, as_json: bool) -> int:
     """Say what is wrong with a store; 0 if nothing is left, 1 if something is."""
     from anglewise.lab.report.text import plain
     from anglewise.lab.store.examine import examine, report
-    from anglewise.lab.store.writer import locked
+    from anglewise.lab.store.lock import locked
 
     with locked(root):
         findings = examine(root)

@@ -141,8 +141,9 @@ def _train(experiment: Any, out: Path, *, quiet: bool, none: bool = False) -> No
     """
     import jax
 
+    from anglewise.lab.planning import manifest
     from anglewise.lab.report.live import progress_for
-    from anglewise.lab.runner import manifest, train
+    from anglewise.lab.runner import train
     from anglewise.lab.store import Reader, Store, collect
 
     command = "anglewise " + shlex.join(sys.argv[1:])

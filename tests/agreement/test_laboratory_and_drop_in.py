@@ -15,8 +15,9 @@ import pytest
 import torch
 from torch import nn
 
+from anglewise.lab.engine.compiled import Compiled, arithmetic
 from anglewise.lab.engine.layout import Layout
-from anglewise.lab.engine.population import Compiled, Population, arithmetic
+from anglewise.lab.engine.population import Population
 from anglewise.lab.methods.optimizers import AdamW
 from anglewise.lab.methods.tiwari2026_radial import RadialPenalty
 from anglewise.lab.models.mlp import MLP

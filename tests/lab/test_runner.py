@@ -15,12 +15,13 @@ from anglewise.lab.engine.rng import stream
 from anglewise.lab.methods.optimizers import AdamW
 from anglewise.lab.methods.tiwari2026_radial import RadialPenalty
 from anglewise.lab.models.mlp import MLP
+from anglewise.lab.planning import plan
 from anglewise.lab.readings.energy import RadialEnergy
 from anglewise.lab.readings.motion import Motion
 from anglewise.lab.readings.radii import RadiusQuantiles
 from anglewise.lab.readings.spectrum import Spectrum
 from anglewise.lab.report.live import progress_for
-from anglewise.lab.runner import Interrupted, plan, train
+from anglewise.lab.runner import Interrupted, train
 from anglewise.lab.spec import Arm, Experiment, Training
 from anglewise.lab.store import Reader, Store
 from anglewise.lab.tasks.modular import Modular

@@ -14,8 +14,8 @@ from anglewise.errors import SpecError
 from anglewise.lab import tuning, winners
 from anglewise.lab.catalogue import METHODS, SCHEDULES
 from anglewise.lab.config import arms_of
+from anglewise.lab.engine.compiled import Compiled
 from anglewise.lab.engine.layout import Layout
-from anglewise.lab.engine.population import Compiled
 from anglewise.lab.engine.step import Member
 from anglewise.lab.experiments import boards
 from anglewise.lab.experiments.boards import BOARDS

@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 
 from anglewise.lab.catalogue import METHODS
+from anglewise.lab.engine.compiled import Compiled, arithmetic, structure_of
 from anglewise.lab.engine.layout import Layout
-from anglewise.lab.engine.population import Compiled, Population, arithmetic, structure_of
+from anglewise.lab.engine.population import Population
 from anglewise.lab.engine.step import Member
 from anglewise.lab.spec import Arm, Run, Training
 from laws_cases import BASE, CASES, IDS, examined, float_fields

@@ -9,8 +9,9 @@ import jax
 import numpy as np
 import pytest
 
+from anglewise.lab.engine.compiled import Compiled
 from anglewise.lab.engine.layout import Layout
-from anglewise.lab.engine.population import Compiled, Population
+from anglewise.lab.engine.population import Population
 from anglewise.lab.methods.optimizers import AdamW
 from anglewise.lab.methods.tiwari2026_radial import RadialPenalty
 from anglewise.lab.models.mlp import MLP

@@ -5,11 +5,17 @@ from __future__ import annotations
 import csv
 import importlib.util
 import io
+import itertools
 import re
 from pathlib import Path
 
+import equinox as eqx
+import jax
+import numpy as np
 import pytest
 
+from anglewise.lab.engine.rng import stream
+from anglewise.lab.experiments.early_warning import MODEL, TASKS
 from anglewise.lab.report.warning import PREDICTORS, study_of, to_csv
 
 RECORD = Path(__file__).parents[2] / "records" / "early-warning"
@@ -32,6 +38,12 @@ def runs(make):
 
 
 @pytest.fixture(scope="module")
+def again(runs):
+    """A few predictors of the primary question; all of them take a minute."""
+    return study_of(runs, FEW, horizons=("doubling",))
+
+
+@pytest.fixture(scope="module")
 def fields(make, runs):
     return make.fields(runs)
 
@@ -41,13 +53,24 @@ def scores(make):
     return make.scores()
 
 
-def test_the_scores_are_made_again_from_the_trajectories(runs):
-    """A few predictors of the primary question; all of them take a minute."""
-    written = list(csv.DictReader(io.StringIO(to_csv(study_of(runs, FEW, horizons=("doubling",))))))
+def of(names, rows):
+    return [row for row in rows if row["predictor"] in names and row.get("horizon", "doubling") == "doubling"]
+
+
+def test_the_scores_are_made_again_from_the_trajectories(again):
+    written = list(csv.DictReader(io.StringIO(to_csv(again))))
     record = list(csv.DictReader((RECORD / "scores.csv").read_text().splitlines()))
-    names = {predictor.name for predictor in FEW}
-    assert written == [row for row in record if row["horizon"] == "doubling" and row["predictor"] in names]
+    assert written == of([predictor.name for predictor in FEW], record)
     assert len(written) == 9 and len(record) == 6 * len(PREDICTORS)
+
+
+def test_the_false_alarms_are_made_again_from_the_trajectories(make, again, scores):
+    written = list(csv.DictReader(io.StringIO(make.false_alarms(again))))
+    record = list(csv.DictReader((RECORD / "false-alarms.csv").read_text().splitlines()))
+    assert written and written == of([predictor.name for predictor in FEW], record)
+    for name, row in scores["doubling", "tasks"].items():
+        ruled = [alarm for alarm in of([name], record) if alarm["control"] == "0"]
+        assert len(ruled) == round(row.false_structured.value * (row.never - row.controls))
 
 
 def test_the_page_is_what_template_and_scores_give(fields):
@@ -92,6 +115,17 @@ def test_no_run_with_random_labels_rang_on_held_out_tasks_and_none_in_time_for_t
     blind = [row for row in rows.values() if row.kind in ("geometry", "rival", "together")]
     assert [row.predictor for row in blind][:: len(blind) - 1] == ["radius", "together + train loss"]
     assert all(row.false_control.value == 0 for row in blind) and rows["radius"].in_time.value == 0
+
+
+def test_runs_of_equal_seed_share_first_weights_across_tasks():
+    first = {
+        name: jax.tree.leaves(eqx.filter(MODEL.init(task, stream(5, "init")), eqx.is_array))
+        for name, task in TASKS.items()
+    }
+    for one, other in itertools.combinations(TASKS, 2):
+        pairs = [(a, b) for a, b in zip(first[one], first[other], strict=True) if a.shape == b.shape]
+        assert len(pairs) >= (len(first[one]) if TASKS[one].p == TASKS[other].p else 1)
+        assert all(np.array_equal(a, b) for a, b in pairs)
 
 
 def test_noise_is_not_shown_to_tell_anything(scores):

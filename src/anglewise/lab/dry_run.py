@@ -10,7 +10,8 @@ import jax
 
 from anglewise.lab.engine.population import Population
 from anglewise.lab.look import Reading
-from anglewise.lab.runner import compiled_for, plan
+from anglewise.lab.planning import plan
+from anglewise.lab.runner import compiled_for
 from anglewise.lab.spec import Experiment
 from anglewise.lab.store import Reader
 

@@ -101,8 +101,8 @@ def asked_for(experiment: Any, readings: Sequence[Any], text: str | None) -> lis
     Raises:
         SpecError: If nothing is measured, or none of them suits the task and model.
     """
+    from anglewise.lab.planning import unmeasured
     from anglewise.lab.readings.sets import READINGS
-    from anglewise.lab.runner import unmeasured
 
     if text is None or not readings:
         return []

@@ -8,8 +8,9 @@ import pytest
 
 from anglewise.errors import StoreError
 from anglewise.lab.engine import checkpoint
+from anglewise.lab.engine.compiled import Compiled
 from anglewise.lab.engine.layout import Layout, choose, chunks, free_bytes
-from anglewise.lab.engine.population import Compiled, Population
+from anglewise.lab.engine.population import Population, bytes_each
 from anglewise.lab.engine.rng import stream
 from anglewise.lab.methods.optimizers import SGD
 from anglewise.lab.models.mlp import MLP
@@ -42,7 +43,7 @@ def test_a_processor_trains_one_after_the_other_and_an_accelerator_batches():
 def test_memory_is_planned_with():
     assert free_bytes(jax.devices()[0]) > 2**28
     made = population(Training(budget=4, every=2), batched=True)
-    small = made.compiled.bytes_each(made.runs[0])
+    small = bytes_each(made.runs[0], made.compiled)
     assert 4 * sum(x.size for x in jax.tree.leaves(made.state.params)) < small < 2**26
 
 

@@ -4,8 +4,9 @@ import jax
 import numpy as np
 import pytest
 
+from anglewise.lab.engine.compiled import Compiled
 from anglewise.lab.engine.layout import Layout
-from anglewise.lab.engine.population import Compiled, Population
+from anglewise.lab.engine.population import Population
 from anglewise.lab.methods.controls import RadiusReplay
 from anglewise.lab.methods.matched_controls import MatchedNoise
 from anglewise.lab.methods.optimizers import AdamW

@@ -1,8 +1,37 @@
-"""Intervals of the early-warning study cover what the whole procedure scores on new seeds; fixed models do not.
+"""Intervals of the early-warning study cover what the whole procedure scores on new seeds; fixed thresholds do not.
 
 A world has three tasks of different time scale, one that is hardly learned and one that never is, three arms, and
 seeds whose luck all runs of equal seed share: in their time, in the reading and in the noise.  Truth is the mean score
 over independent worlds; of the series that means nothing it is 1/2.
+
+These tests are small.  Once, 150 to 400 worlds of each kind gave these coverages of the 95 % intervals.  The truth came
+from three times as many worlds.
+
+====================  =======  ===========  =============  ============  ===========
+signal, seeds / held  AUC      equal steps  seeds alone    alarm shares  leads
+====================  =======  ===========  =============  ============  ===========
+3 / tasks (200)       0.98     0.98         1.00           1.00          (none)
+3 / arms (300)        0.97     0.96         1.00           1.00          (none)
+4 / tasks (400)       0.97     0.97         0.98           1.00          0.99
+8 / seeds (400)       0.94     0.95         0.99           0.95 to 1.00  0.98
+8 / arms (400)        0.95     0.96         0.98           0.95 to 1.00  0.97
+8 / tasks (400)       0.96     0.97         0.98           0.96 to 1.00  0.96, 0.98
+16 / seeds (150)      0.96     0.96         0.99           0.93 to 1.00  1.00, 0.97
+16 / arms (200)       0.98     0.98         0.97           0.96 to 1.00  0.98, 0.95
+16 / tasks (150)      0.98     0.96         0.95           0.93 to 0.99  0.95, 0.99
+====================  =======  ===========  =============  ============  ===========
+
+The shares were not yet held to be worth at most their runs, which only widens them.
+
+Of the series that means nothing, areas were covered in 0.98 to 1.00 (200 worlds of 4 / arms, 8 / seeds and 8 / tasks,
+100 of 16 / arms).
+What this study gave before: 0.46 to 0.61 for Wilson's interval of the alarms in time, 0.56 to 0.87 for order statistics
+of the leads (100 worlds of 4 / tasks, 8 / seeds, 8 / tasks and 16 / arms).  The areas' bootstrap over (task, seed) with
+fixed models covered 0.90 to 0.97 of the signal's, since it also drew tasks, and 0.85 to 0.93 of what means nothing.
+
+What cannot be had: with three seeds, none can be spared where seeds are held out, and there is no interval.  With
+fewer than six, a median may have none.  Shares of none or all are worth as many trials as there are seeds: that is
+wide, and covers more than it says.
 """
 
 from __future__ import annotations
@@ -11,18 +40,23 @@ import functools
 import math
 
 import numpy as np
+import pytest
+from scipy import stats
 
-from anglewise.lab.stats.alarm import judge
-from anglewise.lab.stats.ranking import auc
-from anglewise.lab.stats.warning import Measure, Predictor, Trajectory, points_of, usable
-from anglewise.lab.stats.warning_score import FALSE_ALARMS, evaluate
+from anglewise.lab.stats.estimate import median_interval
+from anglewise.lab.stats.warning import Measure, Predictor, Trajectory
+from anglewise.lab.stats.warning_score import evaluate
 
 BUDGET, EVERY = 2000, 80
 SCALES = {"a": 300.0, "b": 600.0, "c": 900.0, "hard": 4000.0, "random": math.inf}
 SIGNAL = Predictor("signal", "geometry", (Measure("signal", log=False),))
 NOTHING = Predictor("nothing", "baseline", (Measure("nothing", log=False),))
 PREDICTORS = {"signal": SIGNAL, "nothing": NOTHING}
-SHARES = ("auc", "auc_same_step", "auc_twins", "in_time", "too_early", "false_structured", "false_control")
+AREAS = ("auc", "auc_same_step", "auc_twins")
+SHARES = (*AREAS, "in_time", "too_early", "false_structured", "false_control")
+CASES = ((4, "tasks", 50), (8, "seeds", 40), (16, "arms", 15))
+"""Seeds, what is held out, worlds."""
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("early-warning-coverage")]
 
 
 def world(number, seeds, arms=3):
@@ -48,47 +82,61 @@ def world(number, seeds, arms=3):
 
 @functools.cache
 def scored(name, seeds, split, count):
-    """Scores with their intervals, a world each."""
+    """Scores with their intervals, of one world each."""
     return [evaluate(world(k, seeds), PREDICTORS[name], split) for k in range(count)]
 
 
 @functools.cache
 def truth(name, seeds, split, count):
-    """What the procedure scores on average over `count` worlds, and the median lead of all their runs."""
+    """What the procedure scores on average over many worlds, and the median lead of all their runs."""
     scores = [evaluate(world(k, seeds), PREDICTORS[name], split, most=0) for k in range(count)]
-    found = {share: np.mean([getattr(s, share).value for s in scores if getattr(s, share)]) for share in SHARES}
-    alarms = [(run.time, -math.inf if t is None else t) for score in scores for run, t in score.alarms if run.time]
-    return found | {"lead": np.median([T - t if t > 0 else t for T, t in alarms]),
-                    "lead_share": np.median([(T - t) / T if t > 0 else t for T, t in alarms])}  # fmt: skip
+    values = {of: [found.value for s in scores if (found := getattr(s, of)) is not None] for of in SHARES}
+    ends = [(run.time, t) for score in scores for run, t in score.alarms if run.time is not None]
+    leads = [-math.inf if t is None else T - t for T, t in ends]
+    shares = [lead / T for lead, (T, _) in zip(leads, ends, strict=True)]
+    means = {of: np.mean(some) if some else math.nan for of, some in values.items()}
+    return means | {"lead": np.median(leads), "lead_share": np.median(shares)}
 
 
-def misses(name, seeds, split, count, of):
-    """How many of the intervals end below the truth, and how many begin above it."""
-    low = high = 0
-    for score in scored(name, seeds, split, count):
-        found = getattr(score, of)
-        true = (
-            0.5
-            if name == "nothing" and of in ("auc_same_step", "auc_twins")
-            else truth(name, seeds, split, 3 * count)[of]
-        )
-        low, high = low + (found.high < true - 1e-9), high + (found.low > true + 1e-9)
-    return low, high
+def covered(name, seeds, split, count, of, true):
+    """Whether each interval holds the truth; a score without an interval does not take part."""
+    found = [getattr(score, of) for score in scored(name, seeds, split, count)]
+    return [x.low - 1e-9 <= true <= x.high + 1e-9 for x in found if x is not None and x.low is not None]
 
 
-def fixed_models(number, seeds, split, name="auc_same_step", resamples=100):
-    """The interval that this study once gave: models held fixed, runs of equal task and seed resampled."""
-    runs = usable(world(number, seeds), SIGNAL)
-    points = points_of(runs, SIGNAL, "doubling")
-    group = np.unique(
-        [{"seeds": run.seed % 4, "arms": run.arm, "tasks": run.task}[split] for run in runs], return_inverse=True
-    )[1]
-    verdict = judge(points, group, np.array([r.time is None for r in runs]), np.ones(len(runs), bool), FALSE_ALARMS)
-    within = group[points.run] * (BUDGET + 1) + points.step
-    cluster = np.unique([f"{run.task} {run.seed}" for run in runs], return_inverse=True)[1][points.run]
-    rng, drawn = np.random.default_rng(number), []
-    places = [np.flatnonzero(cluster == c) for c in range(cluster.max() + 1)]
-    for _ in range(resamples):
-        rows = np.concatenate([places[c] for c in rng.integers(len(places), size=len(places))])
-        drawn.append(auc(verdict.said[rows], points.y[rows], within[rows]))
-    return np.nanquantile(drawn, [0.025, 0.975])
+def least(trials, coverage=0.93):
+    """What binomial luck leaves of a coverage once in a thousand tests."""
+    return stats.binom.ppf(0.001, trials, coverage)
+
+
+@pytest.mark.parametrize(("seeds", "split", "count"), CASES)
+def test_intervals_cover_what_the_procedure_scores_on_new_seeds(seeds, split, count):
+    true, areas = truth("signal", seeds, split, 3 * count), []
+    for of in (*SHARES, "lead", "lead_share"):
+        hits = covered("signal", seeds, split, count, of, true[of])
+        assert len(hits) == count or seeds < 6  # a median needs six seeds for an interval wherever it lies
+        assert sum(hits) >= least(len(hits)), of
+        areas += hits if of in AREAS else []
+    assert np.mean(areas) >= 0.93
+
+
+@pytest.mark.parametrize(("seeds", "split", "count"), [(4, "arms", 40), (8, "arms", 30)])
+def test_an_area_of_what_means_nothing_is_covered_at_one_half(seeds, split, count):
+    for of in ("auc_same_step", "auc_twins"):
+        hits = covered("nothing", seeds, split, count, of, 0.5)
+        assert len(hits) == count and sum(hits) >= least(count)
+        assert abs(np.mean([getattr(s, of).value for s in scored("nothing", seeds, split, count)]) - 0.5) < 0.06
+
+
+@pytest.mark.parametrize(("seeds", "split", "count"), CASES[1:])
+def test_intervals_that_hold_the_models_and_thresholds_fixed_do_not_cover(seeds, split, count):
+    """What this study once gave: Wilson's interval of the share, and order statistics of the leads, of all runs."""
+    true, shares, leads = truth("signal", seeds, split, 3 * count), [], []
+    for score in scored("signal", seeds, split, count):
+        n = score.generalised
+        ends = stats.binomtest(round(score.in_time.value * n), n).proportion_ci(method="wilson")
+        shares.append(ends.low <= true["in_time"] <= ends.high)
+        missed = [None if t is None else (t - run.time) / run.time for run, t in score.alarms if run.time is not None]
+        found = median_interval(missed)
+        leads.append(-found.high <= true["lead_share"] <= -found.low)
+    assert np.mean(shares) < 0.8 and np.mean(shares + leads) < 0.88

@@ -1,1 +1,5 @@
 """How many runs train at once."""
+
+from anglewise.lab import TRAINING, require
+
+require(TRAINING)

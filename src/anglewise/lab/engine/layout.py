@@ -47,6 +47,11 @@ def choose(task: Task, training: Training, platform: str) -> Layout:
     return Layout(batched=False, block=block, segment=20)
 
 
+def first_device() -> Any:
+    """The device that runs train on."""
+    return jax.devices()[0]
+
+
 def free_bytes(device: Any) -> int:
     """Memory that may be planned with: the device's own where it has any, else half of the host's."""
     stats = device.memory_stats() if device.platform != "cpu" else None

@@ -14,9 +14,9 @@ these tasks and arms.  Seeds are drawn, tasks and arms are not:
 
 For the lead it is the median lead of a run under such procedures.  The intervals are those of
 :mod:`anglewise.lab.stats.jackknife`: all models and alarms are made again without each seed.  A seed is left out in
-all tasks and arms at once: at equal seed, networks of all tasks share the first weights of their hidden layers, and
-tasks of equal size share all first weights and the split.  They say nothing on how a score differs between tasks or
-arms: that is what the rows of held-out tasks and arms show.
+all tasks and arms at once: at equal seed, networks of all tasks share first weights wherever layers have equal shapes,
+and tasks of equal size share the split.  The intervals say nothing on how a score differs between tasks or arms: that
+is what the rows of held-out tasks and arms show.
 """
 
 from __future__ import annotations

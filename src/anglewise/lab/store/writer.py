@@ -10,11 +10,9 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import fcntl
 import json
 import os
 import shutil
-import socket
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -42,6 +40,7 @@ from anglewise.lab.store.layout import (
     segments,
     writing,
 )
+from anglewise.lab.store.lock import is_lock, opened, take
 from anglewise.lab.store.rows import contents, counted, from_table, from_tail, pack, read, to_line, to_parquet
 
 
@@ -75,9 +74,9 @@ class Store:
             foreign = {entry.name for entry in root.iterdir()} - {"lock", MARKER + ".tmp"}
             if not check_marker(root) and foreign:
                 raise StoreError(f"{root} is not a store, and not empty: choose a new or an empty folder")
-            lock = _opened(root / "lock")
+            lock = opened(root / "lock")
             try:
-                _lock(lock, root)
+                take(lock, root)
                 if not (root / MARKER).exists():
                     put_json(root / MARKER, {"format": FORMAT})
                 for name in ("experiments", "runs", "populations"):
@@ -369,7 +368,7 @@ class Store:
         Raises:
             StoreError: If the file that is locked is no longer the store's.
         """
-        if not _is_lock(self._lock, self.root / "lock"):
+        if not is_lock(self._lock, self.root / "lock"):
             raise StoreError(
                 f"{self.root} was moved, or its lock was removed, while this process writes to it: what was saved so "
                 "far is whole. Put it back and run the same command again"
@@ -396,54 +395,6 @@ class Store:
                 for kind in KINDS
             }
         return self._last[run_id]
-
-
-@contextlib.contextmanager
-def locked(root: Path) -> Iterator[None]:
-    """Keep others from writing to a folder, whether or not it is a whole store.
-
-    Raises:
-        StoreError: If another process writes to it.
-    """
-    with writing(root):
-        if (root / "lock").is_symlink() or not (root / "runs").is_dir():
-            yield
-            return
-        lock = _opened(root / "lock")
-    with lock:
-        _lock(lock, root)
-        yield
-
-
-def _opened(path: Path) -> IO[str]:
-    """The lock file, made if it is not there; never what a link points to, which may be anybody's."""
-    if path.is_symlink():
-        raise StoreError(f"{path} is a symbolic link, expected a file: remove it and run again")
-    return os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o644), "a+")
-
-
-def _is_lock(lock: IO[str], path: Path) -> bool:
-    """Whether the open file is the one that lies at a path."""
-    try:
-        there, ours = os.stat(path, follow_symlinks=False), os.fstat(lock.fileno())
-    except OSError:
-        return False
-    return (there.st_dev, there.st_ino) == (ours.st_dev, ours.st_ino)
-
-
-def _lock(lock: IO[str], root: Path) -> None:
-    """Take the lock and sign it, or say who has it."""
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if not _is_lock(lock, root / "lock"):
-            raise BlockingIOError
-    except BlockingIOError:
-        lock.seek(0)
-        owner = lock.read().strip() or "another process"
-        raise StoreError(f"{root} is being written by {owner}: wait until it ends, or choose another folder") from None
-    lock.truncate(0)
-    lock.write(f"process {os.getpid()} on {socket.gethostname()}\n")
-    lock.flush()
 
 
 def _delete(folder: Path) -> None:

@@ -1,1 +1,5 @@
 """What is learned."""
+
+from anglewise.lab import TRAINING, require
+
+require(TRAINING)
