@@ -12,7 +12,7 @@ from records.render import END, RECORDS, ROOT, environment, pages, rendered
 
 PAGES = pages()
 NAMES = [str(page.template.relative_to(RECORDS)) for page in PAGES]
-TEMPLATES = sorted([*RECORDS.rglob("*.template.md"), *RECORDS.rglob("*.jinja")])
+TEMPLATES = sorted([*(page.template for page in PAGES), *RECORDS.rglob("*.jinja")])
 SHARED = tomllib.loads((RECORDS / "record.toml").read_text(encoding="utf-8"))
 
 NUMBER = re.compile(r"(?<![A-Za-z\d.,])\.?\d(?:[\d.,]*\d)?(?:e-?\d+)?(?![A-Za-z])")
