@@ -82,8 +82,6 @@ def readings_named(text: str, changes: Any = None) -> list[Any]:
         if not isinstance(change, dict):
             raise SpecError(f"readings.{name}: expected a field, such as readings.{name}.rows, got {change!r}")
         chosen[name] = overlay(chosen[name], change, f"readings.{name}")
-        if (every := chosen[name].every) < 1:
-            raise SpecError(f"readings.{name}.every must be at least 1 measurement, got {every}")
     return list(chosen.values())
 
 

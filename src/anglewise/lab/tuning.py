@@ -20,13 +20,14 @@ import dataclasses
 import time
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 from scipy.stats import qmc
 
 from anglewise.errors import SpecError
 from anglewise.lab.experiments.space import Entry
+from anglewise.lab.fields import COUNT, INSIDE, SEEDS, bounded
 from anglewise.lab.report.live import Progress
 from anglewise.lab.runner import train
 from anglewise.lab.schedules import Schedule
@@ -43,6 +44,7 @@ SPREAD, CLOSER = 0.3, 0.25
 
 
 @dataclasses.dataclass(frozen=True)
+@bounded
 class Search:
     """How much is searched: the same for every entry of a track.
 
@@ -55,11 +57,11 @@ class Search:
         seed: Of the drawing.
     """
 
-    trials: int = 9
-    rounds: int = 3
-    seeds: int = 3
-    validation: float = 0.05
-    seed: int = 0
+    trials: Annotated[int, COUNT] = 9
+    rounds: Annotated[int, COUNT] = 3
+    seeds: Annotated[int, COUNT] = 3
+    validation: Annotated[float, INSIDE] = 0.05
+    seed: Annotated[int, SEEDS] = 0
 
 
 class Trial(NamedTuple):

@@ -11,11 +11,12 @@ methods.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import jax.numpy as jnp
 
 from anglewise.errors import SpecError
+from anglewise.lab.fields import NOT_NEGATIVE
 from anglewise.lab.methods.dataclass import method
 from anglewise.lab.methods.sites import pick
 from anglewise.lab.protocols import Activations, Method, Params
@@ -31,7 +32,7 @@ class AR(Method):
         sites: Sites, of which the last counts; empty means the model's own.
     """
 
-    alpha: float | Schedule = 2.0
+    alpha: Annotated[float | Schedule, NOT_NEGATIVE] = 2.0
     sites: tuple[str, ...] = ()
 
     def penalty(self, activations: Activations, params: Params) -> Any:
@@ -50,7 +51,7 @@ class TAR(Method):
         sites: Sites, of which the last counts; empty means the model's own.
     """
 
-    beta: float | Schedule = 1.0
+    beta: Annotated[float | Schedule, NOT_NEGATIVE] = 1.0
     sites: tuple[str, ...] = ()
 
     def penalty(self, activations: Activations, params: Params) -> Any:

@@ -15,12 +15,13 @@ infinite strength.  The zero vector has no direction and stays zero; its gradien
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Annotated, Any
 
 import jax
 from jaxtyping import Array, Float
 
 from anglewise.geometry import direction
+from anglewise.lab.fields import NOT_NEGATIVE
 from anglewise.lab.methods.dataclass import method
 from anglewise.lab.methods.taps import own_sites
 from anglewise.lab.protocols import Method, Params
@@ -41,7 +42,7 @@ class ProjectTangential(Method):
         sites: Where; empty means the model's own sites.
     """
 
-    target: float | Schedule = 1.0
+    target: Annotated[float | Schedule, NOT_NEGATIVE] = 1.0
     sites: tuple[str, ...] = ()
 
     def reshape(self, network: Any) -> Any:
@@ -63,7 +64,7 @@ class ProjectSTE(Method):
         sites: Where; empty means the model's own sites.
     """
 
-    target: float | Schedule = 1.0
+    target: Annotated[float | Schedule, NOT_NEGATIVE] = 1.0
     sites: tuple[str, ...] = ()
 
     def reshape(self, network: Any) -> Any:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import equinox as eqx
 import jax
@@ -23,11 +23,13 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from anglewise.errors import SpecError
+from anglewise.lab.fields import COUNT, Bound, bounded
 from anglewise.lab.models.layers import Activation, Linear, activate, roles
 from anglewise.lab.protocols import Activations, Feed, Tap, Task
 
 
 @dataclasses.dataclass(frozen=True)
+@bounded
 class MLP:
     """A multi-layer perceptron.
 
@@ -39,18 +41,16 @@ class MLP:
         activation: ``"relu"`` or ``"gelu"``.
     """
 
-    hidden: tuple[int, ...] = (200, 200)
-    embedding: int = 0
+    hidden: Annotated[tuple[int, ...], COUNT] = (200, 200)
+    embedding: Annotated[int, Bound(0)] = 0
     shared: bool = True
     bias: bool = False
     activation: Activation = "relu"
 
     def __post_init__(self) -> None:
         """Refuse what cannot be meant."""
-        if not self.hidden or min(self.hidden) < 1:
-            raise SpecError(f"hidden must list at least one width, each at least 1, got {self.hidden}")
-        if self.embedding < 0:
-            raise SpecError(f"embedding must be a width, or 0 for a one-hot input, got {self.embedding}")
+        if not self.hidden:
+            raise SpecError("hidden must list at least one width, got none")
 
     @property
     def sites(self) -> tuple[str, ...]:

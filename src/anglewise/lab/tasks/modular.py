@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from typing import Literal
+from typing import Annotated, Literal
 
 import jax
 import jax.numpy as jnp
@@ -17,12 +17,14 @@ import numpy as np
 from jaxtyping import Int, PRNGKeyArray
 
 from anglewise.errors import SpecError
+from anglewise.lab.fields import INSIDE, Bound, bounded
 from anglewise.lab.protocols import Cycle, Data
 
 _TERM = re.compile(r"([+-]?)(\d*)(x(?:\^(\d+))?)?(y(?:\^(\d+))?)?")
 
 
 @dataclasses.dataclass(frozen=True)
+@bounded
 class Modular:
     """Arithmetic over Z_p, split once into train and test.
 
@@ -35,22 +37,14 @@ class Modular:
         b_from: Smallest b: 0, or 1 to leave b = 0 out (division must; Grokfast's multiplication does).
     """
 
-    p: int = 113
+    p: Annotated[int, Bound(2, 4096)] = 113
     operation: str = "+"
-    train: float = 0.4
+    train: Annotated[float, INSIDE] = 0.4
     form: Literal["pair", "a op b =", "a b ="] = "pair"
-    b_from: int = 0
+    b_from: Annotated[int, Bound(0, 1)] = 0
 
     def __post_init__(self) -> None:
         """Refuse what cannot be meant."""
-        if self.p < 2:
-            raise SpecError(f"the modulus p must be at least 2, got {self.p}")
-        if self.p > 4096:
-            raise SpecError(f"the table of p = {self.p} has {self.p**2:,} rows: p must be at most 4096")
-        if not 0 < self.train < 1:
-            raise SpecError(f"the train fraction must lie in (0, 1), got {self.train}")
-        if self.b_from not in (0, 1):
-            raise SpecError(f"b_from must be 0 (every b) or 1 (b = 0 left out), got {self.b_from}")
         if self.operation == "/" and not _prime(self.p):
             raise SpecError(f"division needs a prime modulus, got p = {self.p}: take p = {_next_prime(self.p)}")
         if self.operation == "/" and self.b_from == 0:
