@@ -82,6 +82,18 @@ COUNT = Bound(1)
 SEEDS = Bound(0, SEED)
 
 
+@dataclasses.dataclass(frozen=True)
+class Names:
+    """A text, or a tuple of texts, that names parts of a network; the engine looks whether it has them.
+
+    Args:
+        of: ``"site"``, one that can be read; ``"tap"``, one that can be acted at; ``"parameter"``, one by its readable
+            path; ``"part"``, a piece of one or more such paths; ``"role"``, of which at least one must be there.
+    """
+
+    of: Literal["site", "tap", "parameter", "part", "role"]
+
+
 class Field(typing.NamedTuple):
     """What a field may hold.
 
@@ -90,12 +102,14 @@ class Field(typing.NamedTuple):
         kind: ``int``, ``float`` or ``str``, also of the items of a tuple; ``Literal`` for one of some values.
         bound: Range of its numbers; None where it declares none, or has none.
         options: Values of a ``Literal``.
+        names: What its texts name; empty for nothing that is looked up.
     """
 
     name: str
     kind: Any
     bound: Bound | None
     options: tuple[Any, ...] = ()
+    names: str = ""
 
 
 @functools.cache
@@ -106,15 +120,16 @@ def fields_of(cls: type) -> tuple[Field, ...]:
 
 
 def _field(name: str, hint: Any) -> Field | None:
-    bound = None
+    bound, names = None, ""
     if get_origin(hint) is Annotated:
         bound = next((extra for extra in hint.__metadata__ if isinstance(extra, Bound)), None)
+        names = next((extra.of for extra in hint.__metadata__ if isinstance(extra, Names)), "")
         hint = get_args(hint)[0]
     if get_origin(hint) is Literal:
         return Field(name, Literal, None, get_args(hint))
     options = get_args(hint) or (hint,)  # of tuple[int, ...] and of float | Schedule, the first says it
     kind = next((kind for kind in (float, int, str) if kind in options), None)
-    return None if kind is None else Field(name, kind, bound)
+    return None if kind is None else Field(name, kind, bound, names=names)
 
 
 def bounded(cls: type[T], prefix: str | None = None) -> type[T]:
@@ -140,6 +155,15 @@ def bounded(cls: type[T], prefix: str | None = None) -> type[T]:
     return cls
 
 
+def named(value: Any) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+    """Fields of a dataclass whose texts name parts of a network: path, what they name, and the texts."""
+    cls: Any = type(value)
+    for field in fields_of(cls):
+        if field.names:
+            texts = getattr(value, field.name)
+            yield _path(value, field.name), field.names, (texts,) if isinstance(texts, str) else tuple(texts)
+
+
 def check(self: Any) -> None:
     """Refuse numbers out of their range, and texts that no file can hold.
 
@@ -147,7 +171,7 @@ def check(self: Any) -> None:
         SpecError: In one line that names the field.
     """
     cls: Any = type(self)
-    for name, kind, bound, options in fields_of(cls):
+    for name, kind, bound, options, _ in fields_of(cls):
         value = getattr(self, name)
         if kind is Literal:
             if isinstance(value, str) and value not in options:

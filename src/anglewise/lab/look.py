@@ -175,6 +175,11 @@ class Reading:
         """What a field may hold stands beside it, and is checked when a reading is made."""
         bounded(cls)
 
+    @property
+    def copies(self) -> int:
+        """Copies of all parameters that it makes, in float32, for the estimate of memory."""
+        return 4
+
     def suits(self, task: Task, model: Model) -> bool:
         """Whether it means anything for this task and model; where it does not, it is left out."""
         return True

@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from anglewise.lab.fields import NOT_NEGATIVE
+from anglewise.lab.fields import NOT_NEGATIVE, Names
 from anglewise.lab.methods.dataclass import method
 from anglewise.lab.methods.taps import attach, own_sites, widths
 from anglewise.lab.protocols import Method, Params
@@ -41,7 +41,7 @@ class LayerNorm(Method):
 
     epsilon: Annotated[float, NOT_NEGATIVE] = 1e-5
     affine: bool = True
-    sites: tuple[str, ...] = ()
+    sites: Annotated[tuple[str, ...], Names("tap")] = ()
 
     def reshape(self, network: Any) -> Any:
         """Attach a gain and a bias per site."""
@@ -73,7 +73,7 @@ class RMSNorm(Method):
 
     epsilon: Annotated[float, NOT_NEGATIVE] = 1e-6
     affine: bool = True
-    sites: tuple[str, ...] = ()
+    sites: Annotated[tuple[str, ...], Names("tap")] = ()
 
     def reshape(self, network: Any) -> Any:
         """Attach a gain per site."""

@@ -93,6 +93,8 @@ class ConstrainedMuon(Method):
     vectors: Literal["msign", "normalise"] = "normalise"
     retraction: Literal["normalise", "cap"] = "normalise"
 
+    downhill = True
+
     def init(self, params: Params, key: PRNGKeyArray) -> Params:
         """Draw token and class vectors uniform on their spheres, and Gaussian hidden matrices of spectral norm 1."""
         leaves, tree = jax.tree.flatten(params)

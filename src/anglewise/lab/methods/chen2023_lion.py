@@ -39,6 +39,8 @@ class Lion(Method):
     beta1: Annotated[float, DECAY] = 0.9
     beta2: Annotated[float, DECAY] = 0.99
 
+    downhill = True
+
     def transform(self) -> optax.GradientTransformation:
         """Sign of the interpolated momentum, decay, step downhill."""
         return optax.chain(optax.scale_by_lion(self.beta1, self.beta2), _downhill(self.wd, self.lr))
@@ -59,6 +61,8 @@ class SignSGD(Method):
 
     lr: Annotated[float | Schedule, NOT_NEGATIVE] = 3e-4
     wd: Annotated[float | Schedule, NOT_NEGATIVE] = 0.0
+
+    downhill = True
 
     def transform(self) -> optax.GradientTransformation:
         """Sign, decay, step downhill."""

@@ -24,7 +24,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from anglewise.geometry import radius
-from anglewise.lab.fields import NOT_NEGATIVE
+from anglewise.lab.fields import NOT_NEGATIVE, Names
 from anglewise.lab.methods.dataclass import method
 from anglewise.lab.methods.sites import pick
 from anglewise.lab.protocols import Activations, Method, Params
@@ -63,7 +63,7 @@ class RadiusClamp(Method):
 
     multiple: Annotated[float | Schedule, NOT_NEGATIVE] = 1.0
     side: Literal["batch-mean", "outer", "inner"] = "batch-mean"
-    sites: tuple[str, ...] = ()
+    sites: Annotated[tuple[str, ...], Names("tap")] = ()
 
     @property
     def needs(self) -> frozenset[str]:  # type: ignore[override]
@@ -99,7 +99,7 @@ class RadiusReplay(Method):
     """
 
     radius: Annotated[float | Schedule, NOT_NEGATIVE] = 1.0
-    site: str = "hidden.0.pre"
+    site: Annotated[str, Names("tap")] = "hidden.0.pre"
     gradient: Literal["through", "stopped"] = "through"
     needs = frozenset({"whole-batch"})
 

@@ -44,6 +44,8 @@ class SAM(Method):
     needs: ClassVar[frozenset[str]] = frozenset({"gradient"})
     stands = "first"
 
+    downhill = False
+
     def transform(self) -> optax.GradientTransformation:
         """Put the gradient at w + e in the place of the incoming one, which gave e."""
         rho: Any = self.rho

@@ -75,6 +75,13 @@ class GrokAdamW(Method):
     signal: Annotated[float | Schedule, ANY] = 0.0
     clip: bool = True
 
+    downhill = True
+
+    @property
+    def copies(self) -> int:
+        """The slow gradient and both moments."""
+        return 3
+
     def transform(self) -> optax.GradientTransformation:
         """Clip, amplify, scale by the moments, add the decay, step downhill."""
         lr: Any = self.lr

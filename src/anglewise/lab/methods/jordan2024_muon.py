@@ -68,6 +68,8 @@ class Muon(Method):
     nesterov: bool = True
     all_matrices: bool = False
 
+    downhill = True
+
     def transform(self) -> optax.GradientTransformation:
         """Every parameter by the rule of its role."""
         matrices = MATRICES if self.all_matrices else ("hidden",)

@@ -45,6 +45,8 @@ class GrokfastEMA(Method):
     alpha: Annotated[float | Schedule, DECAY] = 0.98
     lamb: Annotated[float | Schedule, NOT_NEGATIVE] = 2.0
 
+    downhill = False
+
     def transform(self) -> optax.GradientTransformation:
         """Update the mean and add it; one more copy of the parameters."""
         alpha: Any = self.alpha
@@ -74,6 +76,13 @@ class GrokfastMA(Method):
 
     lamb: Annotated[float | Schedule, NOT_NEGATIVE] = 5.0
     window: Annotated[int, Bound(1, 100_000)] = 100
+
+    downhill = False
+
+    @property
+    def copies(self) -> int:
+        """The ring."""
+        return self.window + 1
 
     def transform(self) -> optax.GradientTransformation:
         """Write the gradient into a ring and add the ring's mean once it is full."""
@@ -110,6 +119,8 @@ class GrokfastControl(Method):
     lamb: Annotated[float | Schedule, NOT_NEGATIVE] = 2.0
 
     stands = "last"
+
+    downhill = False
 
     def transform(self) -> optax.GradientTransformation:
         """Multiply what the optimiser returns."""

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import jax
 import jax.numpy as jnp
 
-from anglewise.lab.fields import NOT_NEGATIVE
+from anglewise.lab.fields import NOT_NEGATIVE, Names
 from anglewise.lab.methods.dataclass import method
 from anglewise.lab.methods.sites import pick
 from anglewise.lab.protocols import Activations, Method, Params
@@ -30,7 +30,7 @@ class MAN(Method):
     """
 
     zeta: Annotated[float | Schedule, NOT_NEGATIVE] = 0.15
-    sites: tuple[str, ...] = ()
+    sites: Annotated[tuple[str, ...], Names("site")] = ()
 
     def penalty(self, activations: Activations, params: Params) -> Any:
         """Half zeta times the sum over sites of the mean squared rectified activation."""

@@ -51,6 +51,8 @@ class MatchedNoise(Method):
     needs = frozenset({"parts", "noise"})
     stands = "first"
 
+    downhill = False
+
     def transform(self) -> optax.GradientTransformation:
         """Take the penalty's gradient off, put its substitute on."""
 

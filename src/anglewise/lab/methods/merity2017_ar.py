@@ -16,7 +16,7 @@ from typing import Annotated, Any
 import jax.numpy as jnp
 
 from anglewise.errors import SpecError
-from anglewise.lab.fields import NOT_NEGATIVE
+from anglewise.lab.fields import NOT_NEGATIVE, Names
 from anglewise.lab.methods.dataclass import method
 from anglewise.lab.methods.sites import pick
 from anglewise.lab.protocols import Activations, Method, Params
@@ -33,7 +33,7 @@ class AR(Method):
     """
 
     alpha: Annotated[float | Schedule, NOT_NEGATIVE] = 2.0
-    sites: tuple[str, ...] = ()
+    sites: Annotated[tuple[str, ...], Names("site")] = ()
 
     def penalty(self, activations: Activations, params: Params) -> Any:
         """Alpha times the mean square at the last site."""
@@ -52,7 +52,7 @@ class TAR(Method):
     """
 
     beta: Annotated[float | Schedule, NOT_NEGATIVE] = 1.0
-    sites: tuple[str, ...] = ()
+    sites: Annotated[tuple[str, ...], Names("site")] = ()
 
     def penalty(self, activations: Activations, params: Params) -> Any:
         """Beta times the mean squared difference of neighbouring positions at the last site.

@@ -22,7 +22,7 @@ import optax
 from jaxtyping import Array
 
 from anglewise.errors import SpecError, unknown
-from anglewise.lab.fields import NOT_NEGATIVE, SHARE
+from anglewise.lab.fields import NOT_NEGATIVE, SHARE, Names
 from anglewise.lab.look import named_parameters
 from anglewise.lab.methods.dataclass import method
 from anglewise.lab.methods.matrices import length
@@ -66,9 +66,11 @@ class NormClamp(Method):
     strength: Annotated[float | Schedule, SHARE] = 1.0
     to: Literal["given", "initial"] = "initial"
     per: Literal["network", "tensor"] = "network"
-    roles: tuple[str, ...] = ()
+    roles: Annotated[tuple[str, ...], Names("role")] = ()
 
     stands = "last"
+
+    downhill = False
 
     def __post_init__(self) -> None:
         """Refuse what cannot be meant."""
@@ -127,9 +129,11 @@ class NormReplay(Method):
     """
 
     norm: Annotated[float | Schedule, NOT_NEGATIVE] = 1.0
-    parameter: str = ""
+    parameter: Annotated[str, Names("parameter")] = ""
 
     stands = "last"
+
+    downhill = False
 
     def transform(self) -> optax.GradientTransformation:
         """Remember what norm is wanted after this step; the step passes."""

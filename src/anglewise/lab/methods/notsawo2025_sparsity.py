@@ -19,7 +19,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from anglewise.errors import SpecError
-from anglewise.lab.fields import NOT_NEGATIVE
+from anglewise.lab.fields import NOT_NEGATIVE, Names
 from anglewise.lab.methods.dataclass import method
 from anglewise.lab.methods.matrices import MATRICES, Matrices, msign_svd, on_matrices
 from anglewise.lab.protocols import Activations, Method, Params
@@ -71,7 +71,7 @@ class L1(_Sparsity):
     beta: Annotated[float | Schedule, NOT_NEGATIVE] = 1e-5
     lr: Annotated[float | Schedule, NOT_NEGATIVE] = 1e-3
     form: Form = "penalty"
-    roles: tuple[str, ...] = (*MATRICES, "vector")
+    roles: Annotated[tuple[str, ...], Names("role")] = (*MATRICES, "vector")
 
     def norm(self, params: Params) -> Any:
         """Sum of absolute values; the sub-gradient at zero is zero, as in PyTorch."""
@@ -101,7 +101,7 @@ class Nuclear(_Sparsity):
     beta: Annotated[float | Schedule, NOT_NEGATIVE] = 1e-4
     lr: Annotated[float | Schedule, NOT_NEGATIVE] = 1e-3
     form: Form = "penalty"
-    roles: tuple[str, ...] = MATRICES
+    roles: Annotated[tuple[str, ...], Names("role")] = MATRICES
 
     def __post_init__(self) -> None:
         """Refuse roles that are no matrices."""

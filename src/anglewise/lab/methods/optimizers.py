@@ -58,6 +58,8 @@ class AdamW(Method):
     eps: Annotated[float, NOT_NEGATIVE] = 1e-8
     decay: Literal["all", "matrices"] = "all"
 
+    downhill = True
+
     def transform(self) -> optax.GradientTransformation:
         """Scale by Adam's moments, add the decay, step downhill."""
         return optax.chain(
@@ -89,6 +91,8 @@ class Adam(Method):
     beta2: Annotated[float, DECAY] = 0.999
     eps: Annotated[float, NOT_NEGATIVE] = 1e-8
 
+    downhill = True
+
     def transform(self) -> optax.GradientTransformation:
         """Add the decay, scale by Adam's moments, step downhill."""
         return optax.chain(
@@ -117,6 +121,8 @@ class SGD(Method):
     lr: Annotated[float | Schedule, NOT_NEGATIVE] = 1e-2
     wd: Annotated[float | Schedule, NOT_NEGATIVE] = 0.0
     momentum: Annotated[float, DECAY] = 0.0
+
+    downhill = True
 
     def transform(self) -> optax.GradientTransformation:
         """Add the decay, accumulate, step downhill."""

@@ -21,7 +21,7 @@ import jax.numpy as jnp
 import optax
 
 from anglewise.errors import SpecError
-from anglewise.lab.fields import COUNT, NOT_NEGATIVE, SHARE
+from anglewise.lab.fields import COUNT, NOT_NEGATIVE, SHARE, Names
 from anglewise.lab.methods.dataclass import method
 from anglewise.lab.methods.matrices import MATRICES, Matrices, inverse, length, msign_svd, on_matrices
 from anglewise.lab.protocols import Method, Params
@@ -48,8 +48,10 @@ class EGD(Method):
     floor: Annotated[float, NOT_NEGATIVE] = 1e-6
     kind: Literal["svd", "rsvd", "column"] = "svd"
     rank: Annotated[int, COUNT] = 36
-    roles: tuple[str, ...] = ("hidden",)
-    only: tuple[str, ...] = ()
+    roles: Annotated[tuple[str, ...], Names("role")] = ("hidden",)
+    only: Annotated[tuple[str, ...], Names("part")] = ()
+
+    downhill = False
 
     def __post_init__(self) -> None:
         """Refuse what cannot be meant."""

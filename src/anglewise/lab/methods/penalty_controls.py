@@ -30,7 +30,7 @@ from jaxtyping import Array, Float
 
 from anglewise.errors import SpecError, unknown
 from anglewise.geometry import direction, radius
-from anglewise.lab.fields import NOT_NEGATIVE
+from anglewise.lab.fields import NOT_NEGATIVE, Names
 from anglewise.lab.methods.dataclass import method
 from anglewise.lab.methods.sites import pick
 from anglewise.lab.methods.tiwari2026_radial import RadialPenalty
@@ -54,7 +54,7 @@ class ShuffledPenalty(Method):
 
     strength: Annotated[float | Schedule, NOT_NEGATIVE] = 0.05
     target: Annotated[float | Schedule, NOT_NEGATIVE] = 1.0
-    sites: tuple[str, ...] = ()
+    sites: Annotated[tuple[str, ...], Names("site")] = ()
     along: Literal["permuted", "random"] = "permuted"
     needs = frozenset({"whole-batch"})
 
@@ -101,7 +101,7 @@ class StopGradientPenalty(Method):
 
     strength: Annotated[float | Schedule, NOT_NEGATIVE] = 0.05
     target: Annotated[float | Schedule, NOT_NEGATIVE] = 1.0
-    sites: tuple[str, ...] = ()
+    sites: Annotated[tuple[str, ...], Names("site")] = ()
     reaches: Literal["last-layer", "below"] = "last-layer"
 
     def penalty(self, activations: Activations, params: Params) -> Any:

@@ -21,7 +21,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from anglewise.lab.fields import NOT_NEGATIVE
+from anglewise.lab.fields import NOT_NEGATIVE, Names
 from anglewise.lab.methods.dataclass import method
 from anglewise.lab.methods.sites import pick
 from anglewise.lab.methods.taps import attach, last_site, own_sites, widths
@@ -47,7 +47,7 @@ class SelfModelling(Method):
     """
 
     alpha: Annotated[float | Schedule, NOT_NEGATIVE] = 1.0
-    targets: tuple[str, ...] = ()
+    targets: Annotated[tuple[str, ...], Names("site")] = ()
 
     def reshape(self, network: Any) -> Any:
         """Attach the rows that predict."""

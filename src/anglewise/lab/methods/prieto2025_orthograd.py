@@ -51,6 +51,8 @@ class PerpGrad(Method):
     per: Per = "tensor"
     rescale: bool = True
 
+    downhill = False
+
     def transform(self) -> optax.GradientTransformation:
         """Project; two dot products per vector."""
         strength: Any = self.strength

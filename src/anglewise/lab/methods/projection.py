@@ -21,7 +21,7 @@ import jax
 from jaxtyping import Array, Float
 
 from anglewise.geometry import direction
-from anglewise.lab.fields import NOT_NEGATIVE
+from anglewise.lab.fields import NOT_NEGATIVE, Names
 from anglewise.lab.methods.dataclass import method
 from anglewise.lab.methods.taps import own_sites
 from anglewise.lab.protocols import Method, Params
@@ -43,7 +43,7 @@ class ProjectTangential(Method):
     """
 
     target: Annotated[float | Schedule, NOT_NEGATIVE] = 1.0
-    sites: tuple[str, ...] = ()
+    sites: Annotated[tuple[str, ...], Names("tap")] = ()
 
     def reshape(self, network: Any) -> Any:
         """The network as it is; only sites are checked."""
@@ -65,7 +65,7 @@ class ProjectSTE(Method):
     """
 
     target: Annotated[float | Schedule, NOT_NEGATIVE] = 1.0
-    sites: tuple[str, ...] = ()
+    sites: Annotated[tuple[str, ...], Names("tap")] = ()
 
     def reshape(self, network: Any) -> Any:
         """The network as it is; only sites are checked."""

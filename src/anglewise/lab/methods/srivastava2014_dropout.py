@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import jax
 from jaxtyping import Array, Float
 
-from anglewise.lab.fields import DECAY
+from anglewise.lab.fields import DECAY, Names
 from anglewise.lab.methods.dataclass import method
 from anglewise.lab.methods.taps import own_sites
 from anglewise.lab.protocols import Method, Params
@@ -31,7 +31,7 @@ class Dropout(Method):
     """
 
     rate: Annotated[float | Schedule, DECAY] = 0.1
-    at: tuple[str, ...] = ()
+    at: Annotated[tuple[str, ...], Names("tap")] = ()
 
     needs = frozenset({"forward-noise", "whole-batch"})
 

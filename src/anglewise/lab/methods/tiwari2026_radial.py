@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from anglewise.lab.fields import NOT_NEGATIVE
+from anglewise.lab.fields import NOT_NEGATIVE, Names
 from anglewise.lab.methods.dataclass import method
 from anglewise.lab.methods.sites import pick
 from anglewise.lab.protocols import Activations, Method, Params
@@ -33,7 +33,7 @@ class RadialPenalty(Method):
 
     strength: Annotated[float | Schedule, NOT_NEGATIVE] = 0.05
     target: Annotated[float | Schedule, NOT_NEGATIVE] = 1.0
-    sites: tuple[str, ...] = ()
+    sites: Annotated[tuple[str, ...], Names("site")] = ()
     over: Literal["sum", "mean"] = "sum"
     side: Side = "both"
 

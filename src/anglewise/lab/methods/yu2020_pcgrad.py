@@ -44,6 +44,8 @@ class PCGrad(Method):
     needs: ClassVar[frozenset[str]] = frozenset({"parts"})
     stands = "first"
 
+    downhill = False
+
     def transform(self) -> optax.GradientTransformation:
         """Put the sum of the projected parts in the place of the incoming direction."""
 

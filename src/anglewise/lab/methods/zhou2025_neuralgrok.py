@@ -65,6 +65,8 @@ class GradNorm(Method):
 
     c: Annotated[float | Schedule, NOT_NEGATIVE] = 1.0
 
+    downhill = False
+
     def transform(self) -> optax.GradientTransformation:
         """Normalise tensor by tensor; a gradient of 0 stays 0."""
         c: Any = self.c
@@ -98,10 +100,17 @@ class NeuralGrok(Method):
 
     needs: ClassVar[frozenset[str]] = frozenset({"outer"})
 
+    downhill = False
+
     def __post_init__(self) -> None:
         """Refuse what cannot be meant."""
         if not self.hidden:
             raise SpecError("hidden must list at least one width, got none")
+
+    @property
+    def copies(self) -> int:
+        """Of every entry its row in each hidden layer; with a single one that need never be stored."""
+        return 2 + (sum(self.hidden) if len(self.hidden) > 1 else 0)
 
     def transform(self) -> optax.GradientTransformation:
         """Amplify; every T steps, let the amplifier learn (in a population: compute it always, take it then)."""

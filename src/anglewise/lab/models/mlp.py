@@ -14,6 +14,7 @@ positions of few tokens, such as bits, a product is many times faster than as ma
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
@@ -56,6 +57,22 @@ class MLP:
     def sites(self) -> tuple[str, ...]:
         """The pre-activations of all hidden layers."""
         return tuple(f"hidden.{k}.pre" for k in range(len(self.hidden)))
+
+    @property
+    def depth(self) -> int:
+        """Layers, each of which is compiled."""
+        return len(self.hidden)
+
+    def parameters(self, task: Task) -> int:
+        """Number of weights of a network for a task, from the specification alone."""
+        widths = (task.length * (self.embedding or task.tokens), *self.hidden, task.classes)
+        tables = 1 if self.shared else task.length
+        layers = sum(i * o + o * self.bias for i, o in itertools.pairwise(widths))
+        return tables * task.tokens * self.embedding + layers
+
+    def activations(self, task: Task) -> int:
+        """Numbers that one example's forward pass keeps: its input, every layer before and after, its logits."""
+        return task.length * (self.embedding or task.tokens) + 2 * sum(self.hidden) + 2 * task.classes
 
     def init(self, task: Task, key: PRNGKeyArray) -> MLPNetwork:
         """A network with PyTorch's default initialisation: linear layers uniform, embeddings standard normal."""

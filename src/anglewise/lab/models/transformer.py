@@ -84,6 +84,26 @@ class Transformer:
         """Every sub-layer's output before the residual add."""
         return tuple(f"block.{k}.{part}.out" for k in range(self.layers) for part in ("attention", "mlp"))
 
+    @property
+    def depth(self) -> int:
+        """Blocks, each of which is compiled."""
+        return self.layers
+
+    def parameters(self, task: Task) -> int:
+        """Number of weights of a network for a task, from the specification alone."""
+        d, hidden = self.width, self.mlp or 4 * self.width
+        norm = 2 * d * self.affine
+        block = 4 * d * d + 2 * d * hidden + 4 * d * self.attention_bias + (hidden + d) * self.mlp_bias
+        block += 2 * norm * (self.norm != "none")
+        tables = (task.tokens + (self.positions_table or task.length)) * d
+        last = norm * (self.norm in ("pre", "grokfast")) + d * task.classes * (not self.tied)
+        return tables + self.layers * block + last
+
+    def activations(self, task: Task) -> int:
+        """Numbers that one example's forward pass keeps: per block and position some six vectors and the MLP's."""
+        d, hidden, length = self.width, self.mlp or 4 * self.width, task.length
+        return length * d + self.layers * length * (6 * d + hidden) + 2 * task.classes
+
     def init(self, task: Task, key: PRNGKeyArray) -> TransformerNetwork:
         """A network with freshly drawn weights."""
         if 0 < self.positions_table < task.length:

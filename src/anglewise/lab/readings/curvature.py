@@ -67,6 +67,11 @@ class Curvature(Reading):
     top: Annotated[int, COUNT] = 8
     points: Annotated[int, Bound(2, 1_000_000)] = 256
 
+    @property
+    def copies(self) -> int:
+        """Lanczos keeps all of its vectors, in float64."""
+        return 4 + 2 * self.lanczos
+
     def measure(self, look: Look) -> Mapping[tuple[str, str], Array]:
         """By loss (``_total`` appended for the total one).
 

@@ -50,6 +50,11 @@ class EdgeOfStability(Reading):
     rows: Annotated[int, Bound(0)] = 0
     lanczos: Annotated[int, Bound(1, 1000)] = 15
 
+    @property
+    def copies(self) -> int:
+        """Lanczos keeps all of its vectors, in float64."""
+        return 4 + 2 * self.lanczos
+
     def measure(self, look: Look) -> Mapping[tuple[str, str], Array]:
         """``preconditioned_sharpness``, its ``_error`` (an eigenvalue lies that near), ``edge_threshold`` and
         ``edge_ratio``; nothing where nobody knows the optimiser's edge."""

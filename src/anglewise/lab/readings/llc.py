@@ -155,6 +155,11 @@ class LearningCoefficient(Reading):
     steps: Annotated[int, Bound(2, 10_000_000)] = 120
     burn: Annotated[int, Bound(0)] = 60
 
+    @property
+    def copies(self) -> int:
+        """Chains go side by side, each with weights, gradient and noise in two precisions."""
+        return 4 + 6 * self.chains
+
     def __post_init__(self) -> None:
         """Refuse what leaves nothing to average."""
         if self.burn > self.steps - 2:

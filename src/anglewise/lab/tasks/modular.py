@@ -16,11 +16,15 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Int, PRNGKeyArray
 
-from anglewise.errors import SpecError
+from anglewise.errors import SpecError, shown
 from anglewise.lab.fields import INSIDE, Bound, bounded
 from anglewise.lab.protocols import Cycle, Data
 
-_TERM = re.compile(r"([+-]?)(\d*)(x(?:\^(\d+))?)?(y(?:\^(\d+))?)?")
+_TIMES = r"(?:(?<=[\dxy])\*)?"
+"""One star between two factors; none before the first and behind the last."""
+_TERM = re.compile(rf"([+-]?)(\d*){_TIMES}(x(?:\^(\d+))?)?{_TIMES}(y(?:\^(\d+))?)?(?<!\*)")
+LONGEST = 200
+"""Characters of an operation."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -137,8 +141,10 @@ class Modular:
 
 def _polynomial(text: str) -> list[tuple[int, int, int]]:
     """Terms (coefficient, power of x, power of y) of a polynomial."""
+    if len(text) > LONGEST:
+        raise SpecError(f"an operation has at most {LONGEST} characters, got {len(text):,}")
     # between two numbers a space or a star is no product that could be written without it
-    compact = "" if re.search(r"\d[ *]+\d", text) else text.replace(" ", "").replace("*", "")
+    compact = "" if re.search(r"\d[ *]+\d", text) else text.replace(" ", "")
     terms: list[tuple[int, int, int]] = []
     at = 0
     while at < len(compact):
@@ -154,7 +160,7 @@ def _polynomial(text: str) -> list[tuple[int, int, int]]:
         at = match.end()
     if not any(i or j for _, i, j in terms):
         raise SpecError(
-            f"unknown operation {text!r}: expected +, -, *, / or a polynomial in x and y such as x^2+xy+y^2"
+            f"unknown operation {shown(text)}: expected +, -, *, / or a polynomial in x and y such as x^2+xy+y^2"
         )
     return terms
 
