@@ -111,7 +111,10 @@ def test_the_penalty_is_put_in_and_taken_out_and_the_winners_are_not_trained_aga
             "penalty tiny --tuned winners --recipes untuned",
             "unknown recipe of tiny that was tuned with the penalty 'untuned'",
         ),
-        ("penalty tiny --tuned nowhere", "no recipe that was tuned both alone and with the penalty"),
+        (
+            "penalty tiny --tuned nowhere",
+            "--tuned nowhere is no folder with winners of adamw, radial, untuned: expected files such as",
+        ),
         ("penalty tiny --to x.html", "expected a name ending in .md, .csv, .svg, .pdf, .png"),
         ("penalty unheard-of", "unknown track with a leaderboard 'unheard-of'"),
         ("penalty tiny --no-train --tuned winners --out nowhere", "unknown store 'nowhere'"),

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import io
 import json
 import os
-import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from anglewise import cli_tracks
-from anglewise.errors import AnglewiseError, SpecError, install
+from anglewise.errors import AnglewiseError, SpecError, install, printable, shown
 from anglewise.stopping import stoppable
 
 EXAMPLES = """\
@@ -38,6 +38,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit status: 0 done, 1 interrupted with everything saved, 2 an error, 130 ended by Ctrl-C.
     """
     words = list(sys.argv[1:] if argv is None else argv)
+    for stream in (sys.stdout, sys.stderr):  # a file's name may be no text
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     parser = _parser()
     arguments, extra = parser.parse_known_args(words)
     debug = getattr(arguments, "debug", False)  # before the verb or after it
@@ -54,8 +57,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except AnglewiseError as error:
         if debug:
             raise
-        print(f"anglewise: {error}", file=sys.stderr)
-        return 1 if type(error).__name__ == "Interrupted" else 2
+        return _said(error, 1 if type(error).__name__ == "Interrupted" else 2)
+    except (OSError, MemoryError) as error:  # a name too long, a folder that is a file, a full disk
+        if debug:
+            raise
+        return _said(error, 2)
     except ModuleNotFoundError as error:
         if debug or (error.name or "").startswith("anglewise"):
             raise
@@ -64,6 +70,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("anglewise: interrupted", file=sys.stderr)
         return 130
+
+
+def _said(error: BaseException, status: int) -> int:
+    """One line on stderr, whatever the message holds, and the exit status."""
+    if isinstance(error, OSError) and error.filename is not None:
+        text = f"{shown(os.fsdecode(error.filename))}: {error.strerror}"
+    else:
+        text = f"out of memory: {error}" if isinstance(error, MemoryError) else str(error)
+    print(f"anglewise: {printable(' '.join(text.split()))}", file=sys.stderr)
+    return status
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -92,10 +108,11 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--budget", metavar="STEPS", help="optimiser steps at most, the same for all arms")
     run.add_argument("--arms", metavar="A,B", help="only these arms")
     run.add_argument("--out", metavar="DIR", type=Path, help="the store (default: runs/NAME)")
+    run.add_argument("--large", action="store_true", help=cli_tracks.LARGE)
     run.add_argument("--dry-run", action="store_true", help="show the plan and its cost, train nothing")
     run.add_argument(
         "--checkpoint",
-        type=float,
+        type=cli_tracks.seconds,
         default=20.0,
         metavar="SECONDS",
         help="training time between checkpoints (default 20)",
@@ -149,6 +166,10 @@ def _parser() -> argparse.ArgumentParser:
     query.add_argument("sql", metavar="SQL")
     query.add_argument("dir", type=Path, metavar="DIR")
     query.add_argument("--experiment", metavar="ID", help="only this experiment of the store (default: all)")
+    query.add_argument(
+        "--timeout", type=cli_tracks.seconds, default=60.0, metavar="SECONDS",
+        help="stop a query that takes longer (default 60; 0 for never)",
+    )  # fmt: skip
     query.add_argument("--format", choices=["table", "csv", "json"], default="table")
 
     doctor = verb("doctor", _doctor, "what is installed and how fast it is; with DIR: whether a store is whole")
@@ -200,7 +221,12 @@ def _meant(arguments: argparse.Namespace, extra: list[str]) -> tuple[Any, list[A
 
 
 def _run(arguments: argparse.Namespace, extra: list[str]) -> int:
+    from anglewise.lab.estimate import admit, idle
+
     experiment, readings = _meant(arguments, extra)
+    admit(experiment, readings, large=arguments.large)
+    for note in idle(experiment):
+        print(f"anglewise: {note}", file=sys.stderr)
     out = arguments.out or Path("runs") / experiment.experiment_id.rsplit("-", 1)[0]
     if arguments.dry_run:
         from anglewise.lab.dry_run import describe
@@ -325,7 +351,7 @@ def _early_warning(arguments: argparse.Namespace, extra: list[str]) -> None:
     made = study([Reader(path) for path in arguments.dirs])
     print_study(made)
     if to.suffix == ".html":
-        written = write_page(made, to, "anglewise " + shlex.join(sys.argv[1:]))
+        written = write_page(made, to, cli_tracks.command())
     else:
         written = write_csv(made, to) if to.suffix == ".csv" else save_figure(made, to)
     print(f"written: {written.resolve()}")
@@ -346,7 +372,8 @@ def _show(arguments: argparse.Namespace, extra: list[str]) -> None:
 def _query(arguments: argparse.Namespace, extra: list[str]) -> None:
     from anglewise.lab.store import Reader, to_text
 
-    print(to_text(Reader(arguments.dir).query(arguments.sql, arguments.experiment), arguments.format))
+    answer = Reader(arguments.dir).query(arguments.sql, arguments.experiment, timeout=arguments.timeout or None)
+    print(to_text(answer, arguments.format))
 
 
 def _doctor(arguments: argparse.Namespace, extra: list[str]) -> int:

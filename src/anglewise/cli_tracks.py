@@ -4,14 +4,37 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import math
 import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from anglewise.errors import SpecError, unknown
+from anglewise.errors import SpecError, shown, unknown
 from anglewise.stopping import stoppable
+
+LARGE = "do it also beyond 10,000 runs, 10^9 steps, 100 layers, or this machine's memory"
+
+
+def seconds(text: str) -> float:
+    """A time for a flag: a finite number of seconds, from 0 on.
+
+    Raises:
+        argparse.ArgumentTypeError: For anything else.
+    """
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value <= 1e9:
+        raise argparse.ArgumentTypeError(f"expected seconds from 0 on, got {shown(text)}")
+    return value
+
+
+def command() -> str:
+    """The line that was typed, as text that any file can hold."""
+    return ("anglewise " + shlex.join(sys.argv[1:])).encode(errors="backslashreplace").decode()
 
 
 def add(verb: Callable[..., argparse.ArgumentParser]) -> None:
@@ -31,6 +54,7 @@ def add(verb: Callable[..., argparse.ArgumentParser]) -> None:
     tune.add_argument("--rounds", type=int, help="rounds; the first is drawn from the whole space")
     tune.add_argument("--seeds", type=int, help="tuning seeds of the second half of a round")
     tune.add_argument("--budget", type=int, metavar="STEPS", help="optimiser steps at most (default: the track's)")
+    tune.add_argument("--large", action="store_true", help=LARGE)
     tune.add_argument("--out", metavar="DIR", type=Path, help="the stores (default: runs/tune/TRACK)")
     tune.add_argument("--to", metavar="DIR", type=Path, help="winners, one NAME.toml each (default: OUT/winners)")
 
@@ -51,12 +75,14 @@ def add(verb: Callable[..., argparse.ArgumentParser]) -> None:
         parser.add_argument("--tuned", metavar="DIR", type=Path, help="winners to use (default: those of the package)")
         parser.add_argument("--out", metavar="DIR", type=Path, help="the store (default: runs/leaderboard-TRACK)")
         parser.add_argument("--no-train", action="store_true", help="read what is there")
+        parser.add_argument("--large", action="store_true", help=LARGE)
         parser.add_argument("--to", metavar="FILE", type=Path, help=written)
         parser.add_argument("--quiet", action="store_true", help="no progress, only the table")
 
     baselines = verb("baselines", _baselines, "train rivals as they were published, and compare with what was reported")
     baselines.add_argument("names", nargs="*", metavar="NAME", help="which (default: all): the NAME in reproduce-NAME")
     baselines.add_argument("--out", metavar="DIR", type=Path, default=Path("runs") / "baselines", help="the store")
+    baselines.add_argument("--large", action="store_true", help=LARGE)
     baselines.add_argument("--no-train", action="store_true", help="compare what is there")
     baselines.add_argument("--quiet", action="store_true", help="no progress, only the table")
 
@@ -87,6 +113,8 @@ def _tune(arguments: argparse.Namespace, extra: list[str]) -> None:
     track = board.track
     if arguments.budget is not None:
         track = dataclasses.replace(track, training=dataclasses.replace(track.training, budget=arguments.budget))
+    for name in names:
+        tuning.admit_search(entries[name], track, rules, len(names), large=arguments.large)
     out = arguments.out or Path("runs") / "tune" / arguments.track
     provenance = collect(
         command=["anglewise", *sys.argv[1:]],
@@ -96,9 +124,9 @@ def _tune(arguments: argparse.Namespace, extra: list[str]) -> None:
     numbers = f"--trials {rules.trials} --rounds {rules.rounds} --seeds {rules.seeds} --budget {track.training.budget}"
     with stoppable() as stop:
         for name in names:
-            command = f"anglewise tune {arguments.track} --arm {name} {numbers}"
+            line = f"anglewise tune {arguments.track} --arm {name} {numbers}"
             where = winners.tune(
-                entries[name], track, rules, out, arguments.to or out / "winners", command, provenance, stop.is_set
+                entries[name], track, rules, out, arguments.to or out / "winners", line, provenance, stop.is_set
             )
             print(f"{name}: {where}", flush=True)
 
@@ -112,9 +140,9 @@ def _leaderboard(arguments: argparse.Namespace, extra: list[str]) -> None:
     if arguments.to is not None and arguments.to.suffix not in boarding.ENDINGS:
         raise SpecError(f"--to {arguments.to}: expected a name ending in {', '.join(boarding.ENDINGS)}")
     only = chosen(arguments.arms, boarding.names_of(arguments.track), f"arm of {arguments.track}")
-    made = boarding.assemble(arguments.track, only, arguments.seeds or 0, arguments.tuned)
+    made = boarding.assemble(arguments.track, only, _seeds(arguments), arguments.tuned)
     out = arguments.out or Path("runs") / f"leaderboard-{arguments.track}"
-    _train(made.experiment, out, quiet=arguments.quiet, none=arguments.no_train)
+    _train(made.experiment, out, quiet=arguments.quiet, none=arguments.no_train, large=arguments.large)
     print(boarding.shown(made, Reader(out)))
     for written in boarding.written(made, Reader(out), arguments.to or out / "leaderboard.html"):
         print(f"leaderboard: {written.resolve()}")
@@ -130,14 +158,21 @@ def _penalty(arguments: argparse.Namespace, extra: list[str]) -> None:
         raise SpecError(f"--to {arguments.to}: expected a name ending in {', '.join(crossing.ENDINGS)}")
     what = f"recipe of {arguments.track} that was tuned with the penalty"
     only = chosen(arguments.recipes, crossing.recipes_of(arguments.track, arguments.tuned), what)
-    made = crossing.cross(arguments.track, only, arguments.seeds or 0, arguments.tuned)
+    made = crossing.cross(arguments.track, only, _seeds(arguments), arguments.tuned)
     out = arguments.out or Path("runs") / f"leaderboard-{arguments.track}"
-    _train(made.experiment, out, quiet=arguments.quiet, none=arguments.no_train)
+    _train(made.experiment, out, quiet=arguments.quiet, none=arguments.no_train, large=arguments.large)
     print(crossing.shown(made, Reader(out)))
     print(f"penalty: {crossing.written(made, Reader(out), arguments.to or out / 'penalty.svg').resolve()}")
 
 
-def _train(experiment: Any, out: Path, *, quiet: bool, none: bool = False) -> None:
+def _seeds(arguments: argparse.Namespace) -> int:
+    """Paired seeds, 0 for the track's own where none are asked for."""
+    if arguments.seeds is not None and arguments.seeds < 1:
+        raise SpecError(f"seeds must be at least 1, got {arguments.seeds}")
+    return arguments.seeds or 0
+
+
+def _train(experiment: Any, out: Path, *, quiet: bool, none: bool = False, large: bool = False) -> None:
     """Train what the store lacks of an experiment; stopped, it says how to go on.
 
     With `none` nothing is trained, and the experiment is made of the runs that the store has, whoever trained them:
@@ -145,17 +180,18 @@ def _train(experiment: Any, out: Path, *, quiet: bool, none: bool = False) -> No
     """
     import jax
 
+    from anglewise.lab.estimate import admit
     from anglewise.lab.planning import manifest
     from anglewise.lab.report.live import progress_for
     from anglewise.lab.runner import train
     from anglewise.lab.store import Reader, Store, collect
 
-    command = "anglewise " + shlex.join(sys.argv[1:])
+    admit(experiment, large=large)
     if none:
         known = {one["experiment_id"] for one in Reader(out).experiments()}
         if experiment.experiment_id not in known:
             with Store.open(out) as store:
-                store.manifest(experiment.experiment_id, manifest(experiment, command))
+                store.manifest(experiment.experiment_id, manifest(experiment, command()))
         return
     provenance = collect(
         command=["anglewise", *sys.argv[1:]],
@@ -165,7 +201,7 @@ def _train(experiment: Any, out: Path, *, quiet: bool, none: bool = False) -> No
     with Store.open(out) as store, stoppable() as stop:
         train(
             experiment, store, progress_for(experiment, quiet=quiet), provenance=provenance,
-            command=command, stop=stop.is_set, readings=(),
+            command=command(), stop=stop.is_set, readings=(),
         )  # fmt: skip
 
 
@@ -176,5 +212,5 @@ def _baselines(arguments: argparse.Namespace, extra: list[str]) -> None:
 
     names = baselines.chosen(arguments.names)
     for name in () if arguments.no_train else names:
-        _train(REPRODUCTIONS[name].experiment, arguments.out, quiet=arguments.quiet)
+        _train(REPRODUCTIONS[name].experiment, arguments.out, quiet=arguments.quiet, large=arguments.large)
     print(baselines.markdown(baselines.read(Reader(arguments.out), names)))

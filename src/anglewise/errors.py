@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Iterable
 from importlib.util import find_spec
+from typing import Any
+
+MOST = 60
+"""Characters of a value that a message shows at least."""
 
 
 class AnglewiseError(Exception):
@@ -73,6 +78,42 @@ def unknown(kind: str, got: str, known: Iterable[str]) -> str:
         "unknown arm 'adamv': did you mean 'adamw'? Known: adamw, man"
     """
     names = sorted(set(known))
-    near = difflib.get_close_matches(got, names, n=1, cutoff=0.5)
+    near = difflib.get_close_matches(got[:MOST], names, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]!r}? " if near else ""
-    return f"unknown {kind} {got!r}: {hint}Known: {', '.join(names) or 'none'}"
+    return f"unknown {kind} {shown(got)}: {hint}Known: {', '.join(names) or 'none'}"
+
+
+def shown(value: Any) -> str:
+    """A value for a message: as Python writes it, shortened where it is long.
+
+    Example:
+        >>> shown("adamw"), shown(0.5), shown(10**30)
+        ("'adamw'", '0.5', 'a number of 31 digits')
+    """
+    if isinstance(value, int) and abs(value) > 10**20:
+        return f"a number of {'about ' if abs(value) > 10**300 else ''}{_digits(value):,} digits"
+    if isinstance(value, (tuple, list)) and len(value) > MOST:
+        return f"{shown(value[:3])[:-1]}, ... {len(value):,} values{']' if isinstance(value, list) else ')'}"
+    try:
+        text = repr(value[: 2 * MOST]) if isinstance(value, str) else repr(value)
+    except (ValueError, RecursionError):  # an enormous number inside, or one table in another a thousand times
+        return f"a {type(value).__name__} too large to show"
+    return (
+        text
+        if len(text) <= 2 * MOST
+        else f"{text[:MOST]}... ({len(value) if isinstance(value, str) else len(text):,} characters)"
+    )
+
+
+def _digits(value: int) -> int:
+    return len(str(abs(value))) if abs(value) <= 10**300 else int(value.bit_length() * math.log10(2)) + 1
+
+
+def printable(text: str) -> str:
+    """Text that no terminal obeys: what is not printable is written as its escape, line ends stay.
+
+    Example:
+        >>> printable("red \\x1b[31m")
+        'red \\\\x1b[31m'
+    """
+    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)

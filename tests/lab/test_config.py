@@ -293,7 +293,7 @@ def test_flags_make_one_change_whose_outcome_alone_must_make_sense():
         ("training", "3", "training: expected a table, got 3"),
         ("task", "3", "task: expected a table, got 3"),
         ("training.budget", "0", "training.budget must be at least 1, got 0"),
-        ("task.train", "1.5", "the train fraction must lie in (0, 1), got 1.5"),
+        ("task.train", "1.5", "Modular.train must lie in (0, 1), got 1.5"),
     ],
 )
 def test_what_cannot_be_meant_is_one_line_with_the_nearest_name(path, text, message):

@@ -94,7 +94,7 @@ def test_a_recorded_trajectory_can_be_written_down(values):
     ("values", "every", "message"),
     [
         ((), 1.0, "a recorded schedule needs at least one value, got none"),
-        ((1.0,), 0.0, "every, the steps between two recorded values, must be above 0, got 0.0"),
+        ((1.0,), 0.0, "Recorded.every must be above 0, got 0.0"),
     ],
 )
 def test_a_recorded_trajectory_that_cannot_be_meant_is_refused(values, every, message):

@@ -239,7 +239,7 @@ def test_law_9_a_nan_stays_with_its_member(case):
     )
     broken = (
         *case.chain[:at],
-        dataclasses.replace(case.chain[at], **{name: float("nan")}),
+        dataclasses.replace(case.chain[at], **{name: np.float32("nan")}),
         *case.chain[at + 1 :],
     )
     good, bad = runs_of(case, case.chain, [0])[0], runs_of(case, broken, [1])[0]

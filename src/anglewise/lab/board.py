@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from anglewise.errors import AnglewiseError, SpecError, unknown
-from anglewise.lab.config import arms_of
+from anglewise.errors import SpecError, unknown
 from anglewise.lab.experiments import boards
 from anglewise.lab.report import leaderboard, leaderboard_page
 from anglewise.lab.report.results import Results, load
@@ -16,6 +14,7 @@ from anglewise.lab.report.runs import every_of, finishes, runs_of, write_runs
 from anglewise.lab.report.shell import write_page
 from anglewise.lab.report.summary import explained
 from anglewise.lab.spec import Arm, Experiment
+from anglewise.lab.tuned import Found, Winner, read, winner_of
 
 ENDINGS = (".html", ".md", ".csv", ".svg", ".pdf", ".png")
 
@@ -56,7 +55,7 @@ def assemble(track: str, only: Sequence[str] = (), seeds: int = 0, tuned: Path |
         tuned: Folder with winners; None for the package's own.
 
     Raises:
-        SpecError: For an unknown arm, or a winner's file that cannot be meant.
+        SpecError: For an unknown arm, a winner's file that cannot be meant, or a folder without any.
     """
     board, winners, found, notes = boards.BOARDS[track], dict[str, Arm](), dict[str, str](), dict[str, str]()
     names = [entry.arm.name for entry in board.entries] + [arm.name for arm, *_ in board.fixed]
@@ -67,16 +66,18 @@ def assemble(track: str, only: Sequence[str] = (), seeds: int = 0, tuned: Path |
             raise SpecError(unknown(f"arm of {track}", name, names))
     for entry in board.entries:
         name = entry.arm.name
-        table = boards.winner(track, name) if tuned is None else _read(tuned / f"{name}.toml")
-        found[name] = f"{entry.source}. " + (
-            _how(table["search"]) if table else "Not tuned: the setting it starts from."
-        )
-        if table:
-            winners[name] = arms_of(table["arms"])[0]
+        winner = _winner(track, name, tuned)
+        found[name] = f"{entry.source}. " + (_how(winner.found) if winner else "Not tuned: the setting it starts from.")
+        if winner:
+            winners[name] = winner.arm
         if entry.closed:
             notes[name] = f"closed: {entry.closed}"
-        elif not table:
+        elif not winner:
             notes[name] = "not tuned"
+    asked = [entry.arm.name for entry in board.entries if not only or entry.arm.name in only]
+    if tuned is not None and asked and not set(asked) & set(winners):
+        what = "holds no winner" if tuned.is_dir() else "is no folder with winners"
+        raise SpecError(f"--tuned {tuned} {what} of {', '.join(asked[:5])}: expected files such as {asked[0]}.toml")
     for arm, source, _ in board.fixed:
         found[arm.name], notes[arm.name] = f"{source}, as published", "as published"
     changes = {entry.arm.name: entry.changes for entry in board.entries}
@@ -151,19 +152,17 @@ def _rows(made: Made, reader: Any) -> tuple[Results, list[leaderboard.Row]]:
     return results, leaderboard.rows(runs_of(results), per_step)
 
 
-def _read(path: Path) -> dict[str, Any] | None:
-    if not path.exists():
-        return None
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise AnglewiseError(f"cannot read {path}: {error}") from error
+def _winner(track: str, name: str, tuned: Path | None) -> Winner | None:
+    if tuned is not None:
+        return read(tuned / f"{name}.toml")
+    table = boards.winner(track, name)
+    return None if table is None else winner_of(table, name, f"{track}/{name}.toml")
 
 
-def _how(search: dict[str, Any]) -> str:
-    border = search.get("at_the_border") or []
+def _how(found: Found) -> str:
     return (
-        f"{search['trials']} trials in {search['rounds']} rounds, at most {search['budget']} steps, tuning seeds "
-        f"{search['first_tuning_seed']} on ({search['tuning_seeds']}), on {100 * search['validation_share']:g} % of "
-        f"the training examples; score {search['score']}" + (f"; at its border: {', '.join(border)}" if border else "")
+        f"{found.trials} trials in {found.rounds} rounds, at most {found.budget} steps, tuning seeds "
+        f"{found.first_tuning_seed} on ({found.tuning_seeds}), on {100 * found.validation_share:g} % of "
+        f"the training examples; score {found.score}"
+        + (f"; at its border: {', '.join(found.at_the_border)}" if found.at_the_border else "")
     )

@@ -20,17 +20,20 @@ A float field of a method also takes a schedule: ``lr = { is = "warmup", value =
 from __future__ import annotations
 
 import dataclasses
+import stat
 import tomllib
 import typing
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from anglewise.errors import SpecError, unknown
+from anglewise.errors import SpecError, shown, unknown
 from anglewise.lab import catalogue
 from anglewise.lab.schedules import Schedule
 from anglewise.lab.spec import Arm, Experiment, field_types
 
+LARGEST = 2**20
+"""Bytes of a file that is read at most."""
 KINDS: dict[str, Mapping[str, Any]] = {"task": catalogue.TASKS, "model": catalogue.MODELS}
 
 
@@ -48,12 +51,7 @@ def load(source: str, named: Mapping[str, Experiment]) -> Experiment:
         if source not in named:
             raise SpecError(unknown("experiment", source, named) + " (or the path of a .toml file)")
         return named[source]
-    try:
-        table = tomllib.loads(Path(source).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise SpecError(f"cannot read {source}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SpecError(f"{source} is no TOML file: {error}") from error
+    table = table_of(Path(source))
     table.setdefault("name", own_name(source, named))
     base = table.pop("base", None)
     if base is not None and str(base) not in named:
@@ -67,6 +65,29 @@ def load(source: str, named: Mapping[str, Experiment]) -> Experiment:
     arms = _arms((), table.pop("arms"), "arms")
     plain = Experiment(str(table.pop("name")), parts["task"], parts["model"], arms)
     return overlay(plain, table, "")
+
+
+def table_of(path: Path) -> dict[str, Any]:
+    """What a TOML file holds.
+
+    Raises:
+        SpecError: If it cannot be read, is no regular file (whose end may never come), is large, or is no TOML.
+    """
+    try:
+        there = path.stat()
+        if not stat.S_ISREG(there.st_mode):
+            raise SpecError(f"cannot read {path}: expected a regular file, got a folder, a device or a pipe")
+        if there.st_size > LARGEST:
+            raise SpecError(f"cannot read {path}: expected at most {LARGEST:,} bytes, got {there.st_size:,}")
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise SpecError(f"cannot read {shown(str(path))[1:-1]}: {error.strerror}") from error
+    except ValueError as error:  # bytes that are no UTF-8, or a path with a zero byte
+        raise SpecError(f"{path} is no TOML file: {error}") from error
+    try:
+        return tomllib.loads(text)
+    except (ValueError, RecursionError) as error:  # also a number of more digits than Python reads
+        raise SpecError(f"{path} is no TOML file: {str(error).splitlines()[0]}") from error
 
 
 def own_name(source: str, named: Collection[str]) -> str:
@@ -84,7 +105,7 @@ def flag_table(path: str, text: str) -> dict[str, Any]:
     """The change that one flag means: ``task.p`` and ``97`` give ``{"task": {"p": 97}}``."""
     try:
         value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         value = text
     for key in reversed(path.split(".")):
         value = {key: value}
@@ -158,10 +179,13 @@ def coerce(value: Any, hint: Any, path: str) -> Any:
             items = [_read(x, options[0]) for x in items]
         return tuple(coerce(x, options[0], path) for x in items)
     if (hint is float or float in options) and isinstance(value, (int, float)) and not isinstance(value, bool):
-        return float(value)
+        try:
+            return float(value)
+        except OverflowError as error:
+            raise SpecError(f"{path}: expected a number that a float can hold, got {shown(value)}") from error
     if hint in (int, bool, str) and type(value) is hint:
         return value
-    raise SpecError(f"{path}: expected {_named(hint)}, got {value!r}")
+    raise SpecError(f"{path}: expected {_named(hint)}, got {shown(value)}")
 
 
 def _read(text: str, number: type) -> Any:
@@ -175,7 +199,7 @@ def _read(text: str, number: type) -> Any:
 def _made(kinds: Mapping[str, Any], table: Any, path: str) -> Any:
     """A new object of the kind named by "is"."""
     if not isinstance(table, Mapping) or "is" not in table:
-        raise SpecError(f'{path}: expected a table with "is" = one of {", ".join(sorted(kinds))}, got {table!r}')
+        raise SpecError(f'{path}: expected a table with "is" = one of {", ".join(sorted(kinds))}, got {shown(table)}')
     name = table["is"]
     if str(name) not in kinds:
         raise SpecError(f"{path}: {unknown('kind', str(name), kinds)}")
@@ -205,20 +229,20 @@ def arms_of(table: Any) -> tuple[Arm, ...]:
 def _arms(old: tuple[Arm, ...], table: Any, path: str) -> tuple[Arm, ...]:
     """Change arms by name, method and field; ``methods`` makes an arm anew."""
     if not isinstance(table, Mapping):
-        raise SpecError(f"{path}: expected tables such as [arms.NAME], got {table!r}")
+        raise SpecError(f"{path}: expected tables such as [arms.NAME], got {shown(table)}")
     arms = {arm.name: arm for arm in old}
     for name, change in table.items():
         here = f"{path}.{name}"
         if isinstance(change, Mapping) and "methods" in change:
             methods = change["methods"]
             if not isinstance(methods, list) or len(change) > 1:
-                raise SpecError(f'{here}: expected methods = [{{ is = "adamw", ... }}, ...], got {change!r}')
+                raise SpecError(f'{here}: expected methods = [{{ is = "adamw", ... }}, ...], got {shown(change)}')
             made = (_made(catalogue.METHODS, m, f"{here}.methods[{i}]") for i, m in enumerate(methods))
             arms[name] = Arm(name, tuple(made))
         elif name not in arms:
             raise SpecError(unknown("arm", name, arms) + "; a new one needs methods = [...]")
         elif not isinstance(change, Mapping):
-            raise SpecError(f"{here}: expected a method and a field, such as {here}.adamw.lr, got {change!r}")
+            raise SpecError(f"{here}: expected a method and a field, such as {here}.adamw.lr, got {shown(change)}")
         else:
             arms[name] = _changed(arms[name], change, here)
     return tuple(arms.values())
@@ -232,7 +256,7 @@ def _changed(arm: Arm, table: Mapping[str, Any], path: str) -> Arm:
         if name not in own:
             raise SpecError(unknown(f"method of arm {arm.name!r}", name, own))
         if not isinstance(change, Mapping):
-            raise SpecError(f"{path}.{name}: expected a field, such as {path}.{name}.lr, got {change!r}")
+            raise SpecError(f"{path}.{name}: expected a field, such as {path}.{name}.lr, got {shown(change)}")
         at = own.index(name)
         methods[at] = overlay(methods[at], change, f"{path}.{name}")
     return Arm(arm.name, tuple(methods))

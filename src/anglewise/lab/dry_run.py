@@ -8,6 +8,7 @@ from pathlib import Path
 
 import jax
 
+from anglewise.errors import printable
 from anglewise.lab.engine.population import Population
 from anglewise.lab.look import Reading
 from anglewise.lab.planning import plan
@@ -74,7 +75,7 @@ def describe(experiment: Experiment, out: Path, readings: Sequence[Reading] = ()
         + (" (batched: less)" if batched else "")
         + ("; runs that finish early stop early" if rule.further >= 0 else "")
     )
-    return "\n".join(lines)
+    return printable("\n".join(" ".join(line.split("\n")) for line in lines))
 
 
 def _read(experiment: Experiment, readings: Sequence[Reading]) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
-from anglewise.errors import SpecError, StoreError, unknown
+from anglewise.errors import SpecError, StoreError, shown, unknown
 
 
 def listing(what: str) -> str:
@@ -80,10 +80,8 @@ def readings_named(text: str, changes: Any = None) -> list[Any]:
         if name not in chosen:
             raise SpecError(unknown("reading among those asked for", name, chosen))
         if not isinstance(change, dict):
-            raise SpecError(f"readings.{name}: expected a field, such as readings.{name}.rows, got {change!r}")
+            raise SpecError(f"readings.{name}: expected a field, such as readings.{name}.rows, got {shown(change)}")
         chosen[name] = overlay(chosen[name], change, f"readings.{name}")
-        if (every := chosen[name].every) < 1:
-            raise SpecError(f"readings.{name}.every must be at least 1 measurement, got {every}")
     return list(chosen.values())
 
 

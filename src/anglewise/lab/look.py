@@ -22,6 +22,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
+from anglewise.lab.fields import bounded
 from anglewise.lab.protocols import Activations, Cycle, Data, Edge, Model, Network, Params, Task
 
 Part: TypeAlias = Literal["train", "test"]
@@ -169,6 +170,15 @@ class Reading:
 
     every: int = 1
     precision: ClassVar[Literal["as trained", "float64"]] = "as trained"
+
+    def __init_subclass__(cls) -> None:
+        """What a field may hold stands beside it, and is checked when a reading is made."""
+        bounded(cls)
+
+    @property
+    def copies(self) -> int:
+        """Copies of all parameters that it makes, in float32, for the estimate of memory."""
+        return 4
 
     def suits(self, task: Task, model: Model) -> bool:
         """Whether it means anything for this task and model; where it does not, it is left out."""

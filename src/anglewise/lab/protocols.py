@@ -116,7 +116,11 @@ class Network(Protocol):
 
 
 class Model(Protocol):
-    """What learns: an architecture, without weights."""
+    """What learns: an architecture, without weights.
+
+    A model may also say what it costs before it is made: ``parameters(task)``, the number of its weights,
+    ``activations(task)``, the numbers that one example's forward pass keeps, and ``depth``, the layers to compile.
+    """
 
     def __hash__(self) -> int:
         """Equal specifications share one program."""
@@ -164,6 +168,9 @@ class Method:
             trained on), ``"data"``.
         stands: Where its transform must stand among the arm's: ``"first"``, since it puts a gradient of its own in
             the place of what comes in; ``"last"``, since it acts on the finished step; ``""`` for anywhere.
+        downhill: Whether its transform is an optimiser, whose updates step downhill, of which an arm has exactly one;
+            False for a filter of gradients or updates; None where nobody says.
+        copies: Copies of all parameters that it keeps or makes beside them, for the estimate of memory.
         sites: The sites it reads; empty for the model's own.
     """
 
@@ -180,6 +187,12 @@ class Method:
     proof: ClassVar[Any] = None
     needs: ClassVar[frozenset[str]] = frozenset()
     stands: ClassVar[Literal["first", "last", ""]] = ""
+    downhill: ClassVar[bool | None] = None
+
+    @property
+    def copies(self) -> int:
+        """Two where it has a transform: Adam's moments; a method that needs more says so."""
+        return 0 if self.transform is None else 2
 
 
 class Instrument(Protocol):

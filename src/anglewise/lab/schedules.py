@@ -7,12 +7,13 @@ methods only ever see numbers.  Its own fields may be arrays, one value per memb
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, TypeVar, dataclass_transform
+from typing import Annotated, Any, TypeVar, dataclass_transform
 
 import jax
 import jax.numpy as jnp
 
 from anglewise.errors import SpecError
+from anglewise.lab.fields import ANY, NOT_NEGATIVE, POSITIVE, bounded
 
 T = TypeVar("T")
 
@@ -20,12 +21,17 @@ T = TypeVar("T")
 @dataclass_transform(frozen_default=True)
 def schedule(cls: type[T]) -> type[T]:
     """Make `cls` a frozen dataclass and a pytree whose leaves are its fields."""
-    made: Any = dataclasses.dataclass(frozen=True)(cls)
+    made: Any = dataclasses.dataclass(frozen=True)(bounded(cls))
     return jax.tree_util.register_dataclass(made, [f.name for f in dataclasses.fields(made)], [])
 
 
 class Schedule:
     """Base of all schedules: called with the number of updates made so far, returns the value for the next one."""
+
+    @property
+    def levels(self) -> tuple[Any, ...]:
+        """The values that it goes to and comes from, which must lie in the range of the field that it stands in."""
+        return ()
 
     def __call__(self, step: Any) -> Any:
         """The value for update number `step` (from 0)."""
@@ -42,9 +48,14 @@ class Warmup(Schedule):
         offset: 1 makes the first update move; 0 is Grokfast's, whose first update has rate 0.
     """
 
-    value: float
-    steps: float = 10.0
-    offset: float = 1.0
+    value: Annotated[float, ANY]
+    steps: Annotated[float, POSITIVE] = 10.0
+    offset: Annotated[float, NOT_NEGATIVE] = 1.0
+
+    @property
+    def levels(self) -> tuple[Any, ...]:
+        """The plateau."""
+        return (self.value,)
 
     def __call__(self, step: Any) -> Any:
         """The value for update number `step`."""
@@ -55,9 +66,14 @@ class Warmup(Schedule):
 class Linear(Schedule):
     """Straight line from `start` to `end` over `steps` updates, constant afterwards."""
 
-    start: float
-    end: float
-    steps: float
+    start: Annotated[float, ANY]
+    end: Annotated[float, ANY]
+    steps: Annotated[float, POSITIVE]
+
+    @property
+    def levels(self) -> tuple[Any, ...]:
+        """Both ends."""
+        return (self.start, self.end)
 
     def __call__(self, step: Any) -> Any:
         """The value for update number `step`."""
@@ -68,9 +84,14 @@ class Linear(Schedule):
 class Cosine(Schedule):
     """Half a cosine from `start` to `end` over `steps` updates, constant afterwards."""
 
-    start: float
-    end: float
-    steps: float
+    start: Annotated[float, ANY]
+    end: Annotated[float, ANY]
+    steps: Annotated[float, POSITIVE]
+
+    @property
+    def levels(self) -> tuple[Any, ...]:
+        """Both ends."""
+        return (self.start, self.end)
 
     def __call__(self, step: Any) -> Any:
         """The value for update number `step`."""
@@ -82,9 +103,14 @@ class Cosine(Schedule):
 class Until(Schedule):
     """`value` for the first `steps` updates, `after` from then on."""
 
-    value: float
-    steps: float
-    after: float = 0.0
+    value: Annotated[float, ANY]
+    steps: Annotated[float, NOT_NEGATIVE]
+    after: Annotated[float, ANY] = 0.0
+
+    @property
+    def levels(self) -> tuple[Any, ...]:
+        """Before and after."""
+        return (self.value, self.after)
 
     def __call__(self, step: Any) -> Any:
         """The value for update number `step`."""
@@ -100,15 +126,18 @@ class Recorded(Schedule):
         every: Steps between two of them.
     """
 
-    values: tuple[float, ...]
-    every: float = 1.0
+    values: Annotated[tuple[float, ...], ANY]
+    every: Annotated[float, POSITIVE] = 1.0
+
+    @property
+    def levels(self) -> tuple[Any, ...]:
+        """All that was recorded; nothing while the tree is rebuilt from something else."""
+        return self.values if isinstance(self.values, tuple) else ()
 
     def __post_init__(self) -> None:
         """Refuse what cannot be meant; whoever rebuilds the tree may put anything in the fields."""
         if isinstance(self.values, (tuple, list)) and not self.values:
             raise SpecError("a recorded schedule needs at least one value, got none")
-        if isinstance(self.every, (int, float)) and not self.every > 0:
-            raise SpecError(f"every, the steps between two recorded values, must be above 0, got {self.every}")
 
     def __call__(self, step: Any) -> Any:
         """The value for update number `step`."""

@@ -10,14 +10,16 @@ for further goes on from where it stands.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import json
 import math
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal, get_type_hints
+from typing import Annotated, Any, Literal, get_type_hints
 
 from anglewise.errors import SpecError, unknown
+from anglewise.lab.fields import COUNT, REACHED, SEED, SEEDS, Bound, bounded
 from anglewise.lab.outcome import Rule
 from anglewise.lab.source import source_of
 
@@ -29,6 +31,7 @@ TRAINED = ("batch", "order", "split_seed", "precision", "block", "measure_every"
 
 
 @dataclasses.dataclass(frozen=True)
+@functools.partial(bounded, prefix="training.")
 class Training:
     """How every arm of an experiment trains and is evaluated.
 
@@ -50,40 +53,26 @@ class Training:
             and all of them where a run ends); 0 is never.
     """
 
-    budget: int = 1000
-    every: int = 10
-    batch: int = 0
+    budget: Annotated[int, COUNT] = 1000
+    every: Annotated[int, COUNT] = 10
+    batch: Annotated[int, Bound(0)] = 0
     order: Literal["epochs", "replacement"] = "epochs"
-    threshold: float = 0.95
-    sustain: int = 5
-    further: int = -1
-    split_seed: int = -1
+    threshold: Annotated[float, REACHED] = 0.95
+    sustain: Annotated[int, COUNT] = 5
+    further: Annotated[int, Bound(-1)] = -1
+    split_seed: Annotated[int, Bound(-1, SEED)] = -1
     precision: Literal["float32", "float64"] = "float32"
-    block: int = -1
-    measure_every: int = 0
+    block: Annotated[int, Bound(-1)] = -1
+    measure_every: Annotated[int, Bound(0)] = 0
 
     def __post_init__(self) -> None:
         """Refuse what cannot be meant."""
-        lows = {
-            "budget": 1,
-            "every": 1,
-            "batch": 0,
-            "sustain": 1,
-            "further": -1,
-            "split_seed": -1,
-            "block": -1,
-        }
-        for name, low in lows.items():
-            if getattr(self, name) < low:
-                raise SpecError(f"training.{name} must be at least {low}, got {getattr(self, name)}")
-        if not 0 < self.threshold <= 1:
-            raise SpecError(f"training.threshold must lie in (0, 1], got {self.threshold}")
         if self.every > self.budget:
             raise SpecError(
                 f"training.every must not exceed the budget of {self.budget} steps, got {self.every}: "
                 "nothing would be evaluated"
             )
-        if self.measure_every < 0 or self.measure_every % self.every:
+        if self.measure_every % self.every:
             raise SpecError(
                 f"training.measure_every must be 0 or a multiple of training.every ({self.every}), "
                 f"got {self.measure_every}"
@@ -96,6 +85,7 @@ class Training:
 
 
 @dataclasses.dataclass(frozen=True)
+@bounded
 class Arm:
     """A chain of methods with their hyper-parameters, under a name of its own.
 
@@ -116,6 +106,7 @@ class Arm:
 
 
 @dataclasses.dataclass(frozen=True)
+@bounded
 class Run:
     """One arm on one task, model and seed."""
 
@@ -124,7 +115,7 @@ class Run:
     model: Any
     arm: Arm
     training: Training
-    seed: int
+    seed: Annotated[int, SEEDS]
 
     @property
     def spec(self) -> dict[str, Any]:
@@ -147,6 +138,7 @@ class Run:
 
 
 @dataclasses.dataclass(frozen=True)
+@functools.partial(bounded, prefix="")
 class Experiment:
     """Arms x seeds on a task and model, with a budget.
 
@@ -168,8 +160,8 @@ class Experiment:
     arms: tuple[Arm, ...]
     training: Training = Training()
     baseline: str = ""
-    seeds: int = 8
-    first_seed: int = 0
+    seeds: Annotated[int, Bound(1, SEED + 1)] = 8
+    first_seed: Annotated[int, SEEDS] = 0
     title: str = ""
 
     def __post_init__(self) -> None:
@@ -182,10 +174,11 @@ class Experiment:
             raise SpecError(f"experiment {self.name!r} has two arms named {twice!r}: arm names are unique")
         if self.baseline and self.baseline not in names:
             raise SpecError(unknown("arm", self.baseline, names) + " (baseline)")
-        if self.seeds < 1:
-            raise SpecError(f"seeds must be at least 1, got {self.seeds}")
-        if self.first_seed < 0:
-            raise SpecError(f"first_seed must be at least 0, got {self.first_seed}")
+        if self.first_seed + self.seeds - 1 > SEED:
+            raise SpecError(
+                f"the last seed must be at most {SEED:,}, got {self.first_seed + self.seeds - 1:,}: a random key has "
+                "32 bits, and a larger seed would be an earlier one again"
+            )
         if not re.fullmatch(r"[^\x00-\x1f\x7f]{1,80}", self.name):
             raise SpecError(f"an experiment's name needs 1 to 80 printable characters, got {self.name!r}")
 

@@ -20,13 +20,14 @@ import dataclasses
 import time
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 from scipy.stats import qmc
 
-from anglewise.errors import SpecError
+from anglewise.lab.estimate import Limits, admit, cost, memory, within
 from anglewise.lab.experiments.space import Entry
+from anglewise.lab.fields import COUNT, INSIDE, SEEDS, bounded
 from anglewise.lab.report.live import Progress
 from anglewise.lab.runner import train
 from anglewise.lab.schedules import Schedule
@@ -43,6 +44,7 @@ SPREAD, CLOSER = 0.3, 0.25
 
 
 @dataclasses.dataclass(frozen=True)
+@bounded
 class Search:
     """How much is searched: the same for every entry of a track.
 
@@ -55,11 +57,11 @@ class Search:
         seed: Of the drawing.
     """
 
-    trials: int = 9
-    rounds: int = 3
-    seeds: int = 3
-    validation: float = 0.05
-    seed: int = 0
+    trials: Annotated[int, COUNT] = 9
+    rounds: Annotated[int, COUNT] = 3
+    seeds: Annotated[int, COUNT] = 3
+    validation: Annotated[float, INSIDE] = 0.05
+    seed: Annotated[int, SEEDS] = 0
 
 
 class Trial(NamedTuple):
@@ -113,10 +115,6 @@ def search(
         SpecError: For a search that cannot be meant.
         Interrupted: When `stop` said so; the same call goes on from there.
     """
-    if min(rules.trials, rules.rounds, rules.seeds) < 1:
-        raise SpecError(
-            f"trials, rounds and seeds must be at least 1, got {rules.trials}, {rules.rounds} and {rules.seeds}"
-        )
     rng = np.random.default_rng([rules.seed, zlib.crc32(entry.arm.name.encode())])
     tried: list[Trial] = []
     best: Trial | None = None
@@ -150,6 +148,28 @@ def search(
         around = np.mean([trial.point for trial in survivors], axis=0) if turn else np.array(best.point)
     assert best is not None
     return best, sorted(tried, key=lambda trial: trial.name)
+
+
+def admit_search(entry: Entry, experiment: Experiment, rules: Search, entries: int = 1, *, large: bool = False) -> None:
+    """Refuse a search that asks for too much, before anything is made.
+
+    Args:
+        entry: What is searched.
+        experiment: The track.
+        rules: How much is searched.
+        entries: How many entries are searched alike.
+        large: Whether limits are lifted.
+
+    Raises:
+        SpecError: In one line, with the estimate and the limit, or with what is wrong with the entry's arm.
+    """
+    rung = tuning_experiment(experiment, entry, rules, [entry.arm], experiment.training.budget, 1)
+    half, whole = rules.trials, -(-rules.trials // KEEP) * rules.seeds
+    runs = entries * rules.rounds * (half + whole)
+    steps = entries * rules.rounds * (half // SHORT + whole) * experiment.training.budget
+    if not large:
+        within(f"the search of {experiment.name}", cost(rung)._replace(runs=runs, steps=steps), Limits(bytes=memory()))
+    admit(rung, large=True)
 
 
 def _points(entry: Entry, rules: Search, turn: int, around: np.ndarray | None, rng: np.random.Generator) -> np.ndarray:

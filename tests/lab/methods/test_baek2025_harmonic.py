@@ -60,7 +60,7 @@ def test_the_head_is_replaced_and_keeps_its_weight():
 
 
 def test_what_cannot_be_meant_is_refused():
-    with pytest.raises(SpecError, match="exponent of the harmonic loss must be at least 1, got 0"):
+    with pytest.raises(SpecError, match="Harmonic.exponent must lie in .1, 1000., got 0"):
         Harmonic(0)
     tied = Transformer(layers=1, width=8, heads=2, tied=True).init(Modular(p=7, form="a b ="), jax.random.key(0))
     with pytest.raises(SpecError, match="harmonic got a tied head, expected one of its own"):

@@ -110,5 +110,5 @@ def test_constants_are_those_of_paper_and_code():
 
 
 def test_an_empty_window_is_refused():
-    with pytest.raises(SpecError, match="window must be a number of steps, at least 1, got 0"):
+    with pytest.raises(SpecError, match="GrokfastMA.window must be at least 1, got 0"):
         GrokfastMA(window=0)

@@ -106,5 +106,5 @@ def test_a_matrix_of_zeros_is_safe():
 
 
 def test_no_iterations_are_refused():
-    with pytest.raises(SpecError, match="iterations must be at least 1, got 0"):
+    with pytest.raises(SpecError, match="SpectralNorm.iterations must lie in .1, 1000., got 0"):
         SpectralNorm(iterations=0)

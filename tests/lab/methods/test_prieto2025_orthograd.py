@@ -128,5 +128,5 @@ def test_published_and_released_are_two_variants():
 
 
 def test_an_unknown_grouping_is_refused():
-    with pytest.raises(SpecError, match="unknown per 'rows': did you mean 'row'"):
+    with pytest.raises(SpecError, match="unknown PerpGrad.per 'rows': did you mean 'row'"):
         PerpGrad(per="rows")

@@ -84,7 +84,7 @@ def test_rate_0_trains_to_the_bits_of_no_dropout():
 
 def test_what_cannot_be_meant_is_refused():
     for rate in (-0.1, 1.0):
-        with pytest.raises(SpecError, match=rf"a dropout rate must lie in \[0, 1\), got {rate}"):
+        with pytest.raises(SpecError, match=rf"Dropout.rate must lie in \[0, 1\), got {rate}"):
             Dropout(rate)
     network = Transformer(layers=1, width=8, heads=2).init(Modular(p=7, form="a b ="), jax.random.key(0))
     with pytest.raises(

@@ -97,5 +97,5 @@ def test_without_a_penalty_it_is_the_plain_gradient_and_the_incoming_direction_i
 
 
 def test_an_unknown_variant_is_refused():
-    with pytest.raises(SpecError, match="unknown variant 'protect-tasks': did you mean 'protect-task'"):
+    with pytest.raises(SpecError, match="unknown PCGrad.variant 'protect-tasks': did you mean 'protect-task'"):
         PCGrad("protect-tasks")

@@ -157,9 +157,9 @@ def test_constants_are_those_of_paper_and_code():
 @pytest.mark.parametrize(
     ("field", "value", "message"),
     [
-        ("every", 0, "every must be a number of steps, at least 1, got 0"),
-        ("hidden", (), r"hidden must list at least one width, each at least 1, got \(\)"),
-        ("softmax", "entry", "unknown softmax 'entry': did you mean 'entries'"),
+        ("every", 0, "NeuralGrok.every must be at least 1, got 0"),
+        ("hidden", (), r"hidden must list at least one width, got none"),
+        ("softmax", "entry", "unknown NeuralGrok.softmax 'entry': did you mean 'entries'"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(field, value, message):

@@ -211,9 +211,9 @@ def test_a_tap_replaces_an_activation_and_the_network_goes_on_with_it():
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"hidden": ()}, "hidden must list at least one width, each at least 1, got ()"),
-        ({"hidden": (200, 0)}, "hidden must list at least one width, each at least 1, got (200, 0)"),
-        ({"embedding": -1}, "embedding must be a width, or 0 for a one-hot input, got -1"),
+        ({"hidden": ()}, "hidden must list at least one width, got none"),
+        ({"hidden": (200, 0)}, "MLP.hidden must be at least 1, got 0"),
+        ({"embedding": -1}, "MLP.embedding must be at least 0, got -1"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(fields, message):

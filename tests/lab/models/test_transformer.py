@@ -316,12 +316,12 @@ def test_the_normal_law_is_track_bs():
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"layers": 0}, "layers must be at least 1, got 0"),
-        ({"width": 0}, "width must be at least 1, got 0"),
-        ({"heads": -1}, "heads must be at least 1, got -1"),
+        ({"layers": 0}, "Transformer.layers must be at least 1, got 0"),
+        ({"width": 0}, "Transformer.width must be at least 1, got 0"),
+        ({"heads": -1}, "Transformer.heads must be at least 1, got -1"),
         ({"width": 128, "heads": 3}, "heads must divide the width, got 3 heads for width 128"),
-        ({"mlp": -1}, "mlp and positions_table must be at least 0, got -1 and 0"),
-        ({"positions_table": -2}, "mlp and positions_table must be at least 0, got 0 and -2"),
+        ({"mlp": -1}, "Transformer.mlp must be at least 0, got -1"),
+        ({"positions_table": -2}, "Transformer.positions_table must be at least 0, got -2"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(fields, message):

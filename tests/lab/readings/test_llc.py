@@ -160,7 +160,14 @@ def test_it_reads_many_members_at_once_on_minibatches():
         np.testing.assert_allclose(found[key][1], value, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("wrong", [{"burn": 119}, {"burn": -1}, {"chains": 0}])
-def test_settings_that_keep_nothing_are_refused(wrong):
-    with pytest.raises(SpecError, match="llc needs at least 1 chain and burn from 0 to steps - 2, got chains="):
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"burn": 119}, "llc needs burn of at most steps - 2, got burn=119, steps=120"),
+        ({"burn": -1}, "LearningCoefficient.burn must be at least 0, got -1"),
+        ({"chains": 0}, "LearningCoefficient.chains must lie in .1, 10000., got 0"),
+    ],
+)
+def test_settings_that_keep_nothing_are_refused(wrong, message):
+    with pytest.raises(SpecError, match=message):
         dataclasses.replace(LearningCoefficient(), **wrong)

@@ -49,7 +49,7 @@ def test_it_is_a_specification():
 
 
 def test_what_cannot_be_meant_is_refused():
-    with pytest.raises(SpecError, match=r"^the held-out share must lie in \(0, 1\), got 1\.0$"):
+    with pytest.raises(SpecError, match=r"^HeldOut.share must lie in \(0, 1\), got 1\.0$"):
         HeldOut(TASKS[0], 1.0)
     with pytest.raises(SpecError, match=r"^holding out needs at least 2 training examples, got 1$"):
         HeldOut(Parity(bits=5, train=1, test=3))

@@ -78,11 +78,11 @@ def test_its_shape_as_a_task():
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"bits": 0}, "bits must be at least 1, got 0"),
-        ({"train": 0}, "train must be at least 1, got 0"),
-        ({"test": -1}, "test must be at least 1, got -1"),
-        ({"secret": 0}, "secret must lie between 1 and the number of bits 40, got 0"),
-        ({"secret": 41}, "secret must lie between 1 and the number of bits 40, got 41"),
+        ({"bits": 0}, "Parity.bits must lie in [1, 4096], got 0"),
+        ({"train": 0}, "Parity.train must be at least 1, got 0"),
+        ({"test": -1}, "Parity.test must be at least 1, got -1"),
+        ({"secret": 0}, "Parity.secret must be at least 1, got 0"),
+        ({"secret": 41}, "secret must be at most the number of bits, 40, got 41"),
         (
             {"bits": 10},
             "10 bits make 1,024 inputs, fewer than the 1,000 to train on and the 1,000 to test on: "

@@ -73,9 +73,9 @@ def test_the_split_is_by_the_key_alone_and_loses_nothing():
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"n": 1}, "n must lie between 2 and 6, got 1: the table has (n!)^2 rows"),
-        ({"n": 7}, "n must lie between 2 and 6, got 7: the table has (n!)^2 rows"),
-        ({"train": 1.0}, "the train fraction must lie in (0, 1), got 1.0"),
+        ({"n": 1}, "Permutations.n must lie in [2, 6], got 1"),
+        ({"n": 7}, "Permutations.n must lie in [2, 6], got 7"),
+        ({"train": 1.0}, "Permutations.train must lie in (0, 1), got 1.0"),
         (
             {"n": 2, "train": 0.2},
             "the train fraction 0.2 of 4 rows leaves 0 to train on and 4 to test on: both need at least 1",

@@ -66,8 +66,8 @@ def test_labels_are_uniform_and_unlike_any_rule(form):
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"p": 1}, "the modulus p must be at least 2, got 1"),
-        ({"train": 1.5}, "the train fraction must lie in (0, 1), got 1.5"),
+        ({"p": 1}, "RandomLabels.p must lie in [2, 4096], got 1"),
+        ({"train": 1.5}, "RandomLabels.train must lie in (0, 1), got 1.5"),
         (
             {"p": 2, "train": 0.1},
             "the train fraction 0.1 of 4 rows leaves 0 to train on and 4 to test on: both need at least 1",

@@ -23,6 +23,7 @@ import optax
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from anglewise.errors import SpecError
+from anglewise.lab.engine.names import check_names
 from anglewise.lab.engine.weave import woven
 from anglewise.lab.look import Earlier, Look, Reading
 from anglewise.lab.losses import cross_entropy
@@ -95,7 +96,7 @@ class Program:
         block: Rows whose gradient is taken at once; 0 is the whole batch.
 
     Raises:
-        SpecError: If two methods bring a loss, no method steps downhill, or one stands where it would be undone.
+        SpecError: If two methods bring a loss, none or two step downhill, or one stands where it would be undone.
     """
 
     task: Task
@@ -111,8 +112,11 @@ class Program:
         losses = [name for name, method in zip(names, self.methods, strict=True) if method.loss is not None]
         if len(losses) > 1:
             raise SpecError(f"an arm can have one loss, got {len(losses)}: {', '.join(losses)}")
-        if not any(method.transform is not None for method in self.methods):
+        transforms = [(name, m) for name, m in zip(names, self.methods, strict=True) if m.transform is not None]
+        if all(m.downhill is False for _, m in transforms):
             raise SpecError(f"an arm needs an optimiser such as adamw, got only {', '.join(names)}")
+        if len(steps := [name for name, m in transforms if m.downhill]) > 1:
+            raise SpecError(f"an arm can have one optimiser, got {len(steps)}: {', '.join(steps)}")
         order = [(name, m.stands) for name, m in zip(names, self.methods, strict=True) if m.transform is not None]
         for (before, stood), (after, stands) in itertools.pairwise(order):
             if stands == "first" or (stood == "last" and stands != "last"):
@@ -137,7 +141,11 @@ class Program:
 
     @cached_property
     def static(self) -> Any:
-        """The network without its weights."""
+        """The network without its weights.
+
+        Raises:
+            SpecError: If a method names what the network has not.
+        """
 
         def shaped() -> Any:
             network: Any = self.model.init(self.task, jax.random.key(0))
@@ -145,7 +153,9 @@ class Program:
                 network = method.reshape(network) if method.reshape is not None else network
             return network
 
-        return eqx.partition(eqx.filter_eval_shape(shaped), _is_weight)[1]
+        network = eqx.filter_eval_shape(shaped)
+        check_names(self.methods, network, self.task)
+        return eqx.partition(network, _is_weight)[1]
 
     def start(self, member: Member, key: PRNGKeyArray) -> State:
         """First weights, drawn in float32 whatever the precision, and empty memories."""

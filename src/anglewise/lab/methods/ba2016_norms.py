@@ -10,12 +10,13 @@ Transformer, its sub-layers' outputs, this is the "sandwich".  Sources: arXiv 16
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from anglewise.lab.fields import NOT_NEGATIVE, Names
 from anglewise.lab.methods.dataclass import method
 from anglewise.lab.methods.taps import attach, own_sites, widths
 from anglewise.lab.protocols import Method, Params
@@ -38,9 +39,9 @@ class LayerNorm(Method):
         sites: Where; empty means the model's own sites.
     """
 
-    epsilon: float = 1e-5
+    epsilon: Annotated[float, NOT_NEGATIVE] = 1e-5
     affine: bool = True
-    sites: tuple[str, ...] = ()
+    sites: Annotated[tuple[str, ...], Names("tap")] = ()
 
     def reshape(self, network: Any) -> Any:
         """Attach a gain and a bias per site."""
@@ -70,9 +71,9 @@ class RMSNorm(Method):
         sites: Where; empty means the model's own sites.
     """
 
-    epsilon: float = 1e-6
+    epsilon: Annotated[float, NOT_NEGATIVE] = 1e-6
     affine: bool = True
-    sites: tuple[str, ...] = ()
+    sites: Annotated[tuple[str, ...], Names("tap")] = ()
 
     def reshape(self, network: Any) -> Any:
         """Attach a gain per site."""

@@ -12,13 +12,14 @@ without a floor; here rounding cannot make it negative.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from anglewise.errors import SpecError
+from anglewise.lab.fields import Bound
 from anglewise.lab.methods.dataclass import method
 from anglewise.lab.protocols import Method
 
@@ -30,7 +31,7 @@ class DistanceHead(eqx.Module):
 
     weight: Float[Array, "i c"]
     bias: None
-    exponent: int = eqx.field(static=True)
+    exponent: Annotated[int, Bound(1, 1000)] = eqx.field(static=True)
 
     def __init__(self, weight: Float[Array, "i c"], exponent: int):
         """Take over a linear head's weights."""
@@ -51,12 +52,7 @@ class Harmonic(Method):
         exponent: n, the power of the distance.
     """
 
-    exponent: int = 2
-
-    def __post_init__(self) -> None:
-        """Refuse what cannot be meant."""
-        if self.exponent < 1:
-            raise SpecError(f"the exponent of the harmonic loss must be at least 1, got {self.exponent}")
+    exponent: Annotated[int, Bound(1, 1000)] = 2
 
     def reshape(self, network: Any) -> Any:
         """Put the distance head in the linear head's place.

@@ -23,13 +23,14 @@ rates, momentum, and whether SN normalises always or only above 1, are unstated:
 from __future__ import annotations
 
 import math
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
 from jaxtyping import Array, PRNGKeyArray
 
+from anglewise.lab.fields import DECAY, NOT_NEGATIVE, SHARE
 from anglewise.lab.methods.dataclass import method
 from anglewise.lab.methods.matrices import (
     divided,
@@ -78,19 +79,21 @@ class ConstrainedMuon(Method):
         retraction: ``"normalise"`` hidden matrices to spectral norm 1, or ``"cap"`` them there.
     """
 
-    lr_embedding: float | Schedule = 0.5
-    lr_first: float | Schedule = 0.5
-    lr_hidden: float | Schedule = 0.5
-    lr_head: float | Schedule = 0.5
-    lr_vector: float | Schedule = 0.01
-    rate: float | Schedule = 1.0
-    momentum: float | Schedule = 0.5
-    lookahead: float | Schedule = 0.1
-    gain_embedding: float | Schedule = 1.0
-    gain_hidden: float | Schedule = 1.0
-    gain_head: float | Schedule = 1.0
+    lr_embedding: Annotated[float | Schedule, NOT_NEGATIVE] = 0.5
+    lr_first: Annotated[float | Schedule, NOT_NEGATIVE] = 0.5
+    lr_hidden: Annotated[float | Schedule, NOT_NEGATIVE] = 0.5
+    lr_head: Annotated[float | Schedule, NOT_NEGATIVE] = 0.5
+    lr_vector: Annotated[float | Schedule, NOT_NEGATIVE] = 0.01
+    rate: Annotated[float | Schedule, NOT_NEGATIVE] = 1.0
+    momentum: Annotated[float | Schedule, DECAY] = 0.5
+    lookahead: Annotated[float | Schedule, SHARE] = 0.1
+    gain_embedding: Annotated[float | Schedule, NOT_NEGATIVE] = 1.0
+    gain_hidden: Annotated[float | Schedule, NOT_NEGATIVE] = 1.0
+    gain_head: Annotated[float | Schedule, NOT_NEGATIVE] = 1.0
     vectors: Literal["msign", "normalise"] = "normalise"
     retraction: Literal["normalise", "cap"] = "normalise"
+
+    downhill = True
 
     def init(self, params: Params, key: PRNGKeyArray) -> Params:
         """Draw token and class vectors uniform on their spheres, and Gaussian hidden matrices of spectral norm 1."""

@@ -9,10 +9,11 @@ clipped rows).  Source: arXiv 2302.06675; optax has the same rule.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import optax
 
+from anglewise.lab.fields import DECAY, NOT_NEGATIVE
 from anglewise.lab.methods.dataclass import method
 from anglewise.lab.protocols import Method
 from anglewise.lab.schedules import Schedule
@@ -33,10 +34,12 @@ class Lion(Method):
         beta2: Decay of the momentum.
     """
 
-    lr: float | Schedule = 3e-4
-    wd: float | Schedule = 0.0
-    beta1: float = 0.9
-    beta2: float = 0.99
+    lr: Annotated[float | Schedule, NOT_NEGATIVE] = 3e-4
+    wd: Annotated[float | Schedule, NOT_NEGATIVE] = 0.0
+    beta1: Annotated[float, DECAY] = 0.9
+    beta2: Annotated[float, DECAY] = 0.99
+
+    downhill = True
 
     def transform(self) -> optax.GradientTransformation:
         """Sign of the interpolated momentum, decay, step downhill."""
@@ -56,8 +59,10 @@ class SignSGD(Method):
         wd: Decoupled weight decay.
     """
 
-    lr: float | Schedule = 3e-4
-    wd: float | Schedule = 0.0
+    lr: Annotated[float | Schedule, NOT_NEGATIVE] = 3e-4
+    wd: Annotated[float | Schedule, NOT_NEGATIVE] = 0.0
+
+    downhill = True
 
     def transform(self) -> optax.GradientTransformation:
         """Sign, decay, step downhill."""

@@ -13,12 +13,13 @@ weights are clipped once before training.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, PRNGKeyArray
 
+from anglewise.lab.fields import NOT_NEGATIVE
 from anglewise.lab.methods.dataclass import method
 from anglewise.lab.methods.matrices import UNIT_AXIS, divided, unit_lengths
 from anglewise.lab.protocols import Method, Params
@@ -41,7 +42,7 @@ class ClipRows(Method):
             layers), ``"edge"`` (token tables and head) or ``"edge_ln"`` (these and the final norm; for deep ones).
     """
 
-    c: float | Schedule = 2.0
+    c: Annotated[float | Schedule, NOT_NEGATIVE] = 2.0
     vectors: bool = True
     embedding: bool = False
     head: bool = False

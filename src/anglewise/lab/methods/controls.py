@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import equinox as eqx
 import jax
@@ -24,6 +24,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from anglewise.geometry import radius
+from anglewise.lab.fields import NOT_NEGATIVE, Names
 from anglewise.lab.methods.dataclass import method
 from anglewise.lab.methods.sites import pick
 from anglewise.lab.protocols import Activations, Method, Params
@@ -39,8 +40,8 @@ class ScaleInit(Method):
         head: Factor for the unembedding.
     """
 
-    embedding: float = 1.0
-    head: float = 1.0
+    embedding: Annotated[float, NOT_NEGATIVE] = 1.0
+    head: Annotated[float, NOT_NEGATIVE] = 1.0
 
     def init(self, params: Params, key: PRNGKeyArray) -> Params:
         """Multiply; the random stream is not touched."""
@@ -60,9 +61,9 @@ class RadiusClamp(Method):
         sites: Where; empty means the model's own sites.
     """
 
-    multiple: float | Schedule = 1.0
+    multiple: Annotated[float | Schedule, NOT_NEGATIVE] = 1.0
     side: Literal["batch-mean", "outer", "inner"] = "batch-mean"
-    sites: tuple[str, ...] = ()
+    sites: Annotated[tuple[str, ...], Names("tap")] = ()
 
     @property
     def needs(self) -> frozenset[str]:  # type: ignore[override]
@@ -97,8 +98,8 @@ class RadiusReplay(Method):
         gradient: ``"through"`` the factor: the true gradient; ``"stopped"``: the factor is a constant of the step.
     """
 
-    radius: float | Schedule = 1.0
-    site: str = "hidden.0.pre"
+    radius: Annotated[float | Schedule, NOT_NEGATIVE] = 1.0
+    site: Annotated[str, Names("tap")] = "hidden.0.pre"
     gradient: Literal["through", "stopped"] = "through"
     needs = frozenset({"whole-batch"})
 

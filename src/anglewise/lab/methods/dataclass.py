@@ -12,6 +12,7 @@ from typing import Any, TypeVar, dataclass_transform
 
 import jax
 
+from anglewise.lab.fields import bounded
 from anglewise.lab.schedules import Schedule
 
 T = TypeVar("T")
@@ -19,8 +20,11 @@ T = TypeVar("T")
 
 @dataclass_transform(frozen_default=True)
 def method(cls: type[T]) -> type[T]:
-    """Make `cls` a frozen dataclass and a pytree whose leaves are its float fields."""
-    made: Any = dataclasses.dataclass(frozen=True)(cls)
+    """Make `cls` a frozen dataclass and a pytree whose leaves are its float fields.
+
+    What a field may hold stands beside it (see :mod:`anglewise.lab.fields`), and is checked when one is made.
+    """
+    made: Any = dataclasses.dataclass(frozen=True)(bounded(cls))
     hints = typing.get_type_hints(made)
     leaves = [f.name for f in dataclasses.fields(made) if _is_number(hints[f.name])]
     rest = [f.name for f in dataclasses.fields(made) if f.name not in leaves]

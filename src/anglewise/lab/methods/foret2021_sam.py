@@ -13,13 +13,14 @@ Sources: arXiv 2010.01412; adaptive, arXiv 2102.11600 (there T is 1 for biases i
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import jax
 import jax.numpy as jnp
 import optax
 from jaxtyping import Array
 
+from anglewise.lab.fields import NOT_NEGATIVE
 from anglewise.lab.methods.dataclass import method
 from anglewise.lab.protocols import Method, Params
 from anglewise.lab.schedules import Schedule
@@ -37,11 +38,13 @@ class SAM(Method):
         adaptive: Measure relative to each weight (ASAM; published rho 0.5).
     """
 
-    rho: float | Schedule = 0.05
+    rho: Annotated[float | Schedule, NOT_NEGATIVE] = 0.05
     adaptive: bool = False
 
     needs: ClassVar[frozenset[str]] = frozenset({"gradient"})
     stands = "first"
+
+    downhill = False
 
     def transform(self) -> optax.GradientTransformation:
         """Put the gradient at w + e in the place of the incoming one, which gave e."""

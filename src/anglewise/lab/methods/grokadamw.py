@@ -20,13 +20,14 @@ too: any other looks at validation data, or else is a schedule, which may stand 
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Int
 
+from anglewise.lab.fields import ANY, DECAY, NOT_NEGATIVE, SHARE
 from anglewise.lab.methods.dataclass import method
 from anglewise.lab.protocols import Method, Params
 from anglewise.lab.schedules import Schedule
@@ -62,17 +63,24 @@ class GrokAdamW(Method):
         clip: Whether each tensor's gradient is clipped to norm 1, as packaged.
     """
 
-    lr: float | Schedule = 1e-3
-    wd: float | Schedule = 1e-2
-    beta1: float = 0.9
-    beta2: float = 0.999
-    eps: float = 1e-8
-    alpha: float | Schedule = 0.98
-    lamb: float | Schedule = 2.0
-    gamma: float = 0.1
-    decay_rate: float = 0.1
-    signal: float | Schedule = 0.0
+    lr: Annotated[float | Schedule, NOT_NEGATIVE] = 1e-3
+    wd: Annotated[float | Schedule, NOT_NEGATIVE] = 1e-2
+    beta1: Annotated[float, DECAY] = 0.9
+    beta2: Annotated[float, DECAY] = 0.999
+    eps: Annotated[float, NOT_NEGATIVE] = 1e-8
+    alpha: Annotated[float | Schedule, DECAY] = 0.98
+    lamb: Annotated[float | Schedule, NOT_NEGATIVE] = 2.0
+    gamma: Annotated[float, SHARE] = 0.1
+    decay_rate: Annotated[float, NOT_NEGATIVE] = 0.1
+    signal: Annotated[float | Schedule, ANY] = 0.0
     clip: bool = True
+
+    downhill = True
+
+    @property
+    def copies(self) -> int:
+        """The slow gradient and both moments."""
+        return 3
 
     def transform(self) -> optax.GradientTransformation:
         """Clip, amplify, scale by the moments, add the decay, step downhill."""

@@ -13,12 +13,13 @@ different powers, which the released code does not: hence these lines.
 from __future__ import annotations
 
 import math
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
 
+from anglewise.lab.fields import DECAY, NOT_NEGATIVE, Bound
 from anglewise.lab.methods.dataclass import method
 from anglewise.lab.methods.matrices import MATRICES, Matrices, newton_schulz, on_matrices
 from anglewise.lab.protocols import Method, Params
@@ -53,19 +54,21 @@ class Muon(Method):
         all_matrices: Whether tables and the head are matrices to orthogonalise too, each as a map from its tokens.
     """
 
-    lr: float | Schedule = 0.02
-    wd: float | Schedule = 0.0
-    momentum: float | Schedule = 0.95
-    aux_lr: float | Schedule = 3e-4
-    aux_wd: float | Schedule = 0.0
-    aux_beta1: float = 0.9
-    aux_beta2: float = 0.95
-    aux_eps: float = 1e-10
-    head_lr: float | Schedule = 3e-4
-    steps: int = 5
+    lr: Annotated[float | Schedule, NOT_NEGATIVE] = 0.02
+    wd: Annotated[float | Schedule, NOT_NEGATIVE] = 0.0
+    momentum: Annotated[float | Schedule, DECAY] = 0.95
+    aux_lr: Annotated[float | Schedule, NOT_NEGATIVE] = 3e-4
+    aux_wd: Annotated[float | Schedule, NOT_NEGATIVE] = 0.0
+    aux_beta1: Annotated[float, DECAY] = 0.9
+    aux_beta2: Annotated[float, DECAY] = 0.95
+    aux_eps: Annotated[float, NOT_NEGATIVE] = 1e-10
+    head_lr: Annotated[float | Schedule, NOT_NEGATIVE] = 3e-4
+    steps: Annotated[int, Bound(1, 100)] = 5
     scale: Scale = "aspect"
     nesterov: bool = True
     all_matrices: bool = False
+
+    downhill = True
 
     def transform(self) -> optax.GradientTransformation:
         """Every parameter by the rule of its role."""

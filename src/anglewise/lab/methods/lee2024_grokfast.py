@@ -13,14 +13,14 @@ weight decay, its baseline none.  ``optax.ema`` starts at 0 and returns the mean
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Int
 
-from anglewise.errors import SpecError
+from anglewise.lab.fields import DECAY, NOT_NEGATIVE, Bound
 from anglewise.lab.methods.dataclass import method
 from anglewise.lab.protocols import Method, Params
 from anglewise.lab.schedules import Schedule
@@ -42,8 +42,10 @@ class GrokfastEMA(Method):
         lamb: Amplification lambda of the mean; 0 is off.
     """
 
-    alpha: float | Schedule = 0.98
-    lamb: float | Schedule = 2.0
+    alpha: Annotated[float | Schedule, DECAY] = 0.98
+    lamb: Annotated[float | Schedule, NOT_NEGATIVE] = 2.0
+
+    downhill = False
 
     def transform(self) -> optax.GradientTransformation:
         """Update the mean and add it; one more copy of the parameters."""
@@ -70,18 +72,17 @@ class GrokfastMA(Method):
     Args:
         lamb: Amplification lambda of the mean; 0 is off.
         window: K, in steps, the current one included; as many copies of the parameters are kept.
-
-    Raises:
-        SpecError: If `window` is no number of steps.
     """
 
-    lamb: float | Schedule = 5.0
-    window: int = 100
+    lamb: Annotated[float | Schedule, NOT_NEGATIVE] = 5.0
+    window: Annotated[int, Bound(1, 100_000)] = 100
 
-    def __post_init__(self) -> None:
-        """Refuse an empty window."""
-        if self.window < 1:
-            raise SpecError(f"window must be a number of steps, at least 1, got {self.window}")
+    downhill = False
+
+    @property
+    def copies(self) -> int:
+        """The ring."""
+        return self.window + 1
 
     def transform(self) -> optax.GradientTransformation:
         """Write the gradient into a ring and add the ring's mean once it is full."""
@@ -115,9 +116,11 @@ class GrokfastControl(Method):
         lamb: The filter's lambda; 0 is off.
     """
 
-    lamb: float | Schedule = 2.0
+    lamb: Annotated[float | Schedule, NOT_NEGATIVE] = 2.0
 
     stands = "last"
+
+    downhill = False
 
     def transform(self) -> optax.GradientTransformation:
         """Multiply what the optimiser returns."""

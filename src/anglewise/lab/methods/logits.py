@@ -13,12 +13,13 @@ control.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from anglewise.lab.fields import NOT_NEGATIVE, POSITIVE, SHARE
 from anglewise.lab.losses import cross_entropy
 from anglewise.lab.methods.dataclass import method
 from anglewise.lab.protocols import Method
@@ -33,7 +34,7 @@ class Temperature(Method):
         tau: What logits are divided by; 1 is off.
     """
 
-    tau: float | Schedule = 1.0
+    tau: Annotated[float | Schedule, POSITIVE] = 1.0
 
     def loss(self, logits: Float[Array, "n c"], labels: Int[Array, " n"]) -> Float[Array, " n"]:
         """Per-example loss."""
@@ -49,7 +50,7 @@ class LogitNorm(Method):
         beta: Coefficient of the squared length of an example's logits.
     """
 
-    beta: float | Schedule = 1e-3
+    beta: Annotated[float | Schedule, NOT_NEGATIVE] = 1e-3
 
     def loss(self, logits: Float[Array, "n c"], labels: Int[Array, " n"]) -> Float[Array, " n"]:
         """Per-example loss."""
@@ -65,7 +66,7 @@ class LabelSmoothing(Method):
         smoothing: That share.
     """
 
-    smoothing: float | Schedule = 0.1
+    smoothing: Annotated[float | Schedule, SHARE] = 0.1
 
     def loss(self, logits: Float[Array, "n c"], labels: Int[Array, " n"]) -> Float[Array, " n"]:
         """Per-example loss."""
@@ -83,7 +84,7 @@ class ZLoss(Method):
         strength: Coefficient of the squared log of the sum of exponentials.
     """
 
-    strength: float | Schedule = 1e-4
+    strength: Annotated[float | Schedule, NOT_NEGATIVE] = 1e-4
 
     def loss(self, logits: Float[Array, "n c"], labels: Int[Array, " n"]) -> Float[Array, " n"]:
         """Per-example loss."""

@@ -19,7 +19,7 @@ not SwiGLU.  Set the model's biases to false, as there are none in nGPT (where t
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Annotated, Any
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -27,6 +27,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from anglewise.errors import SpecError
 from anglewise.geometry import direction
+from anglewise.lab.fields import NOT_NEGATIVE, POSITIVE
 from anglewise.lab.methods.dataclass import method
 from anglewise.lab.methods.taps import attach
 from anglewise.lab.protocols import Method, Params
@@ -49,8 +50,8 @@ class NGPT(Method):
         learned: Whether step sizes and scales are trained, or stay what they are at first.
     """
 
-    alpha: float | Schedule = 0.05
-    logits: float | Schedule = 1.0
+    alpha: Annotated[float | Schedule, NOT_NEGATIVE] = 0.05
+    logits: Annotated[float | Schedule, POSITIVE] = 1.0
     learned: bool = True
 
     def reshape(self, network: Any) -> Any:

@@ -8,11 +8,12 @@ Source: arXiv 2512.08314, whose released code uses zeta 0.15 (CIFAR-100) and 0.1
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import jax
 import jax.numpy as jnp
 
+from anglewise.lab.fields import NOT_NEGATIVE, Names
 from anglewise.lab.methods.dataclass import method
 from anglewise.lab.methods.sites import pick
 from anglewise.lab.protocols import Activations, Method, Params
@@ -28,8 +29,8 @@ class MAN(Method):
         sites: Pre-activations to rectify and penalise; empty means the model's own sites.
     """
 
-    zeta: float | Schedule = 0.15
-    sites: tuple[str, ...] = ()
+    zeta: Annotated[float | Schedule, NOT_NEGATIVE] = 0.15
+    sites: Annotated[tuple[str, ...], Names("site")] = ()
 
     def penalty(self, activations: Activations, params: Params) -> Any:
         """Half zeta times the sum over sites of the mean squared rectified activation."""

@@ -15,13 +15,14 @@ step, the second measured on what stands for the penalty's gradient in what is h
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from anglewise.lab.fields import SHARE
 from anglewise.lab.methods.dataclass import method
 from anglewise.lab.protocols import Activations, Method, Params
 from anglewise.lab.schedules import Schedule
@@ -44,11 +45,13 @@ class MatchedNoise(Method):
         granularity: Whether norms match for each ``"tensor"`` or for all together (``"global"``).
     """
 
-    share: float | Schedule = 1.0
+    share: Annotated[float | Schedule, SHARE] = 1.0
     kind: Literal["noise", "shrink"] = "noise"
     granularity: Literal["tensor", "global"] = "tensor"
     needs = frozenset({"parts", "noise"})
     stands = "first"
+
+    downhill = False
 
     def transform(self) -> optax.GradientTransformation:
         """Take the penalty's gradient off, put its substitute on."""

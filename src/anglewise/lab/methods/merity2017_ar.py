@@ -11,11 +11,12 @@ methods.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import jax.numpy as jnp
 
 from anglewise.errors import SpecError
+from anglewise.lab.fields import NOT_NEGATIVE, Names
 from anglewise.lab.methods.dataclass import method
 from anglewise.lab.methods.sites import pick
 from anglewise.lab.protocols import Activations, Method, Params
@@ -31,8 +32,8 @@ class AR(Method):
         sites: Sites, of which the last counts; empty means the model's own.
     """
 
-    alpha: float | Schedule = 2.0
-    sites: tuple[str, ...] = ()
+    alpha: Annotated[float | Schedule, NOT_NEGATIVE] = 2.0
+    sites: Annotated[tuple[str, ...], Names("site")] = ()
 
     def penalty(self, activations: Activations, params: Params) -> Any:
         """Alpha times the mean square at the last site."""
@@ -50,8 +51,8 @@ class TAR(Method):
         sites: Sites, of which the last counts; empty means the model's own.
     """
 
-    beta: float | Schedule = 1.0
-    sites: tuple[str, ...] = ()
+    beta: Annotated[float | Schedule, NOT_NEGATIVE] = 1.0
+    sites: Annotated[tuple[str, ...], Names("site")] = ()
 
     def penalty(self, activations: Activations, params: Params) -> Any:
         """Beta times the mean squared difference of neighbouring positions at the last site.

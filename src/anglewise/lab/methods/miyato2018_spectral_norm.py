@@ -12,11 +12,11 @@ here: a few iterations start at a fixed vector each time, and sigma is a lower b
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import jax.numpy as jnp
 
-from anglewise.errors import SpecError
+from anglewise.lab.fields import POSITIVE, Bound
 from anglewise.lab.methods.dataclass import method
 from anglewise.lab.methods.matrices import Matrices, on_matrices, spectral_norm, start_vector
 from anglewise.lab.protocols import Method, Params
@@ -34,15 +34,10 @@ class SpectralNorm(Method):
         head: Whether the unembedding is normalised too.
     """
 
-    c: float | Schedule = 1.0
+    c: Annotated[float | Schedule, POSITIVE] = 1.0
     mode: Literal["exact", "cap"] = "exact"
-    iterations: int = 5
+    iterations: Annotated[int, Bound(1, 1000)] = 5
     head: bool = False
-
-    def __post_init__(self) -> None:
-        """Refuse what cannot be meant."""
-        if self.iterations < 1:
-            raise SpecError(f"iterations must be at least 1, got {self.iterations}")
 
     def weights(self, params: Params) -> Params:
         """Every hidden matrix, normalised; a Transformer's qkv is three matrices."""

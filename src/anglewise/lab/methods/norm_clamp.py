@@ -14,7 +14,7 @@ squares counts the first tensor twice, which is not repeated here).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -22,6 +22,7 @@ import optax
 from jaxtyping import Array
 
 from anglewise.errors import SpecError, unknown
+from anglewise.lab.fields import NOT_NEGATIVE, SHARE, Names
 from anglewise.lab.look import named_parameters
 from anglewise.lab.methods.dataclass import method
 from anglewise.lab.methods.matrices import length
@@ -60,14 +61,16 @@ class NormClamp(Method):
         roles: Which parameters; empty for all.
     """
 
-    rho: float | Schedule = 1.0
-    reference: float | Schedule = 1.0
-    strength: float | Schedule = 1.0
+    rho: Annotated[float | Schedule, NOT_NEGATIVE] = 1.0
+    reference: Annotated[float | Schedule, NOT_NEGATIVE] = 1.0
+    strength: Annotated[float | Schedule, SHARE] = 1.0
     to: Literal["given", "initial"] = "initial"
     per: Literal["network", "tensor"] = "network"
-    roles: tuple[str, ...] = ()
+    roles: Annotated[tuple[str, ...], Names("role")] = ()
 
     stands = "last"
+
+    downhill = False
 
     def __post_init__(self) -> None:
         """Refuse what cannot be meant."""
@@ -125,10 +128,12 @@ class NormReplay(Method):
         parameter: Readable path such as ``layers.0.weight``; empty for the whole network.
     """
 
-    norm: float | Schedule = 1.0
-    parameter: str = ""
+    norm: Annotated[float | Schedule, NOT_NEGATIVE] = 1.0
+    parameter: Annotated[str, Names("parameter")] = ""
 
     stands = "last"
+
+    downhill = False
 
     def transform(self) -> optax.GradientTransformation:
         """Remember what norm is wanted after this step; the step passes."""

@@ -12,13 +12,14 @@ gradient are right, its curvature reads 0.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
 from anglewise.errors import SpecError
+from anglewise.lab.fields import NOT_NEGATIVE, Names
 from anglewise.lab.methods.dataclass import method
 from anglewise.lab.methods.matrices import MATRICES, Matrices, msign_svd, on_matrices
 from anglewise.lab.protocols import Activations, Method, Params
@@ -67,10 +68,10 @@ class L1(_Sparsity):
         roles: Which parameters.
     """
 
-    beta: float | Schedule = 1e-5
-    lr: float | Schedule = 1e-3
+    beta: Annotated[float | Schedule, NOT_NEGATIVE] = 1e-5
+    lr: Annotated[float | Schedule, NOT_NEGATIVE] = 1e-3
     form: Form = "penalty"
-    roles: tuple[str, ...] = (*MATRICES, "vector")
+    roles: Annotated[tuple[str, ...], Names("role")] = (*MATRICES, "vector")
 
     def norm(self, params: Params) -> Any:
         """Sum of absolute values; the sub-gradient at zero is zero, as in PyTorch."""
@@ -97,10 +98,10 @@ class Nuclear(_Sparsity):
         roles: Which matrices; a Transformer's qkv is three.
     """
 
-    beta: float | Schedule = 1e-4
-    lr: float | Schedule = 1e-3
+    beta: Annotated[float | Schedule, NOT_NEGATIVE] = 1e-4
+    lr: Annotated[float | Schedule, NOT_NEGATIVE] = 1e-3
     form: Form = "penalty"
-    roles: tuple[str, ...] = MATRICES
+    roles: Annotated[tuple[str, ...], Names("role")] = MATRICES
 
     def __post_init__(self) -> None:
         """Refuse roles that are no matrices."""

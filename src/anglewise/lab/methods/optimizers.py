@@ -9,12 +9,13 @@ with decay 0 is Adam.  Sources: arXiv 1711.05101, 1412.6980; PyTorch's defaults 
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import jax
 import jax.numpy as jnp
 import optax
 
+from anglewise.lab.fields import DECAY, NOT_NEGATIVE
 from anglewise.lab.methods.dataclass import method
 from anglewise.lab.protocols import Edge, Method, Params
 from anglewise.lab.schedules import Schedule
@@ -50,12 +51,14 @@ class AdamW(Method):
         decay: Which parameters decay: ``"all"``, or ``"matrices"`` (two axes or more).
     """
 
-    lr: float | Schedule = 1e-3
-    wd: float | Schedule = 0.0
-    beta1: float = 0.9
-    beta2: float = 0.999
-    eps: float = 1e-8
+    lr: Annotated[float | Schedule, NOT_NEGATIVE] = 1e-3
+    wd: Annotated[float | Schedule, NOT_NEGATIVE] = 0.0
+    beta1: Annotated[float, DECAY] = 0.9
+    beta2: Annotated[float, DECAY] = 0.999
+    eps: Annotated[float, NOT_NEGATIVE] = 1e-8
     decay: Literal["all", "matrices"] = "all"
+
+    downhill = True
 
     def transform(self) -> optax.GradientTransformation:
         """Scale by Adam's moments, add the decay, step downhill."""
@@ -82,11 +85,13 @@ class Adam(Method):
         eps: Added to the root of the second moment.
     """
 
-    lr: float | Schedule = 1e-3
-    wd: float | Schedule = 0.0
-    beta1: float = 0.9
-    beta2: float = 0.999
-    eps: float = 1e-8
+    lr: Annotated[float | Schedule, NOT_NEGATIVE] = 1e-3
+    wd: Annotated[float | Schedule, NOT_NEGATIVE] = 0.0
+    beta1: Annotated[float, DECAY] = 0.9
+    beta2: Annotated[float, DECAY] = 0.999
+    eps: Annotated[float, NOT_NEGATIVE] = 1e-8
+
+    downhill = True
 
     def transform(self) -> optax.GradientTransformation:
         """Add the decay, scale by Adam's moments, step downhill."""
@@ -113,9 +118,11 @@ class SGD(Method):
         momentum: mu.
     """
 
-    lr: float | Schedule = 1e-2
-    wd: float | Schedule = 0.0
-    momentum: float = 0.0
+    lr: Annotated[float | Schedule, NOT_NEGATIVE] = 1e-2
+    wd: Annotated[float | Schedule, NOT_NEGATIVE] = 0.0
+    momentum: Annotated[float, DECAY] = 0.0
+
+    downhill = True
 
     def transform(self) -> optax.GradientTransformation:
         """Add the decay, accumulate, step downhill."""

@@ -14,13 +14,14 @@ whose floors are kept: 1e-6 under singular values, 0.01 under a column's length.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import jax
 import jax.numpy as jnp
 import optax
 
 from anglewise.errors import SpecError
+from anglewise.lab.fields import COUNT, NOT_NEGATIVE, SHARE, Names
 from anglewise.lab.methods.dataclass import method
 from anglewise.lab.methods.matrices import MATRICES, Matrices, inverse, length, msign_svd, on_matrices
 from anglewise.lab.protocols import Method, Params
@@ -43,17 +44,17 @@ class EGD(Method):
         only: Parts of readable paths; if any are given, only parameters that match one.
     """
 
-    strength: float | Schedule = 1.0
-    floor: float = 1e-6
+    strength: Annotated[float | Schedule, SHARE] = 1.0
+    floor: Annotated[float, NOT_NEGATIVE] = 1e-6
     kind: Literal["svd", "rsvd", "column"] = "svd"
-    rank: int = 36
-    roles: tuple[str, ...] = ("hidden",)
-    only: tuple[str, ...] = ()
+    rank: Annotated[int, COUNT] = 36
+    roles: Annotated[tuple[str, ...], Names("role")] = ("hidden",)
+    only: Annotated[tuple[str, ...], Names("part")] = ()
+
+    downhill = False
 
     def __post_init__(self) -> None:
         """Refuse what cannot be meant."""
-        if self.rank < 1:
-            raise SpecError(f"rank must be at least 1, got {self.rank}")
         if unmeant := set(self.roles) - set(MATRICES):
             raise SpecError(f"roles must be of matrices ({', '.join(MATRICES)}), got {', '.join(sorted(unmeant))}")
 

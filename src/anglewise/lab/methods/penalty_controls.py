@@ -22,7 +22,7 @@ import dataclasses
 import math
 import zlib
 from collections.abc import Mapping
-from typing import Any, Literal, cast
+from typing import Annotated, Any, Literal, cast
 
 import jax
 import jax.numpy as jnp
@@ -30,6 +30,7 @@ from jaxtyping import Array, Float
 
 from anglewise.errors import SpecError, unknown
 from anglewise.geometry import direction, radius
+from anglewise.lab.fields import NOT_NEGATIVE, Names
 from anglewise.lab.methods.dataclass import method
 from anglewise.lab.methods.sites import pick
 from anglewise.lab.methods.tiwari2026_radial import RadialPenalty
@@ -51,9 +52,9 @@ class ShuffledPenalty(Method):
             place in the batch, the same at every step and in every run.
     """
 
-    strength: float | Schedule = 0.05
-    target: float | Schedule = 1.0
-    sites: tuple[str, ...] = ()
+    strength: Annotated[float | Schedule, NOT_NEGATIVE] = 0.05
+    target: Annotated[float | Schedule, NOT_NEGATIVE] = 1.0
+    sites: Annotated[tuple[str, ...], Names("site")] = ()
     along: Literal["permuted", "random"] = "permuted"
     needs = frozenset({"whole-batch"})
 
@@ -98,9 +99,9 @@ class StopGradientPenalty(Method):
             makers do not feel; ``"below"``: everything before that map, which does not feel it.
     """
 
-    strength: float | Schedule = 0.05
-    target: float | Schedule = 1.0
-    sites: tuple[str, ...] = ()
+    strength: Annotated[float | Schedule, NOT_NEGATIVE] = 0.05
+    target: Annotated[float | Schedule, NOT_NEGATIVE] = 1.0
+    sites: Annotated[tuple[str, ...], Names("site")] = ()
     reaches: Literal["last-layer", "below"] = "last-layer"
 
     def penalty(self, activations: Activations, params: Params) -> Any:

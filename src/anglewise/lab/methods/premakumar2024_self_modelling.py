@@ -14,13 +14,14 @@ own last layer is among the targets, and predicting it from itself is no task bu
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Annotated, Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from anglewise.lab.fields import NOT_NEGATIVE, Names
 from anglewise.lab.methods.dataclass import method
 from anglewise.lab.methods.sites import pick
 from anglewise.lab.methods.taps import attach, last_site, own_sites, widths
@@ -45,8 +46,8 @@ class SelfModelling(Method):
             Transformer.
     """
 
-    alpha: float | Schedule = 1.0
-    targets: tuple[str, ...] = ()
+    alpha: Annotated[float | Schedule, NOT_NEGATIVE] = 1.0
+    targets: Annotated[tuple[str, ...], Names("site")] = ()
 
     def reshape(self, network: Any) -> Any:
         """Attach the rows that predict."""

@@ -18,14 +18,14 @@ Known defect there: betas and eps never reach the wrapped optimiser, so PyTorch'
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Annotated, Any, Literal, TypeAlias
 
 import jax
 import jax.numpy as jnp
 import optax
 from jaxtyping import Array
 
-from anglewise.errors import SpecError, unknown
+from anglewise.lab.fields import SHARE
 from anglewise.lab.methods.dataclass import method
 from anglewise.lab.protocols import Method, Params
 from anglewise.lab.schedules import Schedule
@@ -45,19 +45,13 @@ class PerpGrad(Method):
         per: What counts as one vector w: ``"tensor"``, as released; ``"row"``, the incoming weights of one output
             unit, or one token's embedding (a bias or gain is one vector); ``"global"``, all parameters.
         rescale: Give q the length of g, as released.
-
-    Raises:
-        SpecError: If `per` is none of the three.
     """
 
-    strength: float | Schedule = 1.0
+    strength: Annotated[float | Schedule, SHARE] = 1.0
     per: Per = "tensor"
     rescale: bool = True
 
-    def __post_init__(self) -> None:
-        """Refuse an unknown grouping."""
-        if self.per not in get_args(Per):
-            raise SpecError(unknown("per", self.per, get_args(Per)))
+    downhill = False
 
     def transform(self) -> optax.GradientTransformation:
         """Project; two dot products per vector."""

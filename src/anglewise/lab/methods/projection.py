@@ -15,12 +15,13 @@ infinite strength.  The zero vector has no direction and stays zero; its gradien
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Annotated, Any
 
 import jax
 from jaxtyping import Array, Float
 
 from anglewise.geometry import direction
+from anglewise.lab.fields import NOT_NEGATIVE, Names
 from anglewise.lab.methods.dataclass import method
 from anglewise.lab.methods.taps import own_sites
 from anglewise.lab.protocols import Method, Params
@@ -41,8 +42,8 @@ class ProjectTangential(Method):
         sites: Where; empty means the model's own sites.
     """
 
-    target: float | Schedule = 1.0
-    sites: tuple[str, ...] = ()
+    target: Annotated[float | Schedule, NOT_NEGATIVE] = 1.0
+    sites: Annotated[tuple[str, ...], Names("tap")] = ()
 
     def reshape(self, network: Any) -> Any:
         """The network as it is; only sites are checked."""
@@ -63,8 +64,8 @@ class ProjectSTE(Method):
         sites: Where; empty means the model's own sites.
     """
 
-    target: float | Schedule = 1.0
-    sites: tuple[str, ...] = ()
+    target: Annotated[float | Schedule, NOT_NEGATIVE] = 1.0
+    sites: Annotated[tuple[str, ...], Names("tap")] = ()
 
     def reshape(self, network: Any) -> Any:
         """The network as it is; only sites are checked."""

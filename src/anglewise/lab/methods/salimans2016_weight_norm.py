@@ -9,13 +9,14 @@ weights on a sphere.  Source: arXiv 1602.07868.  The data-dependent initialisati
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, PRNGKeyArray
 
+from anglewise.lab.fields import NOT_NEGATIVE
 from anglewise.lab.methods.dataclass import method
 from anglewise.lab.methods.matrices import divided, unit_lengths
 from anglewise.lab.protocols import Method, Params
@@ -34,7 +35,7 @@ class WeightNorm(Method):
         head: Whether the unembedding is split too, as published.
     """
 
-    length: float | Schedule = 1.0
+    length: Annotated[float | Schedule, NOT_NEGATIVE] = 1.0
     scale: Literal["learned", "fixed"] = "learned"
     head: bool = True
 

@@ -9,12 +9,12 @@ residual add.  Each entry has a mask of its own, so the batch is never cut: bloc
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import jax
 from jaxtyping import Array, Float
 
-from anglewise.errors import SpecError
+from anglewise.lab.fields import DECAY, Names
 from anglewise.lab.methods.dataclass import method
 from anglewise.lab.methods.taps import own_sites
 from anglewise.lab.protocols import Method, Params
@@ -30,15 +30,10 @@ class Dropout(Method):
         at: Where; empty means the post-activations of an MLP, the sub-layers' outputs of a Transformer.
     """
 
-    rate: float | Schedule = 0.1
-    at: tuple[str, ...] = ()
+    rate: Annotated[float | Schedule, DECAY] = 0.1
+    at: Annotated[tuple[str, ...], Names("tap")] = ()
 
     needs = frozenset({"forward-noise", "whole-batch"})
-
-    def __post_init__(self) -> None:
-        """Refuse what cannot be meant."""
-        if isinstance(self.rate, float) and (self.rate < 0 or self.rate >= 1):
-            raise SpecError(f"a dropout rate must lie in [0, 1), got {self.rate}")
 
     def reshape(self, network: Any) -> Any:
         """The network as it is; only sites are checked."""

@@ -17,7 +17,7 @@ trained, without what other methods do to weights.
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Annotated, Any
 
 import equinox as eqx
 import jax
@@ -25,6 +25,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from anglewise.errors import SpecError
+from anglewise.lab.fields import NOT_NEGATIVE
 from anglewise.lab.methods.dataclass import method
 from anglewise.lab.methods.taps import attach, last_site
 from anglewise.lab.protocols import Activations, Method, Params
@@ -59,8 +60,8 @@ class NextLatent(Method):
         lambda_kl: Coefficient of the divergence of the predictions that they give.
     """
 
-    lambda_h: float | Schedule = 1.0
-    lambda_kl: float | Schedule = 1.0
+    lambda_h: Annotated[float | Schedule, NOT_NEGATIVE] = 1.0
+    lambda_kl: Annotated[float | Schedule, NOT_NEGATIVE] = 1.0
 
     def reshape(self, network: Any) -> Any:
         """Attach the predictor.

@@ -9,8 +9,9 @@ is unstated there, and summed in a later repository of the same group.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
+from anglewise.lab.fields import NOT_NEGATIVE, Names
 from anglewise.lab.methods.dataclass import method
 from anglewise.lab.methods.sites import pick
 from anglewise.lab.protocols import Activations, Method, Params
@@ -30,9 +31,9 @@ class RadialPenalty(Method):
         side: ``"both"``, or only radii above (``"outer"``) or below (``"inner"``) the target.
     """
 
-    strength: float | Schedule = 0.05
-    target: float | Schedule = 1.0
-    sites: tuple[str, ...] = ()
+    strength: Annotated[float | Schedule, NOT_NEGATIVE] = 0.05
+    target: Annotated[float | Schedule, NOT_NEGATIVE] = 1.0
+    sites: Annotated[tuple[str, ...], Names("site")] = ()
     over: Literal["sum", "mean"] = "sum"
     side: Side = "both"
 

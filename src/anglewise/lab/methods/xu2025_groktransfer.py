@@ -19,7 +19,7 @@ lr and wd are unstated, and ours; that `scale` multiplies B alone, from a standa
 from __future__ import annotations
 
 import functools
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -28,6 +28,7 @@ import optax
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from anglewise.errors import SpecError
+from anglewise.lab.fields import NOT_NEGATIVE, Bound
 from anglewise.lab.losses import cross_entropy
 from anglewise.lab.methods.dataclass import method
 from anglewise.lab.protocols import Data, Method, Params
@@ -85,17 +86,12 @@ class GrokTransfer(Method):
         weak_steps: Its full-batch steps; add them to the run's.
     """
 
-    scale: float = 0.3
-    lr: float = 1e-2
-    wd: float = 1.0
-    weak_steps: int = 1000
+    scale: Annotated[float, NOT_NEGATIVE] = 0.3
+    lr: Annotated[float, NOT_NEGATIVE] = 1e-2
+    wd: Annotated[float, NOT_NEGATIVE] = 1.0
+    weak_steps: Annotated[int, Bound(0, 10_000_000)] = 1000
 
     needs = frozenset({"data"})
-
-    def __post_init__(self) -> None:
-        """Refuse what cannot be meant."""
-        if self.weak_steps < 0:
-            raise SpecError(f"weak_steps must be at least 0, got {self.weak_steps}")
 
     def reshape(self, network: Any) -> Any:
         """A narrow table, and the map that lifts it.

@@ -15,7 +15,7 @@ relabels arms: without the normalised head, runs on the sphere were unstable).
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -23,6 +23,7 @@ from jaxtyping import Array, Float
 
 from anglewise.errors import SpecError
 from anglewise.geometry import radius
+from anglewise.lab.fields import POSITIVE
 from anglewise.lab.methods.dataclass import method
 from anglewise.lab.methods.taps import last_site
 from anglewise.lab.protocols import Method, Params
@@ -44,7 +45,7 @@ class SphereCosine(Method):
         cosine: Whether the head's class vectors and the vector that it reads are normalised.
     """
 
-    temperature: float | Schedule = 10.0
+    temperature: Annotated[float | Schedule, POSITIVE] = 10.0
     sphere: bool = True
     cosine: bool = True
 

@@ -15,13 +15,12 @@ without a penalty it is the plain gradient.  Source: arXiv 2001.06782.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar, Literal, TypeAlias, get_args
+from typing import Any, ClassVar, Literal, TypeAlias
 
 import jax
 import jax.numpy as jnp
 import optax
 
-from anglewise.errors import SpecError, unknown
 from anglewise.lab.methods.dataclass import method
 from anglewise.lab.protocols import Method, Params
 
@@ -45,10 +44,7 @@ class PCGrad(Method):
     needs: ClassVar[frozenset[str]] = frozenset({"parts"})
     stands = "first"
 
-    def __post_init__(self) -> None:
-        """Refuse an unknown variant."""
-        if self.variant not in get_args(Variant):
-            raise SpecError(unknown("variant", self.variant, get_args(Variant)))
+    downhill = False
 
     def transform(self) -> optax.GradientTransformation:
         """Put the sum of the projected parts in the place of the incoming direction."""

@@ -21,14 +21,15 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any, ClassVar, Literal, NamedTuple, TypeAlias, get_args
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int
 
-from anglewise.errors import SpecError, unknown
+from anglewise.errors import SpecError
+from anglewise.lab.fields import COUNT, NOT_NEGATIVE, SEEDS, Bound
 from anglewise.lab.methods.dataclass import method
 from anglewise.lab.protocols import Method, Params
 from anglewise.lab.schedules import Schedule
@@ -62,7 +63,9 @@ class GradNorm(Method):
         c: The length.
     """
 
-    c: float | Schedule = 1.0
+    c: Annotated[float | Schedule, NOT_NEGATIVE] = 1.0
+
+    downhill = False
 
     def transform(self) -> optax.GradientTransformation:
         """Normalise tensor by tensor; a gradient of 0 stays 0."""
@@ -84,27 +87,30 @@ class NeuralGrok(Method):
         seed: Of phi's first weights.
 
     Raises:
-        SpecError: If `every`, `hidden` or `softmax` is none of the above.
+        SpecError: If `hidden` is empty.
     """
 
-    c: float | Schedule = 1.0
-    meta_lr: float | Schedule = 1e-4
-    inner_lr: float | Schedule = 1e-3
-    every: int = 4
-    hidden: tuple[int, ...] = (512,)
+    c: Annotated[float | Schedule, NOT_NEGATIVE] = 1.0
+    meta_lr: Annotated[float | Schedule, NOT_NEGATIVE] = 1e-4
+    inner_lr: Annotated[float | Schedule, NOT_NEGATIVE] = 1e-3
+    every: Annotated[int, COUNT] = 4
+    hidden: Annotated[tuple[int, ...], Bound(1, 65_536)] = (512,)
     softmax: Over = "entries"
-    seed: int = 0
+    seed: Annotated[int, SEEDS] = 0
 
     needs: ClassVar[frozenset[str]] = frozenset({"outer"})
 
+    downhill = False
+
     def __post_init__(self) -> None:
         """Refuse what cannot be meant."""
-        if self.every < 1:
-            raise SpecError(f"every must be a number of steps, at least 1, got {self.every}")
-        if not self.hidden or min(self.hidden) < 1:
-            raise SpecError(f"hidden must list at least one width, each at least 1, got {self.hidden}")
-        if self.softmax not in get_args(Over):
-            raise SpecError(unknown("softmax", self.softmax, get_args(Over)))
+        if not self.hidden:
+            raise SpecError("hidden must list at least one width, got none")
+
+    @property
+    def copies(self) -> int:
+        """Of every entry its row in each hidden layer; with a single one that need never be stored."""
+        return 2 + (sum(self.hidden) if len(self.hidden) > 1 else 0)
 
     def transform(self) -> optax.GradientTransformation:
         """Amplify; every T steps, let the amplifier learn (in a population: compute it always, take it then)."""

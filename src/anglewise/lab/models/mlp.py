@@ -14,8 +14,9 @@ positions of few tokens, such as bits, a product is many times faster than as ma
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import equinox as eqx
 import jax
@@ -23,11 +24,13 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from anglewise.errors import SpecError
+from anglewise.lab.fields import COUNT, Bound, bounded
 from anglewise.lab.models.layers import Activation, Linear, activate, roles
 from anglewise.lab.protocols import Activations, Feed, Tap, Task
 
 
 @dataclasses.dataclass(frozen=True)
+@bounded
 class MLP:
     """A multi-layer perceptron.
 
@@ -39,23 +42,37 @@ class MLP:
         activation: ``"relu"`` or ``"gelu"``.
     """
 
-    hidden: tuple[int, ...] = (200, 200)
-    embedding: int = 0
+    hidden: Annotated[tuple[int, ...], COUNT] = (200, 200)
+    embedding: Annotated[int, Bound(0)] = 0
     shared: bool = True
     bias: bool = False
     activation: Activation = "relu"
 
     def __post_init__(self) -> None:
         """Refuse what cannot be meant."""
-        if not self.hidden or min(self.hidden) < 1:
-            raise SpecError(f"hidden must list at least one width, each at least 1, got {self.hidden}")
-        if self.embedding < 0:
-            raise SpecError(f"embedding must be a width, or 0 for a one-hot input, got {self.embedding}")
+        if not self.hidden:
+            raise SpecError("hidden must list at least one width, got none")
 
     @property
     def sites(self) -> tuple[str, ...]:
         """The pre-activations of all hidden layers."""
         return tuple(f"hidden.{k}.pre" for k in range(len(self.hidden)))
+
+    @property
+    def depth(self) -> int:
+        """Layers, each of which is compiled."""
+        return len(self.hidden)
+
+    def parameters(self, task: Task) -> int:
+        """Number of weights of a network for a task, from the specification alone."""
+        widths = (task.length * (self.embedding or task.tokens), *self.hidden, task.classes)
+        tables = 1 if self.shared else task.length
+        layers = sum(i * o + o * self.bias for i, o in itertools.pairwise(widths))
+        return tables * task.tokens * self.embedding + layers
+
+    def activations(self, task: Task) -> int:
+        """Numbers that one example's forward pass keeps: its input, every layer before and after, its logits."""
+        return task.length * (self.embedding or task.tokens) + 2 * sum(self.hidden) + 2 * task.classes
 
     def init(self, task: Task, key: PRNGKeyArray) -> MLPNetwork:
         """A network with PyTorch's default initialisation: linear layers uniform, embeddings standard normal."""

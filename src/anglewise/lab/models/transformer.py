@@ -23,7 +23,7 @@ import functools
 import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Annotated, Any, Literal, NamedTuple, TypeAlias
 
 import equinox as eqx
 import jax
@@ -31,11 +31,13 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from anglewise.errors import SpecError
+from anglewise.lab.fields import COUNT, Bound, bounded
 from anglewise.lab.models.layers import Activation, LayerNorm, Linear, activate, matmul, roles
 from anglewise.lab.protocols import Activations, Feed, Tap, Task
 
 
 @dataclasses.dataclass(frozen=True)
+@bounded
 class Transformer:
     """A decoder Transformer with learned positions.
 
@@ -57,10 +59,10 @@ class Transformer:
         positions: Where the last block's sites are computed: ``"last"`` or ``"all"`` positions.
     """
 
-    layers: int = 2
-    width: int = 128
-    heads: int = 4
-    mlp: int = 0
+    layers: Annotated[int, COUNT] = 2
+    width: Annotated[int, COUNT] = 128
+    heads: Annotated[int, COUNT] = 4
+    mlp: Annotated[int, Bound(0)] = 0
     norm: Literal["pre", "post", "none", "grokfast"] = "pre"
     affine: bool = True
     activation: Activation = "gelu"
@@ -68,24 +70,39 @@ class Transformer:
     mlp_bias: bool = True
     tied: bool = False
     causal: bool = True
-    positions_table: int = 0
+    positions_table: Annotated[int, Bound(0)] = 0
     init_law: Literal["torch", "normal"] = "torch"
     positions: Literal["last", "all"] = "last"
 
     def __post_init__(self) -> None:
         """Refuse what cannot be meant."""
-        for name in ("layers", "width", "heads"):
-            if getattr(self, name) < 1:
-                raise SpecError(f"{name} must be at least 1, got {getattr(self, name)}")
         if self.width % self.heads:
             raise SpecError(f"heads must divide the width, got {self.heads} heads for width {self.width}")
-        if self.mlp < 0 or self.positions_table < 0:
-            raise SpecError(f"mlp and positions_table must be at least 0, got {self.mlp} and {self.positions_table}")
 
     @property
     def sites(self) -> tuple[str, ...]:
         """Every sub-layer's output before the residual add."""
         return tuple(f"block.{k}.{part}.out" for k in range(self.layers) for part in ("attention", "mlp"))
+
+    @property
+    def depth(self) -> int:
+        """Blocks, each of which is compiled."""
+        return self.layers
+
+    def parameters(self, task: Task) -> int:
+        """Number of weights of a network for a task, from the specification alone."""
+        d, hidden = self.width, self.mlp or 4 * self.width
+        norm = 2 * d * self.affine
+        block = 4 * d * d + 2 * d * hidden + 4 * d * self.attention_bias + (hidden + d) * self.mlp_bias
+        block += 2 * norm * (self.norm != "none")
+        tables = (task.tokens + (self.positions_table or task.length)) * d
+        last = norm * (self.norm in ("pre", "grokfast")) + d * task.classes * (not self.tied)
+        return tables + self.layers * block + last
+
+    def activations(self, task: Task) -> int:
+        """Numbers that one example's forward pass keeps: per block and position some six vectors and the MLP's."""
+        d, hidden, length = self.width, self.mlp or 4 * self.width, task.length
+        return length * d + self.layers * length * (6 * d + hidden) + 2 * task.classes
 
     def init(self, task: Task, key: PRNGKeyArray) -> TransformerNetwork:
         """A network with freshly drawn weights."""

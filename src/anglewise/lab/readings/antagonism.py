@@ -23,12 +23,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from anglewise.lab.fields import COUNT, Bound
 from anglewise.lab.look import ROWS, Look, Reading
 from anglewise.penalty import radial_penalty
 
@@ -53,8 +54,8 @@ class Antagonism(Reading):
         rows: Training examples that give the rows of A; 0 is all.
     """
 
-    every: int = 4
-    rows: int = ROWS
+    every: Annotated[int, COUNT] = 4
+    rows: Annotated[int, Bound(0)] = ROWS
 
     def measure(self, look: Look) -> Mapping[tuple[str, str], Array]:
         """``{penalty,task}_{sigma1,bulk,stable_rank}_rate``, by site."""

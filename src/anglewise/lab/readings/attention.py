@@ -30,11 +30,13 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping
+from typing import Annotated
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from anglewise.lab.fields import COUNT, NOT_NEGATIVE, Bound
 from anglewise.lab.look import ROWS, Look, Reading
 from anglewise.lab.protocols import Model, Task
 
@@ -49,9 +51,9 @@ class Attention(Reading):
         threshold: Mean attention to the first position above which a head is a sink.
     """
 
-    rows: int = ROWS
-    few: int = 64
-    threshold: float = 0.3
+    rows: Annotated[int, Bound(0)] = ROWS
+    few: Annotated[int, COUNT] = 64
+    threshold: Annotated[float, NOT_NEGATIVE] = 0.3
 
     def suits(self, task: Task, model: Model) -> bool:
         """Models with attention heads, on inputs of at least two tokens."""

@@ -23,12 +23,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from typing import Annotated
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from anglewise.geometry import split
+from anglewise.lab.fields import COUNT, POSITIVE, Bound
 from anglewise.lab.look import Look, Reading
 
 
@@ -42,9 +44,9 @@ class Coupling(Reading):
         factors: What radii are multiplied with.
     """
 
-    every: int = 8
-    rows: int = 128
-    factors: tuple[float, ...] = (0.5, 1.0, 2.0, 4.0)
+    every: Annotated[int, COUNT] = 8
+    rows: Annotated[int, Bound(0)] = 128
+    factors: Annotated[tuple[float, ...], POSITIVE] = (0.5, 1.0, 2.0, 4.0)
 
     def measure(self, look: Look) -> Mapping[tuple[str, str], Array]:
         """By site; all positions' vectors of the site are rescaled together.

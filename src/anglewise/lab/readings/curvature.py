@@ -29,12 +29,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from anglewise.lab.fields import COUNT, Bound
 from anglewise.lab.look import Look, Of, Reading, named_parameters
 from anglewise.lab.protocols import Params
 from anglewise.lab.readings.hessian import density, hessian, largest, ritz, trace
@@ -57,14 +58,19 @@ class Curvature(Reading):
         points: Points of the density's grid.
     """
 
-    every: int = 4
+    every: Annotated[int, COUNT] = 4
     precision: ClassVar[Literal["as trained", "float64"]] = "float64"
-    rows: int = 1024
-    probes: int = 32
-    lanczos: int = 20
-    starts: int = 2
-    top: int = 8
-    points: int = 256
+    rows: Annotated[int, Bound(0)] = 1024
+    probes: Annotated[int, Bound(1, 100_000)] = 32
+    lanczos: Annotated[int, Bound(2, 1000)] = 20
+    starts: Annotated[int, Bound(1, 1000)] = 2
+    top: Annotated[int, COUNT] = 8
+    points: Annotated[int, Bound(2, 1_000_000)] = 256
+
+    @property
+    def copies(self) -> int:
+        """Lanczos keeps all of its vectors, in float64."""
+        return 4 + 2 * self.lanczos
 
     def measure(self, look: Look) -> Mapping[tuple[str, str], Array]:
         """By loss (``_total`` appended for the total one).

@@ -21,12 +21,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
+from anglewise.lab.fields import COUNT, Bound
 from anglewise.lab.look import Look, Reading
 from anglewise.lab.readings.hessian import hessian, largest, preconditioned, ritz
 
@@ -44,10 +45,15 @@ class EdgeOfStability(Reading):
         lanczos: Steps of Lanczos.
     """
 
-    every: int = 4
+    every: Annotated[int, COUNT] = 4
     precision: ClassVar[Literal["as trained", "float64"]] = "float64"
-    rows: int = 0
-    lanczos: int = 15
+    rows: Annotated[int, Bound(0)] = 0
+    lanczos: Annotated[int, Bound(1, 1000)] = 15
+
+    @property
+    def copies(self) -> int:
+        """Lanczos keeps all of its vectors, in float64."""
+        return 4 + 2 * self.lanczos
 
     def measure(self, look: Look) -> Mapping[tuple[str, str], Array]:
         """``preconditioned_sharpness``, its ``_error`` (an eigenvalue lies that near), ``edge_threshold`` and

@@ -21,11 +21,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from typing import Annotated
 
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from anglewise.geometry import radial_energy
+from anglewise.lab.fields import COUNT, NOT_NEGATIVE, Bound
 from anglewise.lab.look import ROWS, Look, Reading
 
 
@@ -40,9 +42,9 @@ class RadialEnergy(Reading):
             arithmetic could tell; it is left out and counted, never taken as 0.  So is a vector of length 0.
     """
 
-    every: int = 1
-    rows: int = ROWS
-    relative: float = 1e-6
+    every: Annotated[int, COUNT] = 1
+    rows: Annotated[int, Bound(0)] = ROWS
+    relative: Annotated[float, NOT_NEGATIVE] = 1e-6
 
     def measure(self, look: Look) -> Mapping[tuple[str, str], Array]:
         """By site, all of the gradient with respect to the activations, sample by sample.

@@ -29,13 +29,14 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from anglewise.lab.fields import COUNT, NOT_NEGATIVE, SHARE, Bound
 from anglewise.lab.look import Look, Reading
 from anglewise.lab.protocols import Model, Task
 from anglewise.lab.readings.cycles import cycle_of_task, cyclic, means, power, waves, waves_of
@@ -50,8 +51,8 @@ class EmbeddingFourier(Reading):
         circles: Most circles to give, of the strongest frequencies that have two waves.
     """
 
-    every: int = 1
-    circles: int = 4
+    every: Annotated[int, COUNT] = 1
+    circles: Annotated[int, Bound(1, 1000)] = 4
 
     def suits(self, task: Task, model: Model) -> bool:
         """Tasks with a cycle."""
@@ -96,11 +97,11 @@ class NeuronFourier(Reading):
         relative: A neuron whose variance is below this times the largest is dead: left out, and NaN in the map.
     """
 
-    every: int = 4
+    every: Annotated[int, COUNT] = 4
     sites: tuple[str, ...] = ()
-    member: float = 0.5
-    least: int = 1
-    relative: float = 1e-6
+    member: Annotated[float, SHARE] = 0.5
+    least: Annotated[int, COUNT] = 1
+    relative: Annotated[float, NOT_NEGATIVE] = 1e-6
 
     def suits(self, task: Task, model: Model) -> bool:
         """Tasks with a cycle."""
@@ -162,8 +163,8 @@ class LogitFourier(Reading):
         best: Strongest frequencies that make ``logit_coherence_best``.
     """
 
-    every: int = 4
-    best: int = 5
+    every: Annotated[int, COUNT] = 4
+    best: Annotated[int, COUNT] = 5
 
     def suits(self, task: Task, model: Model) -> bool:
         """Tasks with a cycle."""

@@ -38,7 +38,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable, Mapping
-from typing import NamedTuple, TypeAlias
+from typing import Annotated, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -46,6 +46,7 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from anglewise.errors import SpecError
+from anglewise.lab.fields import COUNT, NOT_NEGATIVE, POSITIVE, Bound
 from anglewise.lab.look import Look, Reading
 from anglewise.lab.protocols import Params
 from anglewise.lab.readings.curvature import standard_error
@@ -146,21 +147,23 @@ class LearningCoefficient(Reading):
         SpecError: If fewer than two steps of at least one chain are kept.
     """
 
-    every: int = 4
-    batch: int = 512
-    eps: float = 1e-4
-    gamma: float = 1000.0
-    chains: int = 4
-    steps: int = 120
-    burn: int = 60
+    every: Annotated[int, COUNT] = 4
+    batch: Annotated[int, Bound(0)] = 512
+    eps: Annotated[float, POSITIVE] = 1e-4
+    gamma: Annotated[float, NOT_NEGATIVE] = 1000.0
+    chains: Annotated[int, Bound(1, 10_000)] = 4
+    steps: Annotated[int, Bound(2, 10_000_000)] = 120
+    burn: Annotated[int, Bound(0)] = 60
+
+    @property
+    def copies(self) -> int:
+        """Chains go side by side, each with weights, gradient and noise in two precisions."""
+        return 4 + 6 * self.chains
 
     def __post_init__(self) -> None:
         """Refuse what leaves nothing to average."""
-        if self.chains < 1 or not 0 <= self.burn <= self.steps - 2:
-            raise SpecError(
-                "llc needs at least 1 chain and burn from 0 to steps - 2, "
-                f"got chains={self.chains}, steps={self.steps}, burn={self.burn}"
-            )
+        if self.burn > self.steps - 2:
+            raise SpecError(f"llc needs burn of at most steps - 2, got burn={self.burn}, steps={self.steps}")
 
     def measure(self, look: Look) -> Mapping[tuple[str, str], Array]:
         """``llc``, ``llc_se``, ``llc_drift``, ``llc_negative``, ``llc_virial``, and ``llc_path`` [steps]."""

@@ -20,11 +20,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from typing import Annotated
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from anglewise.lab.fields import NOT_NEGATIVE, Bound
 from anglewise.lab.look import ROWS, Look, Reading
 
 
@@ -38,9 +40,9 @@ class Logits(Reading):
         tolerance: Largest |z(2 theta) - 2^L z| relative to |2^L z| at which a network counts as homogeneous.
     """
 
-    rows: int = ROWS
-    probes: int = 32
-    tolerance: float = 1e-5
+    rows: Annotated[int, Bound(0)] = ROWS
+    probes: Annotated[int, NOT_NEGATIVE] = 32
+    tolerance: Annotated[float, NOT_NEGATIVE] = 1e-5
 
     def measure(self, look: Look) -> Mapping[tuple[str, str], Array]:
         """At ``""``, for training examples (with ``test_`` in front, for test examples, where it says both).

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from typing import Annotated
 
 import jax.numpy as jnp
 from jaxtyping import Array
 
+from anglewise.lab.fields import COUNT, Bound
 from anglewise.lab.look import ROWS, Look, Reading
 
 
@@ -24,8 +26,8 @@ class Match(Reading):
         rows: Training examples looked at.
     """
 
-    every: int = 1
-    rows: int = ROWS
+    every: Annotated[int, COUNT] = 1
+    rows: Annotated[int, Bound(0)] = ROWS
 
     def measure(self, look: Look) -> Mapping[tuple[str, str], Array]:
         """``match_NAME_wanted`` and ``match_NAME_got`` for every proof of the arm; nothing where there is none."""

@@ -25,12 +25,14 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable, Mapping
+from typing import Annotated
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from anglewise.geometry import direction, displacement, radial_energy, radius, split
+from anglewise.lab.fields import COUNT, Bound
 from anglewise.lab.look import ROWS, Earlier, Look, Of, Reading
 from anglewise.lab.protocols import Activations, Params
 
@@ -47,8 +49,8 @@ class Motion(Reading):
         rows: Training examples looked at.
     """
 
-    every: int = 1
-    rows: int = ROWS
+    every: Annotated[int, COUNT] = 1
+    rows: Annotated[int, Bound(0)] = ROWS
 
     def measure(self, look: Look) -> Mapping[tuple[str, str], Array]:
         """By site; NaN where there is no earlier measurement, or (``angular_cosine``) no two.
@@ -86,8 +88,8 @@ class Updates(Reading):
         rows: Training examples looked at.
     """
 
-    every: int = 8
-    rows: int = 256
+    every: Annotated[int, COUNT] = 8
+    rows: Annotated[int, Bound(0)] = 256
 
     def measure(self, look: Look) -> Mapping[tuple[str, str], Array]:
         """By site, means over vectors: ``update_radial_energy``, ``task_step_radial_energy``,

@@ -23,11 +23,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from typing import Annotated
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from anglewise.geometry import direction
+from anglewise.lab.fields import NOT_NEGATIVE, Bound
 from anglewise.lab.look import ROWS, Look, Reading
 from anglewise.lab.protocols import Activations
 
@@ -41,8 +43,8 @@ class Neurons(Reading):
         tau: Largest score at which a neuron counts as dormant.
     """
 
-    rows: int = ROWS
-    tau: float = 0.025
+    rows: Annotated[int, Bound(0)] = ROWS
+    tau: Annotated[float, NOT_NEGATIVE] = 0.025
 
     def measure(self, look: Look) -> Mapping[tuple[str, str], Array]:
         """``dormant`` and ``dead`` at every post-activation and, over all of these neurons, at ``""``.

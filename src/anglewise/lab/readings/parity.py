@@ -22,11 +22,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from typing import Annotated
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
+from anglewise.lab.fields import Bound
 from anglewise.lab.look import ROWS, Look, Reading
 from anglewise.lab.protocols import Model, Params, Task
 
@@ -39,7 +41,7 @@ class ParityProgress(Reading):
         rows: Test examples that estimate the population gradient; 0 is all.
     """
 
-    rows: int = ROWS
+    rows: Annotated[int, Bound(0)] = ROWS
 
     def suits(self, task: Task, model: Model) -> bool:
         """Tasks with ``secret_positions`` and networks that read one-hot tokens."""

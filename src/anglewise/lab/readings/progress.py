@@ -23,12 +23,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from typing import Annotated
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
+from anglewise.lab.fields import COUNT, REACHED
 from anglewise.lab.look import Look, Reading
 from anglewise.lab.protocols import Model, Task
 from anglewise.lab.readings.cycles import cycle_of_task, cyclic, means, waves
@@ -45,9 +47,9 @@ class RestrictedLoss(Reading):
         cover: Key frequencies are the fewest that hold this share of the logits' power in cos k(a + b - c).
     """
 
-    every: int = 4
-    most: int = 5
-    cover: float = 0.95
+    every: Annotated[int, COUNT] = 4
+    most: Annotated[int, COUNT] = 5
+    cover: Annotated[float, REACHED] = 0.95
 
     def suits(self, task: Task, model: Model) -> bool:
         """Tasks with a cycle."""

@@ -10,11 +10,13 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping
+from typing import Annotated
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from anglewise.geometry import radius
+from anglewise.lab.fields import COUNT, Bound
 from anglewise.lab.look import ROWS, Look, Reading
 from anglewise.lab.protocols import Activations
 
@@ -43,8 +45,8 @@ class RadiusQuantiles(Reading):
         rows: Examples of each part.
     """
 
-    every: int = 1
-    rows: int = ROWS
+    every: Annotated[int, COUNT] = 1
+    rows: Annotated[int, Bound(0)] = ROWS
 
     def measure(self, look: Look) -> Mapping[tuple[str, str], Array]:
         """``radius_q05``, ``radius_q50``, ``radius_q95``, by site; of test points these and Radii's, as ``test_*``."""

@@ -28,11 +28,13 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping
+from typing import Annotated
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from anglewise.geometry import direction, radius
+from anglewise.lab.fields import COUNT, Bound
 from anglewise.lab.look import Look, Reading
 
 PAIRED = 256
@@ -53,8 +55,8 @@ class PenaltyGradient(Reading):
         rows: Training examples that the means are over; 0 is all.
     """
 
-    every: int = 4
-    rows: int = 1024
+    every: Annotated[int, COUNT] = 4
+    rows: Annotated[int, Bound(0)] = 1024
 
     def measure(self, look: Look) -> Mapping[tuple[str, str], Array]:
         """By site: the arrays ``penalty_spectrum`` and ``input_spectrum``, ascending, and 11 scalars.

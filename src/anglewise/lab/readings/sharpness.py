@@ -23,12 +23,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, PRNGKeyArray
 
+from anglewise.lab.fields import COUNT, POSITIVE, Bound
 from anglewise.lab.look import Look, Of, Reading
 from anglewise.lab.protocols import Params
 from anglewise.lab.readings.curvature import objectives, standard_error
@@ -49,11 +50,11 @@ class FilterSharpness(Reading):
         eps: Length of a step, relative to each filter's.
     """
 
-    every: int = 4
+    every: Annotated[int, COUNT] = 4
     precision: ClassVar[Literal["as trained", "float64"]] = "float64"
-    rows: int = 1024
-    directions: int = 8
-    eps: float = 0.1
+    rows: Annotated[int, Bound(0)] = 1024
+    directions: Annotated[int, Bound(1, 100_000)] = 8
+    eps: Annotated[float, POSITIVE] = 0.1
 
     def measure(self, look: Look) -> Mapping[tuple[str, str], Array]:
         """``filter_sharpness``, ``filter_curvature``, and their standard errors over directions, ``..._se``; the same

@@ -22,11 +22,13 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping
+from typing import Annotated
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from anglewise.geometry import effective_rank_of, stable_rank_of
+from anglewise.lab.fields import COUNT, Bound
 from anglewise.lab.look import ROWS, Look, Reading, named_matrices, named_parameters
 
 
@@ -39,8 +41,8 @@ class Spectrum(Reading):
         rows: Training examples that give the rows of A; 0 is all.
     """
 
-    every: int = 2
-    rows: int = ROWS
+    every: Annotated[int, COUNT] = 2
+    rows: Annotated[int, Bound(0)] = ROWS
 
     def measure(self, look: Look) -> Mapping[tuple[str, str], Array]:
         """``effective_rank``, ``effective_rank_centred``, ``stable_rank``, ``sigma_max``, ``rank_ceiling`` by site.
@@ -69,7 +71,7 @@ class WeightNorms(Reading):
         every: Measurements between two values.
     """
 
-    every: int = 1
+    every: Annotated[int, COUNT] = 1
 
     def measure(self, look: Look) -> Mapping[tuple[str, str], Array]:
         """``weight_norm`` by parameter; at the site ``""``, of all parameters as one vector."""
@@ -87,7 +89,7 @@ class WeightSpectrum(Reading):
         every: Measurements between two values.
     """
 
-    every: int = 4
+    every: Annotated[int, COUNT] = 4
 
     def measure(self, look: Look) -> Mapping[tuple[str, str], Array]:
         """``weight_sigma_max``, ``weight_effective_rank``, ``weight_stable_rank`` by matrix.

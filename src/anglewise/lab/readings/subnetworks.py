@@ -19,11 +19,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from typing import Annotated
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from anglewise.lab.fields import COUNT, REACHED, Bound
 from anglewise.lab.look import ROWS, Look, Part, Reading
 from anglewise.lab.protocols import Model, Task
 from anglewise.lab.readings.logits import margin
@@ -38,9 +40,9 @@ class Subnetworks(Reading):
         keep: Share of training examples on which the subnetwork must predict what the network predicts, in (0, 1].
     """
 
-    every: int = 8
-    rows: int = ROWS
-    keep: float = 0.99
+    every: Annotated[int, COUNT] = 8
+    rows: Annotated[int, Bound(0)] = ROWS
+    keep: Annotated[float, REACHED] = 0.99
 
     def suits(self, task: Task, model: Model) -> bool:
         """Networks whose own sites are pre-activations of hidden layers."""

@@ -23,12 +23,14 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping
+from typing import Annotated
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from anglewise.geometry import direction, radius
+from anglewise.lab.fields import COUNT, Bound
 from anglewise.lab.look import ROWS, Look, Reading
 
 
@@ -41,8 +43,8 @@ class Theory(Reading):
         rows: Training examples looked at.
     """
 
-    every: int = 1
-    rows: int = ROWS
+    every: Annotated[int, COUNT] = 1
+    rows: Annotated[int, Bound(0)] = ROWS
 
     def measure(self, look: Look) -> Mapping[tuple[str, str], Array]:
         """Of the whole network ``rho`` (mean over examples, in units of the loss).

@@ -28,7 +28,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import equinox as eqx
 import jax
@@ -36,6 +36,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from anglewise.lab.fields import COUNT, Bound
 from anglewise.lab.look import Look, Reading
 from anglewise.lab.protocols import Model, Task
 from anglewise.lab.readings.cycles import cycle_of_task, cyclic, power
@@ -52,9 +53,9 @@ class ClockPizza(Reading):
         components: Principal components that circularity is averaged over (4 in the source).
     """
 
-    every: int = 4
-    triples: int = 100
-    components: int = 4
+    every: Annotated[int, COUNT] = 4
+    triples: Annotated[int, Bound(1, 1_000_000)] = 100
+    components: Annotated[int, COUNT] = 4
 
     def suits(self, task: Task, model: Model) -> bool:
         """Tasks with a cycle."""

@@ -50,7 +50,7 @@ def collect(command: Sequence[str] | None, device: str, precision: str, *, anony
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "device": device,
         "precision": precision,
-        "command": None if words is None else shlex.join(words),
+        "command": None if words is None else shlex.join(words).encode(errors="backslashreplace").decode(),
         "started": datetime.datetime.now(datetime.UTC).isoformat(),
         "host": None if anonymous else socket.gethostname(),
     }

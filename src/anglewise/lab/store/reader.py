@@ -27,6 +27,7 @@ import numpy as np
 from anglewise.errors import StoreError, unknown
 from anglewise.lab.arrays import unpack
 from anglewise.lab.outcome import outcome_under
+from anglewise.lab.store.ask import MEMORY, ask
 from anglewise.lab.store.layout import (
     KINDS,
     MARKER,
@@ -129,7 +130,7 @@ class Reader:
         """What a run was trained with; empty if it was never begun."""
         return read_json(self._run(run_id) / "provenance.json") or {}
 
-    def query(self, sql: str, experiment_id: str | None = None) -> pa.Table:
+    def query(self, sql: str, experiment_id: str | None = None, *, timeout: float | None = None) -> pa.Table:
         """Answer SQL over the views that the module's docstring lists.
 
         Only views that the SQL names are loaded (all of them if it names none).
@@ -137,27 +138,33 @@ class Reader:
         Args:
             sql: One statement of DuckDB's dialect.
             experiment_id: Show this experiment alone; None for everything in the store.
+            timeout: Seconds after which it is stopped; None for never.
 
         Returns:
             Its result; a column name that comes up again gets a number.
 
         Raises:
-            StoreError: If the SQL has an error or wants files, what it asks for is damaged, or there is no such
-                experiment.
+            StoreError: If the SQL has an error or wants files, takes too long or too much memory, what it asks for is
+                damaged, or there is no such experiment.
         """
         import duckdb
+        import pyarrow as pa
 
         named = [view for view in VIEWS if view in sql.lower()] or list(VIEWS)
         known = self._members(experiment_id)
-        connection = duckdb.connect(":memory:", config={"temp_directory": "", "python_enable_replacements": "false"})
+        config: dict[str, Any] = {
+            "temp_directory": "",
+            "python_enable_replacements": "false",
+            "memory_limit": f"{MEMORY // 2**20}MiB",
+        }
+        connection = duckdb.connect(":memory:", config=config)
         with connection:
             for view in named:
                 connection.register(view, self._view(view, known))
             connection.execute("SET enable_external_access = false; SET lock_configuration = true")
             try:
-                answer = connection.sql(sql)
-                table = None if answer is None else answer.to_arrow_table()
-            except duckdb.Error as error:
+                table = ask(connection, sql, timeout)
+            except (duckdb.Error, pa.ArrowException, OSError) as error:
                 reason = " ".join(str(error).split("\n\nLINE ")[0].split())
                 raise StoreError(f"{reason} -- views: {_views()}") from error
         if table is None:

@@ -9,7 +9,7 @@ import json
 import math
 from typing import TYPE_CHECKING, Any
 
-from anglewise.errors import StoreError, unknown
+from anglewise.errors import StoreError, printable, unknown
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -25,9 +25,9 @@ def to_text(table: pa.Table, format: str = "table") -> str:
     Args:
         table: A query's result.
         format: ``"table"``: aligned, numbers to the right and to 8 digits, NULL empty, unprintable characters
-            escaped.  ``"csv"``: a header, then rows; numbers in full, NULL empty.  ``"json"``: a list of
-            objects; NULL is null, and numbers that JSON lacks are the texts ``"NaN"``, ``"Infinity"`` and
-            ``"-Infinity"``.
+            escaped.  ``"csv"``: a header, then rows; numbers in full, NULL empty, control characters escaped.
+            ``"json"``: a list of objects; NULL is null, and numbers that JSON lacks are the texts ``"NaN"``,
+            ``"Infinity"`` and ``"-Infinity"``.
 
     Returns:
         The text.
@@ -36,7 +36,7 @@ def to_text(table: pa.Table, format: str = "table") -> str:
         StoreError: For another format.
     """
     names = table.column_names
-    columns = [[_plain(x) for x in column.to_pylist()] for column in table.columns]
+    columns = [[_plain(x) for x in _values(column)] for column in table.columns]
     rows = list(zip(*columns, strict=True))
     if format == "json":
         objects = [json.dumps(dict(zip(names, map(_json, row), strict=True)), allow_nan=False) for row in rows]
@@ -44,12 +44,28 @@ def to_text(table: pa.Table, format: str = "table") -> str:
     if format == "csv":
         sink = io.StringIO()
         writer = csv.writer(sink, lineterminator="\n")
-        writer.writerow(names)
-        writer.writerows(rows)
+        writer.writerow(map(printable, names))
+        writer.writerows([printable(x) if isinstance(x, str) else x for x in row] for row in rows)
         return sink.getvalue().removesuffix("\n")
     if format == "table":
         return _aligned(names, columns)
     raise StoreError(unknown("format", format, FORMATS))
+
+
+def _values(column: pa.ChunkedArray) -> list[Any]:
+    """Values of a column as Python has them; dates, times and what Python cannot hold as DuckDB writes them."""
+    import pyarrow as pa
+
+    if not pa.types.is_temporal(column.type):
+        try:
+            return column.to_pylist()
+        except (ValueError, OverflowError, TypeError):  # a date of the year 290,000 within a list
+            pass
+    import duckdb
+
+    with duckdb.connect(":memory:") as connection:
+        connection.register("own", pa.table({"x": column}))
+        return [text for (text,) in connection.execute("SELECT CAST(x AS VARCHAR) FROM own").fetchall()]
 
 
 def _plain(value: Any) -> Any:
@@ -85,4 +101,4 @@ def _cell(value: Any) -> str:
     if isinstance(value, list) and len(value) > MOST:
         return f"[{', '.join(_cell(x) for x in value[:MOST])}, ... {len(value)} values]"
     text = f"{value:.8g}" if isinstance(value, float) else str(value)
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return printable(text).replace("\n", "\\n")

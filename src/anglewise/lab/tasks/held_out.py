@@ -8,16 +8,18 @@ rows are thrown away, so nobody who tunes on this can have looked at them.  Ther
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import Annotated, Any
 
 from jaxtyping import PRNGKeyArray
 
 from anglewise.errors import SpecError
+from anglewise.lab.fields import INSIDE, bounded
 from anglewise.lab.look import cycle_of
 from anglewise.lab.protocols import Cycle, Data
 
 
 @dataclasses.dataclass(frozen=True)
+@bounded
 class HeldOut:
     """Any task's training examples, divided again into training and validation examples.
 
@@ -27,12 +29,10 @@ class HeldOut:
     """
 
     task: Any
-    share: float = 0.05
+    share: Annotated[float, INSIDE] = 0.05
 
     def __post_init__(self) -> None:
         """Refuse what cannot be meant."""
-        if not 0 < self.share < 1:
-            raise SpecError(f"the held-out share must lie in (0, 1), got {self.share}")
         if self.task.sizes[0] < 2:
             raise SpecError(f"holding out needs at least 2 training examples, got {self.task.sizes[0]}")
 

@@ -9,20 +9,26 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from typing import Literal
+from typing import Annotated, Literal
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Int, PRNGKeyArray
 
-from anglewise.errors import SpecError
+from anglewise.errors import SpecError, shown
+from anglewise.lab.fields import INSIDE, Bound, bounded
 from anglewise.lab.protocols import Cycle, Data
 
-_TERM = re.compile(r"([+-]?)(\d*)(x(?:\^(\d+))?)?(y(?:\^(\d+))?)?")
+_TIMES = r"(?:(?<=[\dxy])\*)?"
+"""One star between two factors; none before the first and behind the last."""
+_TERM = re.compile(rf"([+-]?)(\d*){_TIMES}(x(?:\^(\d+))?)?{_TIMES}(y(?:\^(\d+))?)?(?<!\*)")
+LONGEST = 200
+"""Characters of an operation."""
 
 
 @dataclasses.dataclass(frozen=True)
+@bounded
 class Modular:
     """Arithmetic over Z_p, split once into train and test.
 
@@ -35,22 +41,14 @@ class Modular:
         b_from: Smallest b: 0, or 1 to leave b = 0 out (division must; Grokfast's multiplication does).
     """
 
-    p: int = 113
+    p: Annotated[int, Bound(2, 4096)] = 113
     operation: str = "+"
-    train: float = 0.4
+    train: Annotated[float, INSIDE] = 0.4
     form: Literal["pair", "a op b =", "a b ="] = "pair"
-    b_from: int = 0
+    b_from: Annotated[int, Bound(0, 1)] = 0
 
     def __post_init__(self) -> None:
         """Refuse what cannot be meant."""
-        if self.p < 2:
-            raise SpecError(f"the modulus p must be at least 2, got {self.p}")
-        if self.p > 4096:
-            raise SpecError(f"the table of p = {self.p} has {self.p**2:,} rows: p must be at most 4096")
-        if not 0 < self.train < 1:
-            raise SpecError(f"the train fraction must lie in (0, 1), got {self.train}")
-        if self.b_from not in (0, 1):
-            raise SpecError(f"b_from must be 0 (every b) or 1 (b = 0 left out), got {self.b_from}")
         if self.operation == "/" and not _prime(self.p):
             raise SpecError(f"division needs a prime modulus, got p = {self.p}: take p = {_next_prime(self.p)}")
         if self.operation == "/" and self.b_from == 0:
@@ -143,8 +141,10 @@ class Modular:
 
 def _polynomial(text: str) -> list[tuple[int, int, int]]:
     """Terms (coefficient, power of x, power of y) of a polynomial."""
+    if len(text) > LONGEST:
+        raise SpecError(f"an operation has at most {LONGEST} characters, got {len(text):,}")
     # between two numbers a space or a star is no product that could be written without it
-    compact = "" if re.search(r"\d[ *]+\d", text) else text.replace(" ", "").replace("*", "")
+    compact = "" if re.search(r"\d[ *]+\d", text) else text.replace(" ", "")
     terms: list[tuple[int, int, int]] = []
     at = 0
     while at < len(compact):
@@ -160,7 +160,7 @@ def _polynomial(text: str) -> list[tuple[int, int, int]]:
         at = match.end()
     if not any(i or j for _, i, j in terms):
         raise SpecError(
-            f"unknown operation {text!r}: expected +, -, *, / or a polynomial in x and y such as x^2+xy+y^2"
+            f"unknown operation {shown(text)}: expected +, -, *, / or a polynomial in x and y such as x^2+xy+y^2"
         )
     return terms
 

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+from typing import Annotated
 
 import jax
 import jax.numpy as jnp
@@ -25,10 +26,12 @@ import numpy as np
 from jaxtyping import Int, PRNGKeyArray
 
 from anglewise.errors import SpecError
+from anglewise.lab.fields import COUNT, Bound, bounded
 from anglewise.lab.protocols import Data
 
 
 @dataclasses.dataclass(frozen=True)
+@bounded
 class Parity:
     """The parity of the first `secret` of `bits` bits, from distinct examples.
 
@@ -39,18 +42,15 @@ class Parity:
         test: Test examples; none of them is a training example.
     """
 
-    bits: int = 40
-    secret: int = 3
-    train: int = 1000
-    test: int = 1000
+    bits: Annotated[int, Bound(1, 4096)] = 40
+    secret: Annotated[int, COUNT] = 3
+    train: Annotated[int, COUNT] = 1000
+    test: Annotated[int, COUNT] = 1000
 
     def __post_init__(self) -> None:
         """Refuse what cannot be meant."""
-        for name in ("bits", "train", "test"):
-            if getattr(self, name) < 1:
-                raise SpecError(f"{name} must be at least 1, got {getattr(self, name)}")
-        if not 1 <= self.secret <= self.bits:
-            raise SpecError(f"secret must lie between 1 and the number of bits {self.bits}, got {self.secret}")
+        if self.secret > self.bits:
+            raise SpecError(f"secret must be at most the number of bits, {self.bits}, got {self.secret}")
         if sum(self.sizes) > 2**self.bits:
             raise SpecError(
                 f"{self.bits} bits make {2**self.bits:,} inputs, fewer than the {self.train:,} to train on and the "

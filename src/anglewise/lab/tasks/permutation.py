@@ -16,7 +16,7 @@ import dataclasses
 import functools
 import itertools
 import math
-from typing import Literal
+from typing import Annotated, Literal
 
 import jax
 import jax.numpy as jnp
@@ -24,10 +24,12 @@ import numpy as np
 from jaxtyping import Int, PRNGKeyArray
 
 from anglewise.errors import SpecError
+from anglewise.lab.fields import INSIDE, Bound, bounded
 from anglewise.lab.protocols import Data
 
 
 @dataclasses.dataclass(frozen=True)
+@bounded
 class Permutations:
     """Composition of two permutations of n things, split once into train and test.
 
@@ -38,16 +40,12 @@ class Permutations:
             with "=" as token n! and the operation as token n! + 1, classes numbered like the tokens.
     """
 
-    n: int = 5
-    train: float = 0.5
+    n: Annotated[int, Bound(2, 6)] = 5
+    train: Annotated[float, INSIDE] = 0.5
     form: Literal["pair", "a op b =", "a b ="] = "pair"
 
     def __post_init__(self) -> None:
         """Refuse what cannot be meant."""
-        if not 2 <= self.n <= 6:
-            raise SpecError(f"n must lie between 2 and 6, got {self.n}: the table has (n!)^2 rows")
-        if not 0 < self.train < 1:
-            raise SpecError(f"the train fraction must lie in (0, 1), got {self.train}")
         if 0 in self.sizes:
             raise SpecError(
                 f"the train fraction {self.train} of {sum(self.sizes)} rows leaves {self.sizes[0]} to train on "

@@ -11,12 +11,13 @@ Source: Zhang et al., "Understanding deep learning requires rethinking generaliz
 from __future__ import annotations
 
 import dataclasses
-from typing import Literal
+from typing import Annotated, Literal
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import PRNGKeyArray
 
+from anglewise.lab.fields import INSIDE, Bound, bounded
 from anglewise.lab.protocols import Cycle, Data
 from anglewise.lab.tasks.modular import Modular
 
@@ -25,6 +26,7 @@ LABELS = 1
 
 
 @dataclasses.dataclass(frozen=True)
+@bounded
 class RandomLabels:
     """Pairs over Z_p with uniformly random labels, drawn once per seed.
 
@@ -36,8 +38,8 @@ class RandomLabels:
             none.  Empty: there is no group, and these readings are left out.
     """
 
-    p: int = 113
-    train: float = 0.4
+    p: Annotated[int, Bound(2, 4096)] = 113
+    train: Annotated[float, INSIDE] = 0.4
     form: Literal["pair", "a op b =", "a b ="] = "pair"
     read_as: Literal["", "+", "-", "*"] = ""
 
