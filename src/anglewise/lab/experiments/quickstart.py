@@ -27,7 +27,7 @@ MODEL = MLP(hidden=(200, 200), embedding=113, shared=False)
 
 EXPERIMENT = Experiment(
     name="quickstart",
-    title="Does the radial penalty speed up AdamW on modular addition, and does tuning AdamW do as much?",
+    title="Does the radial penalty speed up AdamW on modular addition, untuned and tuned?",
     task=TASK,
     model=MODEL,
     arms=(
