@@ -141,7 +141,11 @@ class Reader:
 
         named = [view for view in VIEWS if view in sql.lower()] or list(VIEWS)
         known = self._members(experiment_id)
-        config = {"temp_directory": "", "python_enable_replacements": "false", "memory_limit": f"{MEMORY // 2**20}MiB"}
+        config: dict[str, Any] = {
+            "temp_directory": "",
+            "python_enable_replacements": "false",
+            "memory_limit": f"{MEMORY // 2**20}MiB",
+        }
         connection = duckdb.connect(":memory:", config=config)
         with connection:
             for view in named:
