@@ -16,6 +16,8 @@ from anglewise import cli_tracks
 from anglewise.errors import AnglewiseError, SpecError, install, printable, shown
 from anglewise.stopping import stoppable
 
+LONG = 300
+"""Characters of one word of a message, such as a path, that are shown."""
 EXAMPLES = """\
 examples:
   anglewise run quickstart                       train, compare, write a report
@@ -78,7 +80,8 @@ def _said(error: BaseException, status: int) -> int:
         text = f"{shown(os.fsdecode(error.filename))}: {error.strerror}"
     else:
         text = f"out of memory: {error}" if isinstance(error, MemoryError) else str(error)
-    print(f"anglewise: {printable(' '.join(text.split()))}", file=sys.stderr)
+    words = (word if len(word) <= LONG else f"{word[:LONG]}..." for word in text.split())
+    print(f"anglewise: {printable(' '.join(words))}", file=sys.stderr)
     return status
 
 

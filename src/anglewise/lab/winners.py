@@ -28,6 +28,7 @@ def tune(
         SpecError: For a search that cannot be meant.
         Interrupted: When `stop` said so.
     """
+    to.mkdir(parents=True, exist_ok=True)  # where it cannot be, nothing is searched
     names = {cls: name for name, cls in (*METHODS.items(), *SCHEDULES.items())}
     with Store.open(out / entry.arm.name) as store:
         best, tried = search(
@@ -40,7 +41,6 @@ def tune(
         **summary(entry, experiment, rules, best, tried),
     }
     path = to / f"{entry.arm.name}.toml"
-    path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_suffix(".part")
     beside.write_text(toml(Arm(entry.arm.name, best.arm.methods), found, names), encoding="utf-8")
     beside.replace(path)

@@ -20,9 +20,9 @@ from anglewise.errors import SpecError, shown
 from anglewise.lab.fields import INSIDE, Bound, bounded
 from anglewise.lab.protocols import Cycle, Data
 
-_TIMES = r"(?:(?<=[\dxy])\*)?"
+_TIMES = r"(?:(?<=[0-9xy])\*)?"
 """One star between two factors; none before the first and behind the last."""
-_TERM = re.compile(rf"([+-]?)(\d*){_TIMES}(x(?:\^(\d+))?)?{_TIMES}(y(?:\^(\d+))?)?(?<!\*)")
+_TERM = re.compile(rf"([+-]?)([0-9]*){_TIMES}(x(?:\^([0-9]+))?)?{_TIMES}(y(?:\^([0-9]+))?)?(?<!\*)")
 LONGEST = 200
 """Characters of an operation."""
 
