@@ -101,7 +101,7 @@ def token_mask(suppressions: Sequence[RadialSuppression], batch: Any, model: nn.
     target = batch.get("decoder_attention_mask")
     if target is None and isinstance(labels, Tensor) and labels.ndim == 2:
         target = labels != -100
-    found = {site: rho.shape for one in suppressions for site, rho in one._log.found}
+    found = {site: rho.shape for one in suppressions for site, rho, _ in one._log.found}
     sites = {site: site.split(".") for one in suppressions for site in one.sites}
     both = any("decoder" in parts for parts in sites.values()) and any(
         "encoder" in name.split(".") for name, _ in model.named_modules()

@@ -88,7 +88,7 @@ def unusable(module: nn.Module, h: Any, *, axis: int, whole: bool, graded: bool)
     if type(h).__name__ == "DTensor":
         return (
             f"the activation is a DTensor with placements {h.placements}, so its width may be split over "  # type: ignore[attr-defined]
-            "processes: choose a site whose output is a plain, whole tensor"
+            "processes: attach after parallelize_module, or choose a site whose output is a plain tensor"
         )
     declared = getattr(module, "out_features", None)
     if whole and axis in (-1, h.ndim - 1) and declared is not None and declared != h.shape[-1]:
@@ -103,6 +103,16 @@ def unusable(module: nn.Module, h: Any, *, axis: int, whole: bool, graded: bool)
             "torch.utils.checkpoint, or choose sites outside of it"
         )
     return None
+
+
+def part_of_the_width(h: Tensor, axis: int, whole: torch.Size | None) -> str | None:
+    """Why the radius of `h` would be that of a part of a vector, given the shape of the undivided output; or None."""
+    if whole is None or (len(whole) == h.ndim and whole[axis] == h.shape[axis]):
+        return None
+    return (
+        f"its vectors are split over processes: of an output of shape {tuple(whole)} this one has {tuple(h.shape)}, "
+        f"expected a whole axis {axis}; choose a site whose output is whole"
+    )
 
 
 def never_taken() -> str:
@@ -139,14 +149,14 @@ def nothing_found(*, before: bool) -> str:
     )
 
 
-def check(sites: Iterable[str], found: Iterable[tuple[str, Tensor]], *, partial: bool) -> None:
+def check(sites: Iterable[str], found: Iterable[tuple[str, Tensor, float]], *, partial: bool) -> None:
     """Raise where a site was not reached, or where nothing before it is trained.
 
     Raises:
         AttachError: Naming the sites; unless `partial` and at least one site is left.
     """
-    reached = {site for site, _ in found}
-    trained = {site for site, rho in found if rho.requires_grad}
+    reached = {site for site, *_ in found}
+    trained = {site for site, rho, _ in found if rho.requires_grad}
     missing = [site for site in sites if site not in reached]
     frozen = [site for site in sites if site in reached - trained]
     if missing and not partial:

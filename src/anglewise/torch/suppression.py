@@ -26,7 +26,7 @@ from anglewise.penalty import Side, penalty_of_radius
 from anglewise.torch.guards import check, forget_compiled, nothing_found, reached_again
 from anglewise.torch.radii import radius_readings
 from anglewise.torch.sites import Setting, Sites, assigned, number, per_site, resolve, unwrapped
-from anglewise.torch.taps import Gate, Log, Select, Tap
+from anglewise.torch.taps import Gate, Log, Select, Tap, Whole
 
 
 class RadialSuppression:
@@ -113,6 +113,8 @@ class RadialSuppression:
         self._handles = [self._model.register_forward_pre_hook(Gate(self._log))]
         for name, module in chosen.items():
             tap = Tap(self._log, name)
+            if where == "output" and any(type(p).__name__ == "DTensor" for p in module.parameters()):
+                self._handles.append(module.register_forward_hook(Whole(self._log, name), prepend=True))
             self._handles.append(
                 module.register_forward_hook(tap)
                 if where == "output"
@@ -130,7 +132,8 @@ class RadialSuppression:
 
         Returns:
             A scalar, float32 or wider, on the device of the last activation: :math:`\lambda` times the mean
-            over vectors of :math:`(\rho - \tau)^2`, summed (or averaged) over the calls of all sites.
+            over vectors of :math:`(\rho - \tau)^2`, summed (or averaged) over the calls of all sites.  Where sequence
+            parallelism gives this process a part of a site's vectors, their part of that mean: processes add up to it.
 
         Raises:
             AttachError: If no activation was captured, or one that cannot be penalised.
@@ -143,21 +146,26 @@ class RadialSuppression:
             raise AttachError(faults[0])
         if not (found or ran):
             raise AttachError(nothing_found(before=self._seen))
-        calls = Counter(site for site, _ in found)
+        calls = Counter(site for site, *_ in found)
         if not ran and self.forwards == "one" and max(calls.values()) > 1:
             raise AttachError(reached_again(site for site, count in calls.items() if count > 1))
         check(self.sites, found, partial=self.partial)
         self._seen = True
         masks = assigned("mask", mask, self.sites) if isinstance(mask, Mapping) else dict.fromkeys(self.sites, mask)
         total = self._zero().to(found[-1][1].device if found else None)
-        for site, rho in found:
-            strength = _at(step, "strength", self.strength[site])
+        for site, rho, share in found:
+            strength = share * _at(step, "strength", self.strength[site])
+            if share != 1 and masks[site] is not None:
+                raise AttachError(
+                    f"got a mask for site {site!r}, whose vectors are split over processes: expected none, since this "
+                    "process cannot tell how many count elsewhere"
+                )
             if strength:
                 target, kept = _at(step, "target", self.target[site]), _fitting(masks[site], rho, site)
                 total = total + strength * penalty_of_radius(rho, target, kept, side=self.side).to(total.device)
         if self.over == "mean" and found:
             total = total / len(found)
-        self._last = [(site, rho.detach(), masks[site]) for site, rho in found]
+        self._last = [(site, rho.detach(), masks[site]) for site, rho, _ in found]
         self._value = total.detach()
         return total
 

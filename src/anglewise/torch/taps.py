@@ -18,10 +18,13 @@ import torch
 from torch import Tensor, nn
 
 from anglewise.errors import AttachError
-from anglewise.torch.guards import in_backward_or_transform, listening, never_taken, note, unusable
+from anglewise.torch.guards import in_backward_or_transform, listening, never_taken, note, part_of_the_width, unusable
 from anglewise.torch.radii import scaled_radius
 
 Select: TypeAlias = Callable[[Any], Tensor]
+
+
+Found: TypeAlias = tuple[str, Tensor, float]
 
 
 class Log:
@@ -31,11 +34,13 @@ class Log:
         live: Whether taps write at all.  Copies and unpickled logs are not live.
         open: A training forward of the whole model began and its notes were not taken yet.
         graded: The last forward of the whole model ran with gradients enabled.
-        found: Site and radii in units of sqrt(d), one entry per call of the site, in order.
+        found: Site, radii in units of sqrt(d), and the share of the site's vectors that they are of, one entry per call
+            of the site, in order.
         faults: Why an activation could not be used.
         untouched: Sites whose activation nothing was seen to overwrite in place.  Any other is copied first, and
             watched until its penalty is taken.
         watched: Site, activation and its version, of what was copied.
+        whole: Shape of a site's output before tensor parallelism hands out a part of it.
     """
 
     def __init__(self) -> None:
@@ -43,16 +48,17 @@ class Log:
         self.output = True
         self.axis: Mapping[str, int] = {}
         self.select: Select | None = None
-        self.found: list[tuple[str, Tensor]] = []
+        self.found: list[Found] = []
         self.faults: list[str] = []
         self.untouched: set[str] = set()
         self.watched: list[tuple[str, Tensor, int]] = []
+        self.whole: dict[str, torch.Size] = {}
 
     def start(self, *, output: bool, axis: Mapping[str, int], select: Select | None, several: bool) -> None:
         """Go live: what the taps read, and whether several forwards may be taken at once."""
         self.live, self.output, self.axis, self.select, self.several = True, output, axis, select, several
 
-    def take(self) -> tuple[list[tuple[str, Tensor]], list[str], bool]:
+    def take(self) -> tuple[list[Found], list[str], bool]:
         """Empty the log; what was found, the faults, and whether the whole model ran."""
         taken = list(self.found), list(self.faults), self.open
         overwritten = {site for site, h, version in self.watched if h._version != version}
@@ -92,6 +98,20 @@ class Gate:
         log.open = True
 
 
+class Whole:
+    """Forward hook of a site with distributed weights, before all others: notes the shape of the undivided output."""
+
+    def __init__(self, log: Log, site: str) -> None:
+        self.log = log
+        self.site = site
+
+    def __call__(self, module: nn.Module, args: Any, output: Any) -> None:
+        """A DTensor's own shape is that of the whole."""
+        h = first_tensor(output) if self.log.select is None else self.log.select(output)
+        if self.log.live and type(h).__name__ == "DTensor":
+            self.log.whole[self.site] = h.shape
+
+
 class Tap:
     """Forward hook (or pre-hook) of one site: notes the radii of the activation that passes."""
 
@@ -107,6 +127,7 @@ class Tap:
         value, axis = last if log.output else (args, last), log.axis[self.site]
         h = first_tensor(value) if log.select is None else log.select(value)
         fault = unusable(module, h, axis=axis, whole=log.output and log.select is None, graded=log.graded)
+        fault = fault or part_of_the_width(h, axis, log.whole.get(self.site))
         if fault is not None:
             if not in_backward_or_transform():
                 note(log.faults, f"site {self.site!r}: {fault}")
@@ -118,7 +139,8 @@ class Tap:
         # noted or not, the same operations run: checkpointing compares what they save
         rho = scaled_radius(h.clone() if copied else h, axis)
         if listening():
-            note(log.found, (self.site, rho))
+            whole = log.whole.get(self.site)
+            note(log.found, (self.site, rho, 1.0 if whole is None else h.numel() / whole.numel()))
             if copied and not h.is_inference():
                 log.watched.append((self.site, h, h._version))
 

@@ -9,10 +9,12 @@ import warnings
 import torch
 import torch.distributed as dist
 from torch.distributed.fsdp import fully_shard
+from torch.distributed.tensor import DTensor, Shard
+from torch.distributed.tensor.parallel import ColwiseParallel, RowwiseParallel, parallelize_module
 from torch.nn.parallel import DistributedDataParallel
 
 from adapters_cases import SITES, STRENGTH, TARGET, Language, cross_entropy, flat
-from anglewise.torch import RadialSuppression
+from anglewise.torch import AttachError, RadialSuppression
 
 RATE, STEPS = 0.1, 3
 
@@ -67,6 +69,56 @@ def fsdp2_late(tokens, labels):
     return fsdp2(tokens, labels, late=True)
 
 
+def parallel(sites, plan, *, early=False):
+    """Gradients of the penalty alone, where weights are split over processes and both have all rows."""
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(torch.nn.Linear(8, 16), torch.nn.ReLU(), torch.nn.Linear(16, 8)).double()
+    suppression = RadialSuppression(model, sites, STRENGTH, TARGET) if early else None
+    parallelize_module(model, dist.init_device_mesh("cpu", (2,)), plan)
+    suppression = suppression or RadialSuppression(model, sites, STRENGTH, TARGET)
+    model(torch.randn(3, 5, 8, generator=torch.Generator().manual_seed(4)).double())  # five tokens: shares of 3 and 2
+    return model, suppression
+
+
+def slopes(model):
+    every = [p.grad.full_tensor() if isinstance(p.grad, DTensor) else p.grad for p in model.parameters()]
+    return torch.cat([g.flatten() for g in every])
+
+
+def whole_output(*_):
+    model, suppression = parallel("2", {"0": ColwiseParallel(), "2": RowwiseParallel()})
+    suppression.penalty().backward()
+    return slopes(model)
+
+
+def tokens_split(*_):
+    """Sequence parallelism: the site's output is a part of the tokens."""
+    model, suppression = parallel("2", {"0": ColwiseParallel(), "2": RowwiseParallel(output_layouts=Shard(1))})
+    part = suppression.penalty()
+    part.backward()
+    dist.all_reduce(part := part.detach())
+    return torch.cat([slopes(model), part[None]])
+
+
+def refused(call):
+    try:
+        call()
+    except AttachError as error:
+        return str(error)
+    return "nothing"
+
+
+def messages(*_):
+    split = {"0": ColwiseParallel(), "2": RowwiseParallel(output_layouts=Shard(1))}
+    masked = parallel("2", split)[1]
+    return [
+        refused(lambda: masked.penalty(mask=torch.ones(1))),
+        refused(parallel("2", split, early=True)[1].penalty),
+        refused(parallel("2", {"0": ColwiseParallel(), "2": RowwiseParallel(output_layouts=Shard(2))})[1].penalty),
+    ]
+
+
+PARALLEL = (whole_output, tokens_split, messages)
 KINDS = (ddp, ddp_outer, ddp_compiled, fsdp2, fsdp2_late)
 
 
@@ -77,7 +129,7 @@ def main(folder: str) -> None:
     rank = dist.get_rank()
     tokens, labels = torch.load(f"{folder}/batch.pt")
     own = slice(4 * rank, 4 * rank + 4)
-    found = {kind.__name__: kind(tokens[own], labels[own]) for kind in KINDS}
+    found = {kind.__name__: kind(tokens[own], labels[own]) for kind in (*KINDS, *PARALLEL)}
     if rank == 0:
         torch.save(found, f"{folder}/found.pt")
     dist.destroy_process_group()

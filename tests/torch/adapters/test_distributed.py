@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 
 from adapters_cases import SITES, STRENGTH, TARGET, Language, flat
-from anglewise.torch import RadialSuppression
+from anglewise.torch import RadialSuppression, radial_penalty
 from distributed_worker import KINDS, train
 
 
@@ -60,3 +61,23 @@ def test_two_processes_train_like_one(kind, found, batch):
 
 def test_control_a_wrong_strength_is_seen(found, batch):
     assert (found["ddp"] - one_process(batch, STRENGTH / 2)).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("kind", ["whole_output", "tokens_split"])
+def test_split_weights_have_the_gradient_of_whole_ones(kind, found):
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 8)).double()
+    x = torch.randn(3, 5, 8, generator=torch.Generator().manual_seed(4)).double()
+    penalty = STRENGTH * radial_penalty(model(x), TARGET)
+    penalty.backward()
+    wanted = torch.cat([p.grad.flatten() for p in model.parameters()])
+    if kind == "tokens_split":  # and the parts of the penalty add up
+        wanted = torch.cat([wanted, penalty.detach()[None]])
+    torch.testing.assert_close(found[kind], wanted, rtol=1e-10, atol=1e-12)
+
+
+def test_what_a_part_cannot_tell_is_refused(found):
+    masked, early, width = found["messages"]
+    assert "got a mask for site '2', whose vectors are split over processes" in masked
+    assert "the activation is a DTensor" in early and "attach after parallelize_module" in early
+    assert "expected a width of 8 (out_features), got 4" in width
