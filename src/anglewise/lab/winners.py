@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from anglewise.files import put
 from anglewise.lab.catalogue import METHODS, SCHEDULES
 from anglewise.lab.experiments.space import Entry
 from anglewise.lab.schedules import Schedule
@@ -41,9 +42,7 @@ def tune(
         **summary(entry, experiment, rules, best, tried),
     }
     path = to / f"{entry.arm.name}.toml"
-    beside = path.with_suffix(".part")
-    beside.write_text(toml(Arm(entry.arm.name, best.arm.methods), found, names), encoding="utf-8")
-    beside.replace(path)
+    put(path, toml(Arm(entry.arm.name, best.arm.methods), found, names).encode())
     return path
 
 

@@ -1,0 +1,95 @@
+"""A file is written whole or not at all, whatever interrupts it."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from anglewise import files
+from anglewise.errors import AnglewiseError
+from anglewise.files import put
+from anglewise.lab.report import paper
+from anglewise.lab.report.shell import write_page
+
+
+def refusing(name, monkeypatch, number=errno.ENOSPC):
+    def refuse(*args, **kwargs):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, name, refuse)
+
+
+@pytest.mark.parametrize("operation", ["fsync", "replace"])
+def test_a_failed_write_leaves_the_old_file_and_nothing_beside_it(tmp_path, monkeypatch, operation):
+    path = tmp_path / "x"
+    put(path, b"old")
+    refusing(operation, monkeypatch)
+    with pytest.raises(OSError, match="No space left"):
+        put(path, b"new")
+    assert path.read_bytes() == b"old" and [p.name for p in tmp_path.iterdir()] == ["x"]
+
+
+def test_what_a_kill_left_behind_is_used_again(tmp_path):
+    (tmp_path / f"x{files.BESIDE}").write_bytes(b"half of an earlier wri")
+    put(tmp_path / "x", b"whole")
+    assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == {"x": b"whole"}
+
+
+def test_a_link_stays_a_link(tmp_path):
+    (tmp_path / "real").write_bytes(b"old")
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    put(tmp_path / "link", b"new")
+    assert (tmp_path / "link").is_symlink() and (tmp_path / "real").read_bytes() == b"new"
+
+
+def test_a_device_is_written_into_and_not_replaced(tmp_path):
+    put(tmp_path / "x", b"1")
+    os.mkfifo(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    put(tmp_path / "pipe", b"through")
+    assert os.read(reader, 100) == b"through" and not (tmp_path / "pipe").is_file()
+    os.close(reader)
+
+
+@pytest.mark.parametrize("ending", ["svg", "pdf", "png"])
+def test_a_picture_that_cannot_be_written_leaves_the_old_one(tmp_path, monkeypatch, ending):
+    path = tmp_path / f"x.{ending}"
+    paper.save(Figure(figsize=(1, 1)), path)
+    good = path.read_bytes()
+    refusing("replace", monkeypatch)
+    with pytest.raises(AnglewiseError, match=rf"^cannot write {path}: No space left on device; choose another place$"):
+        paper.save(Figure(figsize=(1, 1)), path)
+    assert path.read_bytes() == good
+
+
+@pytest.mark.parametrize("ending", ["svg", "pdf"])
+def test_a_picture_on_a_full_device_is_one_line(tmp_path, ending):
+    if not os.path.exists("/dev/full"):
+        pytest.skip("this system has no /dev/full")
+    (tmp_path / f"x.{ending}").symlink_to("/dev/full")
+    with pytest.raises(AnglewiseError, match="No space left on device; choose another place"):
+        paper.save(Figure(figsize=(1, 1)), tmp_path / f"x.{ending}")
+
+
+def test_a_drawing_that_fails_leaves_the_old_picture(tmp_path):
+    path = tmp_path / "x.svg"
+    paper.save(Figure(figsize=(1, 1)), path)
+    good = path.read_bytes()
+
+    class Broken(Figure):
+        def draw(self, renderer):
+            raise ValueError("nothing to draw")
+
+    with pytest.raises(ValueError, match="nothing to draw"):
+        paper.save(Broken(figsize=(1, 1)), path)
+    assert path.read_bytes() == good and np.frombuffer(good, np.uint8).size
+
+
+def test_a_page_in_a_place_that_cannot_be_is_one_line(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(AnglewiseError, match="cannot write .*: (File exists|Not a directory); choose another place"):
+        write_page("x", tmp_path / "file" / "page.html")
