@@ -80,14 +80,14 @@ def plan(
     jobs: list[Job] = []
     for run_id, run in runs.items():
         outcome = reader.outcome(run_id) if reader and run_id in finished else None
-        state = reader.state(run_id) if reader else None
-        before = outcome if outcome is not None and "rule" in outcome else state[2] if state else None
-        if before is None:
-            jobs.append(Job(run, asked, Watch(run.training.every, least=0), kept=False))
-            continue
-        assert reader is not None
-        if outcome is not None and serves(outcome, run.training.rule, asked, partial(reader.curves, run_id)):
+        outcome = outcome if outcome is not None and "rule" in outcome else None
+        if reader and outcome and serves(outcome, run.training.rule, asked, partial(reader.curves, run_id)):
             done.add(run_id)
+            continue
+        state = reader.state(run_id) if reader else None  # large, so read only where it may be needed
+        before = outcome or (state[2] if state else None)
+        if reader is None or before is None:
+            jobs.append(Job(run, asked, Watch(run.training.every), kept=False))
             continue
         job = _continued(run, asked, before, state is not None and state[2]["step"] == before["trained"], reader)
         jobs.append(job)
@@ -121,18 +121,19 @@ def serves(
 def _continued(run: Run, asked: tuple[Reading, ...], before: Mapping[str, Any], kept: bool, reader: Reader) -> Job:
     """What is to be done for a run that was trained before, and is asked for further."""
     rule, every = run.training.rule, math.gcd(run.training.every, before["every"])
-    known = [_rebuilt(one) for one in before["readings"]]
+    own = [(described(reading), reading) for reading in asked]
+    known = [next((r for told, r in own if told == one), None) or _rebuilt(one) for one in before["readings"]]
     had = tuple(reading for reading in known if reading is not None)
     try:
         steps = [int(step) for step in reader.curves(run.run_id)["step"]]
     except StoreError:  # damaged: whatever it was, it is trained again
         steps, kept = [], False
     stops = tuple(sorted({step for step in (*steps, rule.budget) if step % every}))
-    lacks = any(described(reading) not in before["readings"] for reading in asked)
+    lacks = any(told not in before["readings"] for told, _ in own)
     skipped = rule.budget % every and rule.budget not in steps and rule.budget <= before["trained"]
     if kept and every == before["every"] and not lacks and not skipped and len(had) == len(known):
         return Job(run, had, Watch(every, stops), kept=True)
-    more = tuple(r for r in had if described(r) not in [described(one) for one in asked])
+    more = tuple(reading for reading in had if reading not in asked)
     return Job(run, asked + more, Watch(every, stops, before["trained"]), kept=False)
 
 
