@@ -70,7 +70,7 @@ def cost(experiment: Experiment, readings: Sequence[Any] = ()) -> Cost:
         >>> from anglewise.lab.experiments import EXPERIMENTS
         >>> found = cost(EXPERIMENTS["track-c2"])
         >>> found.runs, found.steps, found.parameters, found.pieces
-        (16, 4800, 133338, 6)
+        (16, 4800, 133338, 8)
     """
     task, model, rule = experiment.task, experiment.model, experiment.training
     runs = len(experiment.arms) * experiment.seeds
