@@ -14,7 +14,7 @@ from typing import Any
 from anglewise.errors import SpecError, shown, unknown
 from anglewise.stopping import stoppable
 
-LARGE = "do it also beyond 10,000 runs, 10^9 steps, 100 layers, or this machine's memory"
+LARGE = "do it also beyond 10,000 runs, 10^9 steps, 500 layers to compile, or this machine's memory"
 
 
 def seconds(text: str) -> float:

@@ -76,7 +76,7 @@ FLAGS = [
     ("--model.hidden=1000000000", "a run of tiny needs about "),
     ("--model.hidden=[1000000,1000000]", "a run of tiny needs about "),
     ("--model.hidden=1" + "0" * 30, "MLP.hidden must be at most 2147483647, got a number of 31 digits"),
-    ("--model.hidden=" + "8," * 500 + "8", f"tiny has 501 layers to compile, the limit is 100: {LARGE}"),
+    ("--model.hidden=" + "8," * 500 + "8", "a network of tiny has 1,503 pieces to compile (layers, "),
     ("--model.embedding=1000000000", "a run of tiny needs about "),
     ("--arms.a.adamw.lr=1" + "0" * 400, "arms.a.adamw.lr: expected a number that a float can hold, got a number of "),
     ("--arms.a.adamw.lr=-1", "AdamW.lr must be at least 0, got -1.0"),
@@ -101,6 +101,11 @@ def test_a_flag_that_cannot_be_meant_is_one_line(capsys, flag, message, dry):
         ("energy --readings.energy.rows=-1", "RadialEnergy.rows must be at least 0, got -1"),
         ("curvature --readings.curvature.probes=-1", "Curvature.probes must be at least 1, got -1"),
         ("curvature --readings.curvature.lanczos=0", "Curvature.lanczos must lie in [2, 1000], got 0"),
+        (
+            "neuron-fourier --readings.neuron-fourier.sites=hidden.9.post",
+            "NeuronFourier.sites: unknown site 'hidden.9.post': did you mean 'hidden.0.post'? "
+            "Known: hidden.0.post, hidden.0.pre, input",
+        ),
         ("curvature --readings.curvature.every=0", "Curvature.every must be at least 1, got 0"),
     ],
 )
@@ -112,7 +117,11 @@ def test_a_reading_that_cannot_be_taken_is_one_line(capsys, words, message):
     ("old", "new", "message"),
     [
         (MLP, 'is = "transformer"\nwidth = 1000000000', "a run of x needs about 10^"),
-        (MLP, 'is = "transformer"\nlayers = 300', f"x has 300 layers to compile, the limit is 100: {LARGE}"),
+        (
+            MLP,
+            'is = "transformer"\nlayers = 300',
+            "a network of x has 900 pieces to compile (layers, ",
+        ),
         (MODULAR, 'is = "parity"\nbits = 1000000000', "Parity.bits must lie in [1, 4096], got 1000000000"),
         (MODULAR, 'is = "parity"\nbits = 99\ntrain = 2000000000', "a run of x needs about "),
         ("lr = 0.01", "lr = 1" + "0" * 400, "arms.a.methods[0].lr: expected a number that a float can hold, got "),

@@ -68,7 +68,7 @@ def test_an_estimate_is_known_for_a_small_experiment():
     """16 hidden units on 11 + 11 inputs and 11 classes: 528 weights; 48 + 73 examples of 22 + 32 + 22 numbers."""
     found = cost(experiment())
     numbers = 528 * (5 + 2) + (48 + 73 // 2) * 76 + 6 * 121 * 3 + 25 * 10
-    assert found == Cost(runs=4, steps=400, parameters=528, layers=1, bytes=4 * numbers)
+    assert found == Cost(runs=4, steps=400, parameters=528, pieces=3, bytes=4 * numbers)
     assert cost(experiment(precision="float64")).bytes == 2 * found.bytes
 
 
@@ -109,7 +109,8 @@ def test_every_named_experiment_may_be_begun(name):
     ("asked", "message"),
     [
         ({"runs": 10_001}, "it has 10,001 runs, the limit is 10,000: ask for less, or add --large"),
-        ({"layers": 101}, "it has 101 layers to compile, the limit is 100: ask for less, or add --large"),
+        ({"pieces": 501}, "a network of it has 501 pieces to compile (layers, pairs of positions), the limit is 500: "
+         "ask for less, or add --large"),
         (
             {"bytes": 3 * 2**30, "parameters": 5000},
             "a run of it needs about 3.0 GiB of memory (5,000 parameters), this machine has 2.0 GiB: "
@@ -124,7 +125,7 @@ def test_every_named_experiment_may_be_begun(name):
     ],
 )  # fmt: skip
 def test_what_is_beyond_a_limit_is_refused_with_both_numbers(asked, message):
-    limits, most = Limits(bytes=2 * 2**30), Cost(10_000, 10**9, 0, 100, 2 * 2**30)
+    limits, most = Limits(bytes=2 * 2**30), Cost(10_000, 10**9, 0, 500, 2 * 2**30)
     within("it", most, limits)
     with pytest.raises(SpecError) as error:
         within("it", most._replace(**asked), limits)
@@ -138,7 +139,8 @@ def test_what_is_beyond_a_limit_is_refused_with_both_numbers(asked, message):
         {"model": MLP(hidden=(10**6, 10**6))}, {"model": MLP(embedding=10**9)}, {"model": MLP(hidden=(8,) * 500)},
         {"model": Transformer(width=10**9), "task": SEQUENCES}, {"model": Transformer(layers=300), "task": SEQUENCES},
         {"methods": (GrokfastMA(window=100_000), SGD()), "model": MLP(hidden=(800, 800))},
-        {"task": Parity(bits=4096, train=10**9)}, {"task": Modular(p=4096)},
+        {"task": Parity(bits=100), "model": Transformer(width=16)}, {"task": Parity(bits=4096, train=10**9)},
+        {"task": Modular(p=4096)},
     ],
 )  # fmt: skip
 def test_sizes_without_a_ceiling_are_refused_at_once(more):

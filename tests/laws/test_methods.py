@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -19,6 +20,7 @@ from anglewise.lab.engine.layout import Layout
 from anglewise.lab.engine.population import Population
 from anglewise.lab.engine.step import Member
 from anglewise.lab.spec import Arm, Run, Training
+from laws_base import MODEL, TASK
 from laws_cases import BASE, CASES, IDS, examined, float_fields
 
 
@@ -256,6 +258,24 @@ def test_law_9_a_nan_stays_with_its_member(case):
     assert ended[1].history["step"][-1] < TRAINING.budget
     assert np.isfinite(ended[0].curves[-1]["train_loss"])
     assert np.array_equal(ended[0].history["train_loss"], whole.curves["train_loss"][0])
+
+
+PLAIN = sorted(name for name, cls in METHODS.items() if cls().transform is not None)
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_a_transform_says_whether_it_steps_downhill(name):
+    made = METHODS[name]()
+    assert made.downhill is not None, "say downhill = True for an optimiser, False for a filter"
+    if made.needs:
+        return  # its update is called with more than a gradient
+    network = MODEL.init(TASK, jax.random.key(0))
+    params = eqx.filter(network, eqx.is_inexact_array)
+    gradient = jax.tree.map(lambda w: 1e-3 * jax.random.normal(jax.random.key(1), w.shape), params)
+    transform = made.transform()
+    update, _ = transform.update(gradient, transform.init(params), params)
+    along = sum(jnp.sum(u * g) for u, g in zip(*map(jax.tree.leaves, (update, gradient)), strict=True))
+    assert (along < 0) == made.downhill
 
 
 def test_how_often_one_looks_changes_no_bit_of_the_training():

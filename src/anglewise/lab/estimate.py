@@ -18,11 +18,16 @@ import os
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import equinox as eqx
+import jax
+
 from anglewise.errors import SpecError
+from anglewise.lab.engine.names import check_names
 from anglewise.lab.engine.step import Program
+from anglewise.lab.fields import named
 from anglewise.lab.spec import Experiment
 
-RUNS, STEPS, LAYERS = 10_000, 10**9, 100
+RUNS, STEPS, PIECES = 10_000, 10**9, 500
 GIB = 2**30
 LARGER = "ask for less, or add --large"
 
@@ -34,14 +39,14 @@ class Cost(NamedTuple):
         runs: Arms times seeds.
         steps: Optimiser steps of all runs together.
         parameters: Weights of one network; 0 where the model does not say.
-        layers: To compile.
+        pieces: Parts of its program that are compiled one by one: layers, pairs of positions that attend.
         bytes: Memory of one run.
     """
 
     runs: int
     steps: int
     parameters: int
-    layers: int
+    pieces: int
     bytes: int
 
 
@@ -50,7 +55,7 @@ class Limits(NamedTuple):
 
     runs: int = RUNS
     steps: int = STEPS
-    layers: int = LAYERS
+    pieces: int = PIECES
     bytes: int = 0
 
 
@@ -64,8 +69,8 @@ def cost(experiment: Experiment, readings: Sequence[Any] = ()) -> Cost:
     Example:
         >>> from anglewise.lab.experiments import EXPERIMENTS
         >>> found = cost(EXPERIMENTS["track-c2"])
-        >>> found.runs, found.steps, found.parameters, found.layers
-        (16, 4800, 133338, 2)
+        >>> found.runs, found.steps, found.parameters, found.pieces
+        (16, 4800, 133338, 8)
     """
     task, model, rule = experiment.task, experiment.model, experiment.training
     runs = len(experiment.arms) * experiment.seeds
@@ -84,7 +89,7 @@ def cost(experiment: Experiment, readings: Sequence[Any] = ()) -> Cost:
         + 25 * (rule.budget // rule.every)
     )
     size = 8 if rule.precision == "float64" else 4
-    return Cost(runs, runs * rule.budget, weights, int(getattr(model, "depth", 0)), size * numbers)
+    return Cost(runs, runs * rule.budget, weights, _of(model, "pieces", task), size * numbers)
 
 
 def admit(experiment: Experiment, readings: Sequence[Any] = (), *, large: bool = False) -> None:
@@ -100,6 +105,10 @@ def admit(experiment: Experiment, readings: Sequence[Any] = (), *, large: bool =
     """
     if not large:
         within(experiment.name, cost(experiment, readings), Limits(bytes=memory()))
+    task, key = experiment.task, jax.random.key(0)
+    suited = [reading for reading in readings if reading.suits(task, experiment.model)]
+    if any(texts for reading in suited for _, _, texts in named(reading)):
+        check_names(suited, eqx.filter_eval_shape(experiment.model.init, task, key), task)
     for arm in experiment.arms:
         try:
             _ = Program(experiment.task, experiment.model, arm.methods, experiment.training).static
@@ -115,8 +124,11 @@ def within(name: str, asked: Cost, limits: Limits) -> None:
     """
     if asked.runs > limits.runs:
         raise SpecError(f"{name} has {asked.runs:,} runs, the limit is {limits.runs:,}: {LARGER}")
-    if asked.layers > limits.layers:
-        raise SpecError(f"{name} has {asked.layers:,} layers to compile, the limit is {limits.layers:,}: {LARGER}")
+    if asked.pieces > limits.pieces:
+        raise SpecError(
+            f"a network of {name} has {asked.pieces:,} pieces to compile (layers, pairs of positions), the limit is "
+            f"{limits.pieces:,}: {LARGER}"
+        )
     if asked.bytes > limits.bytes:
         raise SpecError(
             f"a run of {name} needs about {_gib(asked.bytes)} of memory ({asked.parameters:,} parameters), "
@@ -145,8 +157,6 @@ def idle(experiment: Experiment) -> list[str]:
 
 def memory() -> int:
     """Bytes of this machine's memory; on an accelerator, of its own."""
-    import jax
-
     stats = None if jax.default_backend() == "cpu" else jax.devices()[0].memory_stats()
     if stats and "bytes_limit" in stats:
         return int(stats["bytes_limit"])

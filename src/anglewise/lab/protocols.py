@@ -119,7 +119,8 @@ class Model(Protocol):
     """What learns: an architecture, without weights.
 
     A model may also say what it costs before it is made: ``parameters(task)``, the number of its weights,
-    ``activations(task)``, the numbers that one example's forward pass keeps, and ``depth``, the layers to compile.
+    ``activations(task)``, the numbers that one example's forward pass keeps, and ``pieces(task)``, the parts
+    of its program that are compiled one by one.
     """
 
     def __hash__(self) -> int:

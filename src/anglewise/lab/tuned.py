@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
@@ -14,7 +15,7 @@ from anglewise.lab.spec import Arm, field_types
 
 
 @dataclasses.dataclass(frozen=True)
-@bounded
+@functools.partial(bounded, prefix="search.")
 class Found:
     """How a setting was found: the table ``[search]`` of a winner's file.
 

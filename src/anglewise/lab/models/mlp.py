@@ -58,10 +58,9 @@ class MLP:
         """The pre-activations of all hidden layers."""
         return tuple(f"hidden.{k}.pre" for k in range(len(self.hidden)))
 
-    @property
-    def depth(self) -> int:
-        """Layers, each of which is compiled."""
-        return len(self.hidden)
+    def pieces(self, task: Task) -> int:
+        """Parts of the program, which are compiled one by one: three for each layer, a look-up for each position."""
+        return 3 * len(self.hidden) + task.length * (self.embedding > 0)
 
     def parameters(self, task: Task) -> int:
         """Number of weights of a network for a task, from the specification alone."""

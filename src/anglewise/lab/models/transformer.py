@@ -84,10 +84,9 @@ class Transformer:
         """Every sub-layer's output before the residual add."""
         return tuple(f"block.{k}.{part}.out" for k in range(self.layers) for part in ("attention", "mlp"))
 
-    @property
-    def depth(self) -> int:
-        """Blocks, each of which is compiled."""
-        return self.layers
+    def pieces(self, task: Task) -> int:
+        """Parts of the program, which are compiled one by one: in every block, pairs of positions that attend."""
+        return self.layers * task.length * (task.length + 1) // 2
 
     def parameters(self, task: Task) -> int:
         """Number of weights of a network for a task, from the specification alone."""

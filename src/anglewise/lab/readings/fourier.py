@@ -36,7 +36,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from anglewise.lab.fields import COUNT, NOT_NEGATIVE, SHARE, Bound
+from anglewise.lab.fields import COUNT, NOT_NEGATIVE, SHARE, Bound, Names
 from anglewise.lab.look import Look, Reading
 from anglewise.lab.protocols import Model, Task
 from anglewise.lab.readings.cycles import cycle_of_task, cyclic, means, power, waves, waves_of
@@ -98,7 +98,7 @@ class NeuronFourier(Reading):
     """
 
     every: Annotated[int, COUNT] = 4
-    sites: tuple[str, ...] = ()
+    sites: Annotated[tuple[str, ...], Names("site")] = ()
     member: Annotated[float, SHARE] = 0.5
     least: Annotated[int, COUNT] = 1
     relative: Annotated[float, NOT_NEGATIVE] = 1e-6
