@@ -41,12 +41,15 @@ def note(notes: list[Any], value: Any) -> None:
     """Append `value`, also inside a checkpointed region that is being compiled.
 
     There the compiler refuses writes to the outside, since eager code would repeat them in backward.  Ours
-    are ignored in backward, so they need not be repeated.
+    are ignored in backward, so they need not be repeated.  Releases before 2.8 have no such check to switch off.
     """
-    if torch.compiler.is_compiling():
+    if torch.compiler.is_compiling() and hasattr(torch._dynamo.utils, _UNCHECKED):
         torch._dynamo.utils._disable_side_effect_safety_checks_for_current_subtracer(_append, notes, value)
     else:
         notes.append(value)
+
+
+_UNCHECKED = "_disable_side_effect_safety_checks_for_current_subtracer"
 
 
 def _append(notes: list[Any], value: Any) -> None:

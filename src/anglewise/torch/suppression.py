@@ -14,7 +14,6 @@ with the same weights.
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -146,9 +145,10 @@ class RadialSuppression:
             raise AttachError(faults[0])
         if not (found or ran):
             raise AttachError(nothing_found(before=self._seen))
-        calls = Counter(site for site, *_ in found)
-        if not ran and self.forwards == "one" and max(calls.values()) > 1:
-            raise AttachError(reached_again(site for site, count in calls.items() if count > 1))
+        if not ran and self.forwards == "one":
+            names = [site for site, *_ in found]
+            if len(set(names)) < len(names):
+                raise AttachError(reached_again(site for site in self.sites if names.count(site) > 1))
         check(self.sites, found, partial=self.partial)
         self._seen = True
         masks = assigned("mask", mask, self.sites) if isinstance(mask, Mapping) else dict.fromkeys(self.sites, mask)
