@@ -86,6 +86,11 @@ def unusable(module: nn.Module, h: Any, *, axis: int, whole: bool, graded: bool)
             f"expected a floating-point activation, got dtype {h.dtype}: choose another site, or pass "
             "select= to take another tensor of it"
         )
+    if h.is_nested or h.layout != torch.strided:
+        kind = "nested" if h.is_nested else str(h.layout).removeprefix("torch.")
+        return (
+            f"expected a dense activation, got a {kind} tensor: choose another site, or pass select= to make it dense"
+        )
     if not -h.ndim <= axis < h.ndim:
         return f"axis {axis} does not exist in an activation of shape {tuple(h.shape)}: pass another axis="
     if type(h).__name__ == "DTensor":
