@@ -29,7 +29,9 @@ def wanted(make_net, batch):
 
 @pytest.mark.parametrize("reentrant", [None, False, True], ids=["plain", "checkpointed", "reentrant"])
 @pytest.mark.parametrize("whole_step", [False, True])
-def test_one_graph_and_no_recompilation(make_net, batch, counter, wanted, reentrant, whole_step):
+def test_one_graph_and_no_recompilation(make_net, batch, counter, wanted, reentrant, whole_step, full_checkpoints):
+    if reentrant is not None and not full_checkpoints:
+        pytest.skip("this release of PyTorch breaks the graph at a checkpointed region with a tap")
     net = make_net(reentrant)
     suppression = RadialSuppression(net, "blocks.*.mlp")
 

@@ -10,6 +10,8 @@ from torch import nn
 from torch.func import functional_call, grad, vmap
 
 from anglewise.torch import AttachError, RadialSuppression, radial_penalty
+from anglewise.torch.guards import part_of_the_width
+from anglewise.torch.taps import Gate
 
 
 @pytest.fixture
@@ -182,6 +184,41 @@ def test_no_tensor_at_the_site(batch):
     model(batch)
     with pytest.raises(AttachError, match="expected a tensor, got NoneType: pass select="):
         suppression.penalty()
+
+
+@pytest.mark.parametrize(
+    ("make", "kind"),
+    [
+        (lambda h: torch.nested.nested_tensor([h[0], h[1][:2]], layout=torch.jagged), "nested"),
+        (lambda h: h[0].to_sparse(), "sparse_coo"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore")
+def test_activations_that_are_not_dense(batch, make, kind):
+    model = nn.Sequential(nn.Linear(8, 8))
+    suppression = RadialSuppression(model, "0", select=make)
+    model(batch)
+    with pytest.raises(AttachError, match=f"site '0': expected a dense activation, got a {kind} tensor"):
+        suppression.penalty()
+
+
+def test_a_width_that_is_split_over_processes():
+    assert part_of_the_width(torch.ones(2, 4), -1, None) is None
+    assert part_of_the_width(torch.ones(2, 4), -1, torch.Size([4, 4])) is None
+    said = part_of_the_width(torch.ones(2, 4), -1, torch.Size([2, 8]))
+    assert re.search(r"split over processes: of an output of shape \(2, 8\) this one has \(2, 4\)", said)
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script:DeprecationWarning")
+def test_scripting_an_attached_model_says_to_detach_first():
+    model = nn.Sequential(nn.Linear(4, 4)).eval()
+    suppression = RadialSuppression(model, "0")
+    with pytest.raises(AttributeError, match=r"hooks of a RadialSuppression: call detach\(\) before scripting"):
+        torch.jit.script(model)
+    suppression.detach()
+    assert torch.jit.script(model)(torch.ones(1, 4)).shape == (1, 4)
+    with pytest.raises(AttributeError, match="'Gate' object has no attribute 'x'"):
+        _ = Gate(suppression._log).x
 
 
 def test_an_axis_that_does_not_exist(batch):

@@ -35,7 +35,9 @@ def by_hand(net, x, half):
 @pytest.mark.parametrize("half", [False, True], ids=["fp32", "bf16"])
 @pytest.mark.parametrize("reentrant", [None, False], ids=["plain", "checkpointed"])
 @pytest.mark.parametrize("mode", ["eager", "compiled", "fullgraph"])
-def test_gradient_equals_the_reference(make_net, batch, mode, reentrant, half):
+def test_gradient_equals_the_reference(make_net, batch, mode, reentrant, half, full_checkpoints):
+    if mode == "fullgraph" and reentrant is not None and not full_checkpoints:
+        pytest.skip("this release of PyTorch breaks the graph at a checkpointed region with a tap")
     net = make_net(reentrant)
     suppression = RadialSuppression(net, "blocks.*.mlp", STRENGTH, TARGET)
     call = net if mode == "eager" else torch.compile(net, backend="aot_eager", fullgraph=mode == "fullgraph")

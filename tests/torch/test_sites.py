@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import pytest
 import torch
 from torch import nn
@@ -72,12 +74,14 @@ def test_a_shared_module_is_one_site():
         nn.Sequential(nn.Linear(2, 8), nn.ReLU(), nn.Linear(8, 8), nn.Tanh(), nn.Linear(8, 1), nn.Sigmoid()),
     ],
 )
-def test_auto_takes_the_hidden_pre_activations_of_an_mlp_and_says_so(model, capsys):
-    assert list(resolve(model, "auto")) == ["0", "2"]
-    assert capsys.readouterr().err == "anglewise: sites='auto' chose 0, 2\n"
+def test_auto_takes_the_hidden_pre_activations_of_an_mlp_and_logs_it(model, caplog, capsys):
+    with caplog.at_level(logging.INFO, logger="anglewise.torch"):
+        assert list(resolve(model, "auto")) == ["0", "2"]
+    assert [record.message for record in caplog.records] == ["sites='auto' chose 0, 2"]
+    assert capsys.readouterr() == ("", "")  # nothing is printed
 
 
-def test_auto_sees_functional_non_linearities_and_normalisation(capsys):
+def test_auto_sees_functional_non_linearities_and_normalisation():
     class MLP(nn.Module):
         def __init__(self):
             super().__init__()
@@ -95,14 +99,14 @@ def test_auto_sees_functional_non_linearities_and_normalisation(capsys):
     [("ln_1", "attn", "ln_2", "mlp"), ("self_attn", "mlp"), ("attention", "mlp"), ("self_attn", "fc1", "fc2")],
     ids=["GPT-2, nanoGPT, ViT", "Llama", "NeoX", "OPT"],
 )
-def test_auto_takes_the_sub_layer_outputs_of_a_transformer(names, capsys):
+def test_auto_takes_the_sub_layer_outputs_of_a_transformer(names):
     taken = [n for n in names if n in ("attn", "self_attn", "attention", "mlp", "fc2")]
     wanted = [f"model.layers.{i}.{n}" for i in range(2) for n in taken]
     assert list(resolve(stack(**dict.fromkeys(names)), "auto")) == wanted
 
 
 @pytest.mark.parametrize("norm_first", [False, True])
-def test_auto_takes_what_pytorchs_own_layers_add_to_the_residual(norm_first, capsys):
+def test_auto_takes_what_pytorchs_own_layers_add_to_the_residual(norm_first):
     torch.manual_seed(0)
     layer = nn.TransformerEncoderLayer(8, 2, 16, 0.0, batch_first=True, norm_first=norm_first)
     model = nn.TransformerEncoder(layer, 2, enable_nested_tensor=False)
@@ -125,8 +129,58 @@ def test_auto_takes_what_pytorchs_own_layers_add_to_the_residual(norm_first, cap
     ids=["linear", "convolutions", "attention", "recurrent"],
 )
 def test_auto_says_where_it_cannot_tell(model):
-    with pytest.raises(AttachError, match=r"sites='auto' cannot tell what to take in \w+: expected"):
+    with pytest.raises(AttachError, match=r"sites='auto' cannot tell what to take in \w+: (expected|it has no)"):
         resolve(model, "auto")
+
+
+class Branching(nn.Module):
+    """An MLP with a branch that depends on its input."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.last = nn.Linear(4, 16), nn.Linear(16, 3)
+
+    def forward(self, x):
+        h = self.first(x) if x.sum() > 0 else -self.first(x)
+        return self.last(torch.relu(h))
+
+
+def test_an_mlp_that_cannot_be_traced_is_said_to_be_one_and_why():
+    with pytest.raises(AttachError, match=r"could not be traced as an MLP's \(TraceError: symbolically traced"):
+        resolve(Branching(), "auto")
+    with pytest.raises(AttachError, match=r"which Linear feeds a non-linearity cannot be told.*\(TraceError: "):
+        resolve(Branching(), nn.Linear)
+
+
+class Keeping(nn.Module):
+    """Its forward keeps, counts, writes and draws."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.last, self.kept, self.calls = nn.Linear(4, 16), nn.Linear(16, 3), None, 0
+        self.register_buffer("seen", torch.zeros(()))
+
+    def forward(self, x):
+        self.calls += 1
+        self.seen += 1
+        h = torch.tanh(self.first(x) + 0 * torch.rand(()))
+        self.kept = h.detach()
+        return self.last(h)
+
+
+@pytest.mark.parametrize("sites", ["auto", nn.Linear])
+def test_looking_at_a_model_does_not_touch_it(sites):
+    model = Keeping()
+    state = torch.random.get_rng_state()
+    with pytest.raises(AttachError):  # what feeds tanh is a sum
+        resolve(model, sites)
+    assert (model.kept, model.calls, float(model.seen)) == (None, 0, 0)
+    assert torch.equal(torch.random.get_rng_state(), state)
+
+
+def test_what_is_no_kind_of_site_is_refused(make_net):
+    with pytest.raises(AttachError, match="got sites=None, expected 'auto', a glob, a class, a module"):
+        resolve(make_net(), None)
 
 
 def test_wrappers_leave_no_trace_in_the_names(make_net):

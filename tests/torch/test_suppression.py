@@ -83,6 +83,9 @@ def test_a_mask_that_does_not_fit_names_both_shapes(make_net, batch):
     net(batch)
     with pytest.raises(ValueError, match=r"mask of shape \(3,\) for site 'blocks.0.mlp'.*\(8, 4\)"):
         suppression.penalty(mask=torch.ones(3))
+    net(batch)
+    with pytest.raises(ValueError, match="got a mask of type list for site 'blocks.0.mlp', expected a tensor or None"):
+        suppression.penalty(mask=[1.0])
 
 
 @pytest.mark.parametrize("strength", [{"blocks.0.*": 0.2, "*": 0.0}, [0.2, 0.0], (lambda step: 0.2 * step, 0.0)])
@@ -109,6 +112,10 @@ def test_schedules_get_the_step_and_keep_no_state(make_net, batch):
     ("settings", "message"),
     [
         ({"strength": -1}, "strength: expected a finite number of at least 0, got -1"),
+        ({"strength": None}, "strength: expected a finite number of at least 0, got None"),
+        ({"target": "far"}, "target: expected a finite number of at least 0, got 'far'"),
+        ({"axis": 1.0}, "axis: expected an integer, got 1.0"),
+        ({"select": 0}, "select must be a function of what the module gives, or None, got 0"),
         ({"target": math.nan}, "target: expected a finite number"),
         ({"strength": [1.0]}, "strength: got 1 values for 2 sites"),
         ({"strength": {"nowhere": 1.0, "*": 0.0}}, "strength: nowhere matched no site"),

@@ -41,12 +41,15 @@ def note(notes: list[Any], value: Any) -> None:
     """Append `value`, also inside a checkpointed region that is being compiled.
 
     There the compiler refuses writes to the outside, since eager code would repeat them in backward.  Ours
-    are ignored in backward, so they need not be repeated.
+    are ignored in backward, so they need not be repeated.  Releases before 2.8 have no such check to switch off.
     """
-    if torch.compiler.is_compiling():
+    if torch.compiler.is_compiling() and hasattr(torch._dynamo.utils, _UNCHECKED):
         torch._dynamo.utils._disable_side_effect_safety_checks_for_current_subtracer(_append, notes, value)
     else:
         notes.append(value)
+
+
+_UNCHECKED = "_disable_side_effect_safety_checks_for_current_subtracer"
 
 
 def _append(notes: list[Any], value: Any) -> None:
@@ -82,6 +85,11 @@ def unusable(module: nn.Module, h: Any, *, axis: int, whole: bool, graded: bool)
         return (
             f"expected a floating-point activation, got dtype {h.dtype}: choose another site, or pass "
             "select= to take another tensor of it"
+        )
+    if h.is_nested or h.layout != torch.strided:
+        kind = "nested" if h.is_nested else str(h.layout).removeprefix("torch.")
+        return (
+            f"expected a dense activation, got a {kind} tensor: choose another site, or pass select= to make it dense"
         )
     if not -h.ndim <= axis < h.ndim:
         return f"axis {axis} does not exist in an activation of shape {tuple(h.shape)}: pass another axis="

@@ -10,15 +10,17 @@ from __future__ import annotations
 
 import difflib
 import fnmatch
+import logging
 import math
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from torch import nn
 
 from anglewise.errors import AttachError
+from anglewise.torch.tracing import pre_activations
 
+logger = logging.getLogger(__name__)
 Sites: TypeAlias = str | type[nn.Module] | nn.Module | Sequence[str | nn.Module]
 Setting: TypeAlias = float | Callable[[int], float]
 """A number, or a function of the step that gives one."""
@@ -27,10 +29,6 @@ _WRAPPERS = {"_orig_mod", "_checkpoint_wrapped_module", "_fsdp_wrapped_module"}
 _ATTENTION = {"attn", "self_attn", "cross_attn", "encoder_attn", "attention", "self_attention"}
 _FEED_FORWARD = {"mlp", "ffn", "ff", "feed_forward", "feedforward", "moe", "block_sparse_moe", "fc2"}
 _RESIDUAL_DROPOUT = {"dropout1", "dropout2", "dropout3"}
-_NOT_HIDDEN = {"MultiheadAttention", "Softmax", "Softmax2d", "LogSoftmax", "Softmin"}
-_FUNCTIONS = {"relu", "relu_", "relu6", "leaky_relu", "gelu", "silu", "elu", "selu", "celu", "mish"}
-_FUNCTIONS |= {"tanh", "sigmoid", "softplus", "hardswish"}
-_TRANSPARENT = (nn.Dropout, nn.Identity, nn.Flatten, nn.Unflatten)
 
 
 def unwrapped(model: nn.Module) -> nn.Module:
@@ -70,17 +68,24 @@ def resolve(model: nn.Module, sites: Sites) -> dict[str, nn.Module]:
     named = dict(_named(model))
     if isinstance(sites, str) and sites == "auto":
         chosen = _auto(model, named)
-        print(f"anglewise: sites='auto' chose {', '.join(chosen)}", file=sys.stderr)
+        logger.info("sites='auto' chose %s", ", ".join(chosen))
         return chosen
     if isinstance(sites, type):
-        pool = _pre_activations(model) if sites is nn.Linear else list(named.values())
+        pool, why = pre_activations(model) if sites is nn.Linear else (list(named.values()), "")
         wanted = {id(m) for m in pool if isinstance(m, sites)}
+        if not wanted and why:
+            raise AttachError(
+                f"which {sites.__name__} feeds a non-linearity cannot be told, since the forward of "
+                f"{type(model).__name__} could not be traced ({why}): name the sites by glob or pass the modules"
+            )
         if not wanted:
             raise AttachError(
                 f"no {sites.__name__} found{' that feeds a non-linearity' if sites is nn.Linear else ''}: "
                 "expected at least one; name the sites by glob or pass the modules"
             )
     else:
+        if not isinstance(sites, (str, nn.Module, Sequence)):
+            raise AttachError(f"got sites={sites!r}, expected 'auto', a glob, a class, a module, or several of them")
         each = [sites] if isinstance(sites, (str, nn.Module)) else list(sites)
         if not each:
             raise AttachError("got an empty list of sites: expected at least one glob or module")
@@ -136,7 +141,7 @@ def assigned(what: str, value: Any, sites: Sequence[str]) -> dict[str, Any]:
                 f"was left without a value; expected globs that cover the sites {', '.join(sites)}"
             )
         return {site: value[globs[0]] for site, globs in matching.items()}
-    if isinstance(value, Sequence):
+    if isinstance(value, Sequence) and not isinstance(value, str):
         if len(value) != len(sites):
             raise ValueError(
                 f"{what}: got {len(value)} values for {len(sites)} sites; expected one for each of {', '.join(sites)}"
@@ -151,10 +156,24 @@ def number(what: str, value: Any) -> float:
     Raises:
         ValueError: If it is not.
     """
-    result = float(value)
+    try:
+        result = float(value)
+    except (TypeError, ValueError, RuntimeError):
+        result = math.nan
     if not (math.isfinite(result) and result >= 0):
-        raise ValueError(f"{what}: expected a finite number of at least 0, got {value}")
+        raise ValueError(f"{what}: expected a finite number of at least 0, got {value!r}")
     return result
+
+
+def whole(what: str, value: Any) -> int:
+    """`value` as an integer.
+
+    Raises:
+        ValueError: If it is none.
+    """
+    if not isinstance(value, int):
+        raise ValueError(f"{what}: expected an integer, got {value!r}")
+    return value
 
 
 def _named(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
@@ -198,51 +217,22 @@ def _auto(model: nn.Module, named: Mapping[str, nn.Module]) -> dict[str, nn.Modu
             take = last in _ATTENTION | _FEED_FORWARD and all(siblings & kind for kind in (_ATTENTION, _FEED_FORWARD))
         if take:
             chosen[name] = module
-    if not chosen and not any("attention" in type(m).__name__.lower() for m in named.values()):
-        hidden = _pre_activations(model)
-        ids = {id(m) for m in hidden} if None not in hidden else set()
-        chosen = {name: m for name, m in named.items() if id(m) in ids}
-    if not chosen:
+    blocks = (
+        "expected Transformer blocks with an attention and a feed-forward child (attn, self_attn, attention; mlp, ffn, "
+        "feed_forward, fc2), or an MLP; name the sites by glob or pass the modules"
+    )
+    if chosen:
+        return chosen
+    if any("attention" in type(m).__name__.lower() for m in named.values()):
+        raise AttachError(f"sites='auto' cannot tell what to take in {type(model).__name__}: {blocks}")
+    hidden, why = pre_activations(model)
+    if why:
         raise AttachError(
-            f"sites='auto' cannot tell what to take in {type(model).__name__}: expected Transformer blocks "
-            "with an attention and a feed-forward child (attn, self_attn, attention; mlp, ffn, feed_forward, "
-            "fc2), or an MLP; name the sites by glob or pass the modules"
+            f"sites='auto' cannot tell what to take in {type(model).__name__}: it has no Transformer blocks, and its "
+            f"forward could not be traced as an MLP's ({why}): name the sites by glob or pass the modules"
         )
+    ids = {id(m) for m in hidden} if None not in hidden else set()
+    chosen = {name: m for name, m in named.items() if id(m) in ids}
+    if not chosen:
+        raise AttachError(f"sites='auto' cannot tell what to take in {type(model).__name__}: {blocks}")
     return chosen
-
-
-def _pre_activations(model: nn.Module) -> list[nn.Module | None]:
-    """What feeds each non-linearity that some Linear comes after; None where it is no Linear or norm.
-
-    Empty where the model's flow of data cannot be told.
-    """
-    import torch.fx
-
-    try:
-        graph = torch.fx.Tracer().trace(model)
-    except Exception:  # whatever stops the symbolic tracer (control flow, unpacking) means: cannot tell
-        return []
-    modules = dict(model.named_modules())
-
-    def module(node: Any) -> nn.Module | None:
-        return modules[node.target] if node.op == "call_module" else None
-
-    def non_linear(node: Any) -> bool:
-        kind = type(module(node))
-        if kind.__module__ == "torch.nn.modules.activation":
-            return kind.__name__ not in _NOT_HIDDEN
-        called = getattr(node.target, "__name__", node.target)
-        return node.op in ("call_function", "call_method") and called in _FUNCTIONS
-
-    found: list[nn.Module | None] = []
-    feeds: set[Any] = set()  # nodes that some Linear comes after
-    for node in reversed(graph.nodes):
-        if isinstance(module(node), nn.Linear) or node in feeds:
-            feeds.update(node.all_input_nodes)
-        if non_linear(node) and node in feeds:
-            source = node.all_input_nodes[0]
-            while isinstance(module(source), _TRANSPARENT):
-                source = source.all_input_nodes[0]
-            known = isinstance(module(source), (nn.Linear, nn.BatchNorm1d, nn.LayerNorm, nn.RMSNorm))
-            found.append(module(source) if known else None)
-    return found

@@ -14,7 +14,6 @@ with the same weights.
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -25,7 +24,7 @@ from anglewise.errors import AttachError
 from anglewise.penalty import Side, penalty_of_radius
 from anglewise.torch.guards import check, forget_compiled, nothing_found, reached_again
 from anglewise.torch.radii import radius_readings
-from anglewise.torch.sites import Setting, Sites, assigned, number, per_site, resolve, unwrapped
+from anglewise.torch.sites import Setting, Sites, assigned, number, per_site, resolve, unwrapped, whole
 from anglewise.torch.taps import Gate, Log, Select, Tap, Whole
 
 
@@ -92,6 +91,8 @@ class RadialSuppression:
         ):
             if got not in known:
                 raise ValueError(f"{what} must be one of {', '.join(map(repr, known))}, got {got!r}")
+        if not (select is None or callable(select)):
+            raise ValueError(f"select must be a function of what the module gives, or None, got {select!r}")
         self._model = unwrapped(model)
         chosen = resolve(self._model, sites)
         self.sites = tuple(chosen)
@@ -100,7 +101,7 @@ class RadialSuppression:
         self.side, self.over, self.partial, self.forwards = side, over, partial, forwards
         self._reads: dict[str, Any] = {
             "output": where == "output",
-            "axis": assigned("axis", axis, self.sites),
+            "axis": {site: whole("axis", each) for site, each in assigned("axis", axis, self.sites).items()},
             "select": select,
             "several": forwards == "several",
         }
@@ -146,9 +147,10 @@ class RadialSuppression:
             raise AttachError(faults[0])
         if not (found or ran):
             raise AttachError(nothing_found(before=self._seen))
-        calls = Counter(site for site, *_ in found)
-        if not ran and self.forwards == "one" and max(calls.values()) > 1:
-            raise AttachError(reached_again(site for site, count in calls.items() if count > 1))
+        if not ran and self.forwards == "one":
+            names = [site for site, *_ in found]
+            if len(set(names)) < len(names):
+                raise AttachError(reached_again(site for site in self.sites if names.count(site) > 1))
         check(self.sites, found, partial=self.partial)
         self._seen = True
         masks = assigned("mask", mask, self.sites) if isinstance(mask, Mapping) else dict.fromkeys(self.sites, mask)
@@ -217,8 +219,9 @@ class RadialSuppression:
         self._log.take()
 
     def _zero(self) -> Tensor:
-        device = next((p.device for p in self._model.parameters()), None)
-        return torch.zeros((), dtype=torch.float32, device=device)
+        for p in self._model.parameters():
+            return torch.zeros((), dtype=torch.float32, device=p.device)
+        return torch.zeros((), dtype=torch.float32)
 
     def __enter__(self) -> RadialSuppression:
         return self
@@ -253,6 +256,8 @@ def _at(step: int | None, what: str, setting: Setting) -> float:
 def _fitting(mask: Tensor | None, rho: Tensor, site: str) -> Tensor | None:
     if mask is None:
         return None
+    if not isinstance(mask, Tensor):
+        raise ValueError(f"got a mask of type {type(mask).__name__} for site {site!r}, expected a tensor or None")
     try:
         return mask.to(rho.device).broadcast_to(rho.shape)
     except RuntimeError:

@@ -77,7 +77,19 @@ class Log:
         return Log, ()
 
 
-class Gate:
+class Hook:
+    """What all hooks here are to those who look at them."""
+
+    def __getattr__(self, name: str) -> Any:
+        """Nothing is here by another name; the first that `torch.jit.script` asks of a hook is its ``__name__``."""
+        if name == "__name__":
+            raise AttributeError(
+                "torch.jit.script cannot compile the hooks of a RadialSuppression: call detach() before scripting"
+            )
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+
+class Gate(Hook):
     """Forward pre-hook of the whole model: a training forward begins."""
 
     def __init__(self, log: Log) -> None:
@@ -98,7 +110,7 @@ class Gate:
         log.open = True
 
 
-class Whole:
+class Whole(Hook):
     """Forward hook of a site with distributed weights, before all others: notes the shape of the undivided output."""
 
     def __init__(self, log: Log, site: str) -> None:
@@ -112,7 +124,7 @@ class Whole:
             self.log.whole[self.site] = h.shape
 
 
-class Tap:
+class Tap(Hook):
     """Forward hook (or pre-hook) of one site: notes the radii of the activation that passes."""
 
     def __init__(self, log: Log, site: str) -> None:

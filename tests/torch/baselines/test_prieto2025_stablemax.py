@@ -48,6 +48,40 @@ def test_zero_logits_have_a_gradient():
     assert not naive.any()
 
 
+def test_the_gradient_at_0_rests_on_no_librarys_convention_for_a_corner(monkeypatch):
+    """PyTorch 2.14 gave `clamp` another gradient at its boundary."""
+
+    def flat_at_the_corner(x, min=None, max=None):
+        inside = x > min if min is not None else x < max
+        return torch.where(inside, x, float(min if min is not None else max))
+
+    for name in ("clamp", "clamp_min", "relu", "abs", "sign"):
+        monkeypatch.setattr(torch.Tensor, name, flat_at_the_corner)
+    logits, labels = torch.zeros(1, 3, dtype=torch.float64, requires_grad=True), torch.tensor([0])
+    (ours,) = torch.autograd.grad(stablemax_cross_entropy(logits, labels), logits)
+    torch.testing.assert_close(ours, torch.tensor([[-2 / 3, 1 / 3, 1 / 3]], dtype=torch.float64))
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.2])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_weights_and_label_smoothing_are_those_of_cross_entropy(smoothing, weighted):
+    logits, labels = problem()
+    labels[1, 2] = -100
+    weight = torch.arange(1.0, 7.0) if weighted else None
+    total, norm = 0.0, 0.0
+    for z, y in zip(logits.flatten(0, 1), labels.flatten(), strict=True):
+        if y == -100:
+            continue
+        w = torch.ones(6) if weight is None else weight
+        log_p = torch.stack([-released(z, torch.tensor(c)) for c in range(6)])
+        target = torch.full((6,), smoothing / 6, dtype=torch.float64)
+        target[y] += 1 - smoothing
+        total = total - (w * target * log_p).sum()
+        norm = norm + w[y]
+    got = stablemax_cross_entropy(logits, labels, weight=weight, label_smoothing=smoothing)
+    torch.testing.assert_close(got, total / norm, rtol=1e-12, atol=1e-12)
+
+
 @pytest.mark.parametrize("size", [1e4, 1e15, 1e30])
 def test_huge_float32_logits_still_have_a_finite_gradient_where_softmax_has_none(size):
     logits = torch.tensor([[size, -size, 0.0]], requires_grad=True)

@@ -9,6 +9,7 @@ from anglewise.torch.baselines.hooks import GradientFilter
 from anglewise.torch.baselines.lee2024_grokfast import GrokfastEMA, GrokfastMA, scale_learning_rate
 from anglewise.torch.baselines.prieto2025_orthograd import OrthoGrad, orthograd
 from anglewise.torch.baselines.prieto2025_stablemax import stablemax_cross_entropy
+from anglewise.torch.baselines.yu2020_pcgrad import pcgrad_backward
 
 __all__ = [
     "ClipRows",
@@ -17,6 +18,7 @@ __all__ = [
     "GrokfastMA",
     "OrthoGrad",
     "orthograd",
+    "pcgrad_backward",
     "scale_learning_rate",
     "stablemax_cross_entropy",
 ]

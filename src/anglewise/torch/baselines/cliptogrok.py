@@ -72,7 +72,7 @@ class ClipRows:
         vectors: bool = True,
         initialise: bool | Sequence[str] = False,
     ) -> None:
-        if not (math.isfinite(max_norm) and max_norm > 0):
+        if not (isinstance(max_norm, (int, float)) and math.isfinite(max_norm) and max_norm > 0):
             raise ValueError(f"got max_norm={max_norm!r}, expected a finite number > 0")
         start = initialise if not isinstance(initialise, bool) else ()
         for which, patterns in (("exclude", exclude), ("include", include or ()), ("initialise", start)):

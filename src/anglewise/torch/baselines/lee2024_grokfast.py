@@ -33,7 +33,7 @@ from anglewise.torch.baselines.hooks import GradientFilter, require_optimizer
 
 
 def _require_lamb(lamb: float) -> None:
-    if not (math.isfinite(lamb) and lamb >= 0):
+    if not (isinstance(lamb, (int, float)) and math.isfinite(lamb) and lamb >= 0):
         raise ValueError(f"got lamb={lamb!r}, expected a finite number >= 0: 0 switches the filter off")
 
 
@@ -81,7 +81,7 @@ class GrokfastEMA(GradientFilter):
         *,
         equal_learning_rate: bool = False,
     ) -> None:
-        if not 0 <= alpha < 1:
+        if not (isinstance(alpha, (int, float)) and 0 <= alpha < 1):
             raise ValueError(f"got alpha={alpha!r}, expected 0 <= alpha < 1: at 1 the mean never moves")
         _require_lamb(lamb)
         super().__init__(optimizer)
@@ -160,7 +160,7 @@ class GrokfastMA(GradientFilter):
         *,
         equal_learning_rate: bool = False,
     ) -> None:
-        if window_size != int(window_size) or window_size < 1:
+        if not (isinstance(window_size, (int, float)) and window_size >= 1 and window_size == int(window_size)):
             raise ValueError(f"got window_size={window_size!r}, expected a whole number of steps >= 1")
         if filter_type not in ("mean", "sum"):
             raise ValueError(f"got filter_type={filter_type!r}, expected 'mean' or 'sum'")
@@ -226,7 +226,7 @@ def scale_learning_rate(optimizer: Optimizer, factor: float) -> None:
         1.5
     """
     require_optimizer(optimizer, "scale_learning_rate")
-    if not (math.isfinite(factor) and factor > 0):
+    if not (isinstance(factor, (int, float)) and math.isfinite(factor) and factor > 0):
         raise ValueError(f"got factor={factor!r}, expected a finite number > 0, for instance 1 + lamb")
     if any("initial_lr" in group for group in optimizer.param_groups):
         raise AnglewiseError(

@@ -19,7 +19,13 @@ from torch.nn import functional as F
 
 
 def stablemax_cross_entropy(
-    logits: Tensor, labels: Tensor, reduction: str = "mean", ignore_index: int = -100
+    logits: Tensor,
+    labels: Tensor,
+    reduction: str = "mean",
+    ignore_index: int = -100,
+    *,
+    weight: Tensor | None = None,
+    label_smoothing: float = 0.0,
 ) -> Tensor:
     r"""Cross-entropy of StableMax, computed and returned in float64.
 
@@ -30,6 +36,8 @@ def stablemax_cross_entropy(
         labels: Class indices y, shape ``[*batch]``.
         reduction: ``"mean"`` over the labels that count, ``"sum"``, or ``"none"``.
         ignore_index: Label of positions that do not count.  If none counts the mean is NaN, as in PyTorch.
+        weight: One weight per class, shape ``[classes]``, as in ``torch.nn.functional.cross_entropy``.
+        label_smoothing: Share of the target that is spread over all classes, in [0, 1].
 
     Returns:
         Loss in nats, float64: a scalar, or shape ``[*batch]`` for ``"none"``.
@@ -52,12 +60,15 @@ def stablemax_cross_entropy(
             "and [*batch]: move the classes to the last axis"
         )
     x = logits.to(torch.float64)
-    # not sign(x) * log1p(|x|), whose gradient at 0 autograd takes for 0: it is 1
-    log_s = torch.where(x >= 0, x.clamp(min=0).log1p(), -(-x).clamp(min=0).log1p())
+    # no abs, sign or clamp: what their gradient at 0 is, is a library's convention; here it is 1
+    up = x >= 0
+    log_s = torch.where(up, torch.where(up, x, 0).log1p(), -torch.where(up, 0, -x).log1p())
     loss = F.cross_entropy(
         log_s.reshape(-1, x.shape[-1]),
         labels.reshape(-1).long(),
+        weight=None if weight is None else weight.to(log_s),
         reduction=reduction,
         ignore_index=ignore_index,
+        label_smoothing=label_smoothing,
     )
     return loss.reshape(labels.shape) if reduction == "none" else loss

@@ -1,0 +1,61 @@
+"""Which modules feed the non-linearities of a model that is no Transformer: told by tracing a copy of it.
+
+The forward runs on symbols.  It may keep what it computes, count its calls, or draw random numbers, so that a copy runs
+it: its parameters are those of the model itself, which nothing writes to; everything else is its own.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from torch import nn
+
+_NOT_HIDDEN = {"MultiheadAttention", "Softmax", "Softmax2d", "LogSoftmax", "Softmin"}
+_FUNCTIONS = {"relu", "relu_", "relu6", "leaky_relu", "gelu", "silu", "elu", "selu", "celu", "mish"}
+_FUNCTIONS |= {"tanh", "sigmoid", "softplus", "hardswish"}
+_TRANSPARENT = (nn.Dropout, nn.Identity, nn.Flatten, nn.Unflatten)
+
+
+def pre_activations(model: nn.Module) -> tuple[list[nn.Module | None], str]:
+    """What feeds each non-linearity that some Linear comes after, and why that cannot be told, if so.
+
+    Args:
+        model: Any module; it is left as it is.
+
+    Returns:
+        Modules of `model`, None where a non-linearity comes after no Linear or norm; and a reason, empty where the
+        model could be traced.
+    """
+    import torch.fx
+
+    try:
+        twin = copy.deepcopy(model, {id(p): p for p in model.parameters()})
+        with torch.random.fork_rng(devices=[]):
+            graph = torch.fx.Tracer().trace(twin)
+    except Exception as error:  # whatever stops the copy or the tracer: control flow, unpacking, a lock
+        return [], f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else 'no text'}"
+    modules = dict(model.named_modules())
+
+    def module(node: Any) -> nn.Module | None:
+        return modules[node.target] if node.op == "call_module" else None
+
+    def non_linear(node: Any) -> bool:
+        kind = type(module(node))
+        if kind.__module__ == "torch.nn.modules.activation":
+            return kind.__name__ not in _NOT_HIDDEN
+        called = getattr(node.target, "__name__", node.target)
+        return node.op in ("call_function", "call_method") and called in _FUNCTIONS
+
+    found: list[nn.Module | None] = []
+    feeds: set[Any] = set()  # nodes that some Linear comes after
+    for node in reversed(graph.nodes):
+        if isinstance(module(node), nn.Linear) or node in feeds:
+            feeds.update(node.all_input_nodes)
+        if non_linear(node) and node in feeds:
+            source = node.all_input_nodes[0]
+            while isinstance(module(source), _TRANSPARENT):
+                source = source.all_input_nodes[0]
+            known = isinstance(module(source), (nn.Linear, nn.BatchNorm1d, nn.LayerNorm, nn.RMSNorm))
+            found.append(module(source) if known else None)
+    return found, ""
