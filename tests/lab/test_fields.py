@@ -49,9 +49,9 @@ FAR = [2**31, 2**32, 2**63, 2**64, -(2**63), 10**30, 10**400, float("nan"), floa
 numbers = st.sampled_from(CLOSE + FAR) | st.integers() | st.floats()
 
 
-@pytest.mark.parametrize(("made", "field"), NUMBERS, ids=ids)
-def test_every_number_says_its_range(made, field):
-    assert field.bound is not None, "declare it beside the field: Annotated[float, NOT_NEGATIVE]"
+def test_every_number_says_its_range():
+    """Declare it beside the field: Annotated[float, NOT_NEGATIVE]."""
+    assert [name for name, (_, field) in zip(ids, NUMBERS, strict=True) if field.bound is None] == []
 
 
 @pytest.mark.parametrize(("made", "field"), NUMBERS, ids=ids)
@@ -69,12 +69,12 @@ def test_a_number_serves_or_is_refused_in_one_line(made, field, number):
         assert not wrong
 
 
-@pytest.mark.parametrize(("made", "field"), NUMBERS, ids=ids)
 @pytest.mark.parametrize("number", [10**400, -(10**400), float("nan"), 1e39])
-def test_what_the_engine_cannot_hold_is_refused_everywhere(made, field, number):
-    value = (number,) if isinstance(getattr(made, field.name), tuple) else number
-    with pytest.raises(SpecError, match=rf"{field.name} must .*, got "):
-        dataclasses.replace(made, **{field.name: value})
+def test_what_the_engine_cannot_hold_is_refused_everywhere(number):
+    for made, field in NUMBERS:
+        value = (number,) if isinstance(getattr(made, field.name), tuple) else number
+        with pytest.raises(SpecError, match=rf"{field.name} must .*, got "):
+            dataclasses.replace(made, **{field.name: value})
 
 
 tables = st.recursive(
