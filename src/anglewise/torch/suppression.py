@@ -38,7 +38,7 @@ from anglewise.torch.sites import (
     unwrapped,
     whole,
 )
-from anglewise.torch.taps import Found, Gate, Log, Select, Tap, Whole
+from anglewise.torch.taps import Gate, Log, Select, Tap, Whole
 
 
 class RadialSuppression:
@@ -161,13 +161,14 @@ class RadialSuppression:
             AttachError: If no activation was captured, or one that cannot be penalised.
             ValueError: If the mask does not broadcast or a schedule has no step.
         """
+        live = self._log.live and self._model.training and torch.is_grad_enabled()
+        if live:
+            self.settle()
         found, faults, ran = self._log.take()
-        if not (self._log.live and self._model.training and torch.is_grad_enabled()):
+        if not live:
             return self._zero()
         if self._refused:
             raise AttachError(self._refused)
-        if self._watch is not None and (found or faults) and not torch.compiler.is_compiling():
-            found, faults = self._verified(found, faults, ran)
         if faults:
             raise AttachError(faults[0])
         if not (found or ran):
@@ -196,10 +197,15 @@ class RadialSuppression:
         self._value = total.detach()
         return total
 
-    def _verified(self, found: list[Found], faults: list[str], ran: bool) -> tuple[list[Found], list[str]]:
-        """What was found at the right sites: those that ``"auto"`` chose by names, or those that the forward showed."""
+    def settle(self) -> None:
+        """Check the choice of ``sites="auto"``, if that is still to be done and a forward has shown what it is.
+
+        `penalty` does so by itself.  Afterwards `sites` is what is penalised: what was chosen by names, or what the
+        blocks were seen to add to the stream.
+        """
+        if self._watch is None or torch.compiler.is_compiling() or not (self._log.found or self._log.faults):
+            return
         watch, self._watch = self._watch, None
-        assert watch is not None
         seen = watch.seen
         if not (seen.added or seen.problems or seen.unclear):
             self._handles += watch.idle()
@@ -217,7 +223,7 @@ class RadialSuppression:
         if self._given["axis"] == -1:
             axes |= {site: axis for site, axis in seen.axes.items() if site in axes}
         if not seen.problems and (sites, axes) == (self.sites, dict(self._log.axis)):
-            return found, faults
+            return
         change = f"expected {', '.join(sites)}" + "".join(f", {s} with axis {a}" for s, a in axes.items() if a != -1)
         overwritten = [site for site, h, version in seen.outputs if h._version != version]
         if seen.problems or not uniform or overwritten:
@@ -225,7 +231,7 @@ class RadialSuppression:
             self._refused = (
                 f"sites='auto' chose {', '.join(self.sites)}, and {why}; name the sites, and their axes, yourself"
             )
-            raise AttachError(self._refused)
+            return
         logger.warning("sites='auto' corrected its choice by what the blocks add to the stream: %s", change)
         old, self._handles = self._handles[1:], self._handles[:1]
         chosen = {site: named[site] for site in sites}
@@ -236,7 +242,7 @@ class RadialSuppression:
             self._log.axis = self._reads["axis"] = axes
             self._tap(chosen)
 
-        if ran:  # a checkpointed region runs the old hooks once more in backward
+        if self._log.open:  # a checkpointed region runs the old hooks once more in backward
             self._log.pending = moved
             self._handles += old
         else:
@@ -245,7 +251,8 @@ class RadialSuppression:
         self.strength = per_site("strength", self._given["strength"], sites)
         self.target = per_site("target", self._given["target"], sites)
         outputs = [(site, scaled_radius(h, axes[site]), 1.0) for site, h, _ in seen.outputs]
-        return [*(entry for entry in found if entry[0] in kept), *outputs], []
+        self._log.found[:] = [*(entry for entry in self._log.found if entry[0] in kept), *outputs]
+        self._log.faults.clear()
 
     def readings(self, loss: Tensor | float | None = None) -> dict[str, float]:
         """Radii at the last penalty, in units of sqrt(d), ready for a tracker.
