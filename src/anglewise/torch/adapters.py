@@ -95,6 +95,8 @@ def token_mask(suppressions: Sequence[RadialSuppression], batch: Any, model: nn.
     Raises:
         AttachError: If there is padding, and a site whose vectors it cannot be matched with.
     """
+    for one in suppressions:
+        one.settle()
     if not isinstance(batch, Mapping):
         return None
     whole, labels = batch.get("attention_mask"), batch.get("labels")

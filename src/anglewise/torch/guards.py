@@ -98,6 +98,12 @@ def unusable(module: nn.Module, h: Any, *, axis: int, whole: bool, graded: bool)
             f"the activation is a DTensor with placements {h.placements}, so its width may be split over "  # type: ignore[attr-defined]
             "processes: attach after parallelize_module, or choose a site whose output is a plain tensor"
         )
+    channels = h.ndim - len(module.kernel_size) - 1 if isinstance(module, nn.modules.conv._ConvNd) else None
+    if whole and channels is not None and axis % h.ndim != channels:
+        return (
+            f"axis {axis} of a convolution's output of shape {tuple(h.shape)} is a place in the image, expected its "
+            f"{module.out_channels} channels: pass axis={channels}"
+        )
     declared = getattr(module, "out_features", None)
     if whole and axis in (-1, h.ndim - 1) and declared is not None and declared != h.shape[-1]:
         return (

@@ -33,7 +33,8 @@ class RadialProbe:
 
     Args:
         model: Any module, compiled or not.
-        sites: As in `RadialSuppression`.
+        sites: As in `RadialSuppression`; ``"auto"`` goes by names alone, so better take the ``sites`` of a suppression
+            that has run.
         where: The sites' ``"output"`` or ``"input"``.
         axis: Axis of the width d.
         select: As in `RadialSuppression`.

@@ -15,6 +15,14 @@ from torch import Tensor
 from anglewise.geometry import radius
 
 
+def _plain(rho: Tensor) -> bool:
+    """Whether all radii are known, where that costs little, to be finite and above 0."""
+    if rho.device.type != "cpu" or rho.numel() == 0 or torch._C._are_functorch_transforms_active():
+        return False
+    low, high = torch.aminmax(rho.detach())
+    return float(low) > 0 and float(high) < math.inf  # NaN is neither
+
+
 class _ScaledRadius(torch.autograd.Function):
     """The radius with a backward pass of its own.
 
@@ -42,11 +50,12 @@ class _ScaledRadius(torch.autograd.Function):
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
         """The gradient g h / (rho d), which is 0 at h = 0, and where g is 0 (behind a mask) whatever h holds."""
         h, rho = ctx.saved_tensors
-        unused = ~torch.isfinite(rho) & (g == 0)
-        still = unused | (rho == 0)
-        scale = torch.where(still, 0, g) / (torch.where(still, 1, rho) * h.shape[ctx.axis])
-        # filling takes ten times as long as the product; asking first would make a GPU wait
-        if h.device.type != "cpu" or torch._C._are_functorch_transforms_active() or bool(unused.any()):
+        if _plain(rho):  # nothing to set aside; to ask costs little here, and would make a GPU wait
+            scale = g / (rho * h.shape[ctx.axis])
+        else:
+            unused = ~torch.isfinite(rho) & (g == 0)
+            still = unused | (rho == 0)
+            scale = torch.where(still, 0, g) / (torch.where(still, 1, rho) * h.shape[ctx.axis])
             h = h.masked_fill(unused.unsqueeze(ctx.axis), 0)
         return (h * scale.unsqueeze(ctx.axis)).to(h.dtype), None
 

@@ -65,7 +65,7 @@ def resolve(model: nn.Module, sites: Sites) -> dict[str, nn.Module]:
         >>> list(resolve(net, "auto")), list(resolve(net, ["2", net[0]]))
         (['0'], ['0', '2'])
     """
-    named = dict(_named(model))
+    named = named_modules(model)
     if isinstance(sites, str) and sites == "auto":
         chosen = _auto(model, named)
         logger.info("sites='auto' chose %s", ", ".join(chosen))
@@ -174,6 +174,17 @@ def whole(what: str, value: Any) -> int:
     if not isinstance(value, int):
         raise ValueError(f"{what}: expected an integer, got {value!r}")
     return value
+
+
+def named_modules(model: nn.Module) -> dict[str, nn.Module]:
+    """All modules by the names that sites have."""
+    return dict(_named(model))
+
+
+def chosen_by_names(sites: Sequence[str]) -> bool:
+    """Whether these are sites that ``"auto"`` takes in Transformer blocks, by what their modules are called."""
+    known = _ATTENTION | _FEED_FORWARD | _RESIDUAL_DROPOUT
+    return all(site.rpartition(".")[2] in known for site in sites)
 
 
 def _named(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:

@@ -22,9 +22,22 @@ from torch import Tensor, nn
 
 from anglewise.errors import AttachError
 from anglewise.penalty import Side, penalty_of_radius
+from anglewise.torch.dataflow import Watch
 from anglewise.torch.guards import check, forget_compiled, nothing_found, reached_again
-from anglewise.torch.radii import radius_readings
-from anglewise.torch.sites import Setting, Sites, assigned, number, per_site, resolve, unwrapped, whole
+from anglewise.torch.radii import radius_readings, scaled_radius
+from anglewise.torch.sites import (
+    Setting,
+    Sites,
+    assigned,
+    chosen_by_names,
+    logger,
+    named_modules,
+    number,
+    per_site,
+    resolve,
+    unwrapped,
+    whole,
+)
 from anglewise.torch.taps import Gate, Log, Select, Tap, Whole
 
 
@@ -108,17 +121,25 @@ class RadialSuppression:
         forget_compiled()
         self._log = Log()
         self._log.start(**self._reads)
+        by_names = isinstance(sites, str) and sites == "auto" and chosen_by_names(self.sites)
+        unusual = where == "input" or select is not None
+        self._watch = Watch(named_modules(self._model), self.sites) if by_names and not unusual else None
+        self._given = {"strength": strength, "target": target, "axis": axis}
+        self._refused = ""
         self._seen = False
         self._last: list[tuple[str, Tensor, Tensor | None]] = []
         self._value: Tensor | None = None
         self._handles = [self._model.register_forward_pre_hook(Gate(self._log))]
+        self._tap(chosen)
+
+    def _tap(self, chosen: Mapping[str, nn.Module]) -> None:
         for name, module in chosen.items():
             tap = Tap(self._log, name)
-            if where == "output" and any(type(p).__name__ == "DTensor" for p in module.parameters()):
+            if self._log.output and any(type(p).__name__ == "DTensor" for p in module.parameters()):
                 self._handles.append(module.register_forward_hook(Whole(self._log, name), prepend=True))
             self._handles.append(
                 module.register_forward_hook(tap)
-                if where == "output"
+                if self._log.output
                 else module.register_forward_pre_hook(tap, with_kwargs=True)
             )
 
@@ -140,9 +161,14 @@ class RadialSuppression:
             AttachError: If no activation was captured, or one that cannot be penalised.
             ValueError: If the mask does not broadcast or a schedule has no step.
         """
+        live = self._log.live and self._model.training and torch.is_grad_enabled()
+        if live:
+            self.settle()
         found, faults, ran = self._log.take()
-        if not (self._log.live and self._model.training and torch.is_grad_enabled()):
+        if not live:
             return self._zero()
+        if self._refused:
+            raise AttachError(self._refused)
         if faults:
             raise AttachError(faults[0])
         if not (found or ran):
@@ -170,6 +196,63 @@ class RadialSuppression:
         self._last = [(site, rho.detach(), masks[site]) for site, rho, _ in found]
         self._value = total.detach()
         return total
+
+    def settle(self) -> None:
+        """Check the choice of ``sites="auto"``, if that is still to be done and a forward has shown what it is.
+
+        `penalty` does so by itself.  Afterwards `sites` is what is penalised: what was chosen by names, or what the
+        blocks were seen to add to the stream.
+        """
+        if self._watch is None or torch.compiler.is_compiling() or not (self._log.found or self._log.faults):
+            return
+        watch, self._watch = self._watch, None
+        seen = watch.seen
+        if not (seen.added or seen.problems or seen.unclear):
+            self._handles += watch.idle()
+        else:
+            watch.end()
+        if seen.unclear or not (seen.added or seen.problems):
+            where = ", ".join(dict.fromkeys(seen.unclear)) or "a compiled forward"
+            logger.warning("sites='auto' was chosen by names, and could not be checked in %s", where)
+        named = named_modules(self._model)
+        kept = [site for site in self.sites if site.rpartition(".")[0] not in seen.added]
+        right = {*kept, *(name for names in seen.added.values() for name in names)}
+        sites = tuple(name for name in named if name in right)
+        uniform = not any(isinstance(value, (Mapping, Sequence)) for value in self._given.values())
+        axes = {site: self._log.axis.get(site, -1) for site in sites}
+        if self._given["axis"] == -1:
+            axes |= {site: axis for site, axis in seen.axes.items() if site in axes}
+        if not seen.problems and (sites, axes) == (self.sites, dict(self._log.axis)):
+            return
+        change = f"expected {', '.join(sites)}" + "".join(f", {s} with axis {a}" for s, a in axes.items() if a != -1)
+        overwritten = [site for site, h, version in seen.outputs if h._version != version]
+        if seen.problems or not uniform or overwritten:
+            why = seen.problems[0] if seen.problems else f"the additions to the stream are others: {change}"
+            self._refused = (
+                f"sites='auto' chose {', '.join(self.sites)}, and {why}; name the sites, and their axes, yourself"
+            )
+            return
+        logger.warning("sites='auto' corrected its choice by what the blocks add to the stream: %s", change)
+        old, self._handles = self._handles[1:], self._handles[:1]
+        chosen = {site: named[site] for site in sites}
+
+        def moved() -> None:
+            for handle in old:
+                handle.remove()
+            self._log.axis = self._reads["axis"] = axes
+            self._tap(chosen)
+
+        if self._log.open:  # a checkpointed region runs the old hooks once more in backward
+            self._log.pending = moved
+            self._handles += old
+        else:
+            moved()
+        self.sites = sites
+        self.strength = per_site("strength", self._given["strength"], sites)
+        self.target = per_site("target", self._given["target"], sites)
+        outputs = [(site, scaled_radius(h, axes[site]), 1.0) for site, h, _ in seen.outputs]
+        self._log.found[:] = [*(entry for entry in self._log.found if entry[0] in kept), *outputs]
+        self._log.faults.clear()
 
     def readings(self, loss: Tensor | float | None = None) -> dict[str, float]:
         """Radii at the last penalty, in units of sqrt(d), ready for a tracker.
@@ -215,7 +298,9 @@ class RadialSuppression:
         for handle in self._handles:
             handle.remove()
         self._handles = []
-        self._log.live = False
+        if self._watch is not None:
+            self._watch.end()
+        self._watch, self._log.live, self._log.pending = None, False, None
         self._log.take()
 
     def _zero(self) -> Tensor:
@@ -237,7 +322,7 @@ class RadialSuppression:
         return f"RadialSuppression(sites={self.sites}, strength={self.strength}, target={self.target})"
 
     def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_last": [], "_value": None}
+        return self.__dict__ | {"_last": [], "_value": None, "_watch": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)

@@ -41,6 +41,7 @@ class Log:
             watched until its penalty is taken.
         watched: Site, activation and its version, of what was copied.
         whole: Shape of a site's output before tensor parallelism hands out a part of it.
+        pending: What is to be done before the next forward, once the backward pass of this one is over.
     """
 
     def __init__(self) -> None:
@@ -53,6 +54,7 @@ class Log:
         self.untouched: set[str] = set()
         self.watched: list[tuple[str, Tensor, int]] = []
         self.whole: dict[str, torch.Size] = {}
+        self.pending: Callable[[], None] | None = None
 
     def start(self, *, output: bool, axis: Mapping[str, int], select: Select | None, several: bool) -> None:
         """Go live: what the taps read, and whether several forwards may be taken at once."""
@@ -104,6 +106,9 @@ class Gate(Hook):
         if not log.graded:
             return
         if not log.open:
+            if log.pending is not None:
+                pending, log.pending = log.pending, None
+                pending()
             log.clear()  # left by compiled code that eager checkpointing ran again in backward
         elif not log.several:
             raise AttachError(never_taken())

@@ -205,6 +205,18 @@ def test_what_is_no_suppression_is_refused(tmp_path):
         MyTrainer(Mean(), suppression=0.1)
 
 
+def test_sites_that_are_corrected_on_the_first_forward_are_masked_and_trained(tmp_path, caplog):
+    torch.manual_seed(0)
+    model = transformers.BloomForCausalLM(transformers.BloomConfig(hidden_size=8, n_layer=2, n_head=2, vocab_size=16))
+    keep = torch.tensor([0, 0, 1, 1, 1, 1])
+    data = [{"input_ids": torch.arange(6) + i, "labels": torch.arange(6), "attention_mask": keep} for i in range(4)]
+    suppression = RadialSuppression(model, strength=0.1)
+    trainer_of(model, data, tmp_path, suppression=suppression, steps=2).train()
+    assert suppression.sites[:2] == ("transformer.h.0.self_attention.dense", "transformer.h.0.mlp.dense_4h_to_h")
+    assert all(mask.sum() == 4 * 4 and rho.shape == (4, 6) for _, rho, mask in suppression._last)
+    assert "corrected its choice" in caplog.text
+
+
 @pytest.mark.parametrize("accumulate", [1, 2])
 def test_a_callback_logs_and_changes_nothing(accumulate, tokens, labels, tmp_path):
     def plain(*args, suppression, **kwargs):
