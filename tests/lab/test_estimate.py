@@ -7,6 +7,7 @@ import pytest
 
 from anglewise.errors import SpecError
 from anglewise.lab import estimate
+from anglewise.lab.engine.population import bytes_each
 from anglewise.lab.engine.step import Member, Program
 from anglewise.lab.estimate import Cost, Limits, admit, cost, idle, within
 from anglewise.lab.experiments import EXPERIMENTS
@@ -96,7 +97,7 @@ def test_readings_count_where_something_is_measured():
 def test_the_estimate_of_memory_is_near_what_the_compiler_plans(name):
     e = EXPERIMENTS[name]
     alone = dataclasses.replace(e, arms=e.arms[:1], baseline="")
-    planned = compiled_for(next(iter(e.runs())), "cpu").bytes_each(next(iter(e.runs())))
+    planned = bytes_each(next(iter(e.runs())), compiled_for(next(iter(e.runs())), "cpu"))
     assert 0.6 < cost(alone).bytes / planned < 3
 
 

@@ -9,7 +9,8 @@ import pytest
 
 from anglewise.errors import SpecError
 from anglewise.lab.engine.compiled import Compiled
-from anglewise.lab.engine.population import Layout, Population
+from anglewise.lab.engine.layout import Layout
+from anglewise.lab.engine.population import Population
 from anglewise.lab.engine.weave import woven
 from anglewise.lab.methods.optimizers import SGD
 from anglewise.lab.methods.srivastava2014_dropout import Dropout

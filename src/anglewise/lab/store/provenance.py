@@ -36,7 +36,7 @@ def collect(command: Sequence[str] | None, device: str, precision: str, *, anony
     import anglewise
 
     commit, dirty = _git(Path(anglewise.__file__).parent)
-    words = None if command is None else [Path(command[0]).name, *command[1:]]
+    words = None if command is None else [*(Path(word).name for word in command[:1]), *command[1:]]
     if words is not None and anonymous:
         words = [word.rstrip("/").rpartition("/")[2] if "/" in word else word for word in words]
     return {
