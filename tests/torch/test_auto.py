@@ -217,10 +217,12 @@ class Pixels(nn.Module):
         return x + self.mlp(x)
 
 
+@pytest.mark.parametrize("first", [False, True])
 @pytest.mark.parametrize("size", [7, WIDTH])
-def test_channels_are_the_width_wherever_they_are(size):
+def test_channels_are_the_width_wherever_they_are(size, first):
     torch.manual_seed(0)
-    model, image = nn.Sequential(Pixels(0), Pixels(0)), torch.randn(2, WIDTH, size, size, requires_grad=True)
+    # where nothing is trained before the first block, what it adds cannot be told, but its channels can
+    model, image = nn.Sequential(Pixels(0), Pixels(0)), torch.randn(2, WIDTH, size, size, requires_grad=not first)
     suppression = RadialSuppression(model, strength=1.0)
     for _ in range(2):
         model(image)

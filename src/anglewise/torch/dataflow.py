@@ -119,33 +119,41 @@ class Watch:
                 self._analyse(block, frame, y)
 
     def _analyse(self, block: str, frame: _Frame, y: Tensor) -> None:
-        seen, last = self.seen, get_gradient_edge(y).node
         sources = {get_gradient_edge(x).node for x in frame.inputs if x.requires_grad and x.shape == y.shape}
-        found = _additions(last, sources, frame.modules)
-        if not found:
-            seen.unclear.append(block)
-            return
-        names = []
-        for node in reversed(found):
-            along = [name for step in _chain(node) for name in sorted(frame.modules.get(step, ()), key=len)]
-            chosen = [name for name in along if name in self.sites]
-            if not along and any("CopySlices" in step.name() for step in _chain(node)):
-                seen.unclear.append(block)  # a view was overwritten in place, which hides where it came from
-                return
-            if not along:
-                seen.problems.append(f"what {block} adds to its input comes from no module of its own")
-                continue
-            name = chosen[0] if chosen else along[0]
-            if not chosen and "norm" in type(self.named[name]).__name__.lower():
-                seen.problems.append(
-                    f"in {block} the norm {name.rpartition('.')[2]} stands before the addition, so that the length of "
-                    "what comes before it changes nothing"
-                )
-                continue
-            names.append(name)
-            seen.axes[name] = _axis(frame.outputs[name][0], [self.named[n] for n in along])
-            seen.outputs.append((name, *frame.outputs[name]))
-        seen.added[block] = names
+        found = _additions(get_gradient_edge(y).node, sources, frame.modules)
+        ways = [self._along(node, frame) for node in reversed(found or [])]
+        # a view that was overwritten in place hides where it came from
+        hidden = any(not along and any("CopySlices" in step.name() for step in steps) for along, steps in ways)
+        if not ways or hidden:
+            self.seen.unclear.append(block)
+            own = [node for node, names in frame.modules.items() if set(names) & set(self.sites)]
+            ways = [self._along(node, frame) for node in own]
+        names = self.seen.added.setdefault(block, [])
+        for along, _ in ways:
+            name = self._taken(block, along)
+            if name is not None:
+                names.append(name)
+                self.seen.axes[name] = _axis(frame.outputs[name][0], [self.named[n] for n in along])
+                self.seen.outputs.append((name, *frame.outputs[name]))
+
+    def _along(self, node: Node, frame: _Frame) -> tuple[list[str], list[Node]]:
+        """The modules whose outputs have the direction of a node, the outermost first, and the nodes between."""
+        steps = _chain(node)
+        return [name for step in steps for name in sorted(frame.modules.get(step, ()), key=len)], steps
+
+    def _taken(self, block: str, along: list[str]) -> str | None:
+        """The site for one addition; where there can be none, that is a problem."""
+        chosen = [name for name in along if name in self.sites]
+        if not along:
+            self.seen.problems.append(f"what {block} adds to its input comes from no module of its own")
+            return None
+        if not chosen and "norm" in type(self.named[along[0]]).__name__.lower():
+            self.seen.problems.append(
+                f"in {block} the norm {along[0].rpartition('.')[2]} stands before the addition, so that the length of "
+                "what comes before it changes nothing"
+            )
+            return None
+        return chosen[0] if chosen else along[0]
 
 
 @dataclass
