@@ -16,6 +16,7 @@ from anglewise.lab.report.summary import explained
 from anglewise.lab.spec import Arm, Experiment
 from anglewise.lab.tuned import Found, Winner, read, winner_of
 
+JOINED = "two published settings joined"
 ENDINGS = (".html", ".md", ".csv", ".svg", ".pdf", ".png")
 
 
@@ -79,7 +80,8 @@ def assemble(track: str, only: Sequence[str] = (), seeds: int = 0, tuned: Path |
         what = "holds no winner" if tuned.is_dir() else "is no folder with winners"
         raise SpecError(f"--tuned {tuned} {what} of {', '.join(asked[:5])}: expected files such as {asked[0]}.toml")
     for arm, source, _ in board.fixed:
-        found[arm.name], notes[arm.name] = f"{source}, as published", "as published"
+        how = JOINED if arm.name in boards.JOINED else "as published"
+        found[arm.name], notes[arm.name] = f"{source}, {how}", how
     changes = {entry.arm.name: entry.changes for entry in board.entries}
     changes |= {arm.name: what for arm, _, what in board.fixed}
     return Made(track, boards.experiment(track, winners, only, seeds), changes, notes, found, board.refused)

@@ -55,6 +55,10 @@ BEST_A = ("muon", "constrained-muon", "perpgrad", "weight-norm", "spectral-norm"
 """The same on track A, and one more that was fast in its search."""
 
 
+JOINED = frozenset({"radial-chou"})
+"""Arms that join two published settings, so that nobody has published the whole."""
+
+
 class Board(NamedTuple):
     """A track's leaderboard.
 

@@ -1,4 +1,6 @@
-"""Causal arms: which part of the radial penalty helps on track C2, by taking parts away and putting others in.
+"""Causal arms: which part of the radial penalty helps on the quickstart's task.
+
+Parts of it are taken away, and others put in their place.
 
 Task, model and optimiser are the quickstart's, untuned.  Beside the penalty itself stand
 
