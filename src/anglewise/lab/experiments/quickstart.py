@@ -1,8 +1,8 @@
 """The quickstart: does the radial penalty help AdamW, and how much of that is left once AdamW is tuned?
 
 Track C2's task at full size, with ReLU where the track has GELU: a + b mod 113, 40 % of the table, full batch, a
-two-layer MLP without biases on two learned embeddings, one table per operand.  The common setting is a published one (learning rate 0.05, weight decay
-2); the tuned one also has a smaller initialisation and a short warm-up.
+two-layer MLP without biases on two learned embeddings, one table per operand.  The common setting is a published one
+(learning rate 0.05, weight decay 2); the tuned one also has a smaller initialisation and a short warm-up.
 """
 
 from __future__ import annotations
