@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -123,3 +126,17 @@ def test_a_store_that_was_copied_is_a_store(tmp_path, undisturbed):
     shutil.copytree(tmp_path / "store", tmp_path / "copy")
     trained(tmp_path / "copy")
     assert numbers(tmp_path / "copy") == undisturbed
+
+
+def test_a_file_that_may_not_be_read_is_one_line(tmp_path, monkeypatch):
+    trained(tmp_path / "store")
+    real = Path.read_bytes
+
+    def refuse(path):
+        if path.suffix == ".parquet":
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return real(path)
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    with pytest.raises(StoreError, match=r"^cannot read .*\.parquet: Permission denied. Make it readable, or see: "):
+        numbers(tmp_path / "store")
