@@ -19,7 +19,7 @@ def stoppable() -> Iterator[threading.Event]:
         if stop.is_set():
             raise KeyboardInterrupt
         stop.set()
-        print("\nanglewise: stopping after this segment; again to stop at once", file=sys.stderr)
+        print("\nanglewise: saving, then stopping (a few seconds). Ctrl-C again stops now", file=sys.stderr)
 
     old = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

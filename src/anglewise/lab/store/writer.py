@@ -375,6 +375,7 @@ class Store:
             )
 
     def _forget(self, run_id: str) -> None:
+        """Look at a run's files again when it is next touched."""
         self._last.pop(run_id, None)
         self._counts.pop(run_id, None)
 
