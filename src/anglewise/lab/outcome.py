@@ -26,8 +26,8 @@ MEMORISED = 0.99
 MEANINGS: dict[str, str] = {
     "grokked": "Training accuracy reached 99 % first; test accuracy was then still below half of the threshold. "
     "Later, test accuracy reached the threshold and held it for several evaluations in a row.",
-    "generalised-at-once": "Test accuracy reached the threshold and held it for several evaluations in a row. It did not "
-    "lag behind: when training accuracy reached 99 %, it was not below half of the threshold.",
+    "generalised-at-once": "Test accuracy reached the threshold and held it for several evaluations in a row. It did "
+    "not lag behind: when training accuracy reached 99 %, it was not below half of the threshold.",
     "reached-not-held": "Test accuracy reached the threshold, but never held it for several evaluations in a row.",
     "memorised": "Training accuracy reached 99 %. Test accuracy never reached the threshold.",
     "underfit": "Training accuracy never reached 99 %, and test accuracy never reached the threshold.",
