@@ -1,0 +1,46 @@
+"""The identity of every named run, as text: moving and renaming code must not change what a run is called.
+
+A line is: where the experiment is defined, its id, an arm, the id of the arm's first run, and a digest of the ids of
+all its runs.  After a meant change of a specification, write the list anew with ``python tests/golden/test_run_ids.py``
+and say so in the changelog.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from pathlib import Path
+
+from anglewise.lab.experiments import EXPERIMENTS
+from anglewise.lab.experiments.boards import BOARDS, experiment, winner
+from anglewise.lab.tuned import winner_of
+
+FILE = Path(__file__).with_name("run_ids.txt")
+
+
+def ranked(track):
+    names = [entry.arm.name for entry in BOARDS[track].entries]
+    found = {name: winner(track, name) for name in names}
+    return experiment(track, {name: winner_of(table, name, name).arm for name, table in found.items() if table})
+
+
+def lines(where, experiment):
+    for arm, runs in itertools.groupby(experiment.runs(), key=lambda run: run.arm.name):
+        ids = [run.run_id for run in runs]
+        digest = hashlib.sha256(" ".join(ids).encode()).hexdigest()[:12]
+        yield f"{where} {experiment.experiment_id} | {arm} | {ids[0]} {digest}"
+
+
+def listed():
+    for experiment in EXPERIMENTS.values():
+        yield from lines("experiment", experiment)
+    for track in BOARDS:
+        yield from lines("leaderboard", ranked(track))
+
+
+def test_every_named_run_has_the_identity_that_it_had():
+    assert list(listed()) == FILE.read_text(encoding="utf-8").splitlines()
+
+
+if __name__ == "__main__":
+    FILE.write_text("".join(f"{line}\n" for line in listed()), encoding="utf-8")
