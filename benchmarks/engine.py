@@ -21,10 +21,10 @@ import numpy as np
 import reference
 import torch
 
-from anglewise.lab.doctor import gemm_peak
-from anglewise.lab.engine.compiled import Compiled, arithmetic
-from anglewise.lab.engine.layout import Layout, choose
+from anglewise.cli.doctor import gemm_peak
+from anglewise.lab.engine.placement import Layout, choose
 from anglewise.lab.engine.population import Population
+from anglewise.lab.engine.programs import Compiled, arithmetic
 from anglewise.lab.engine.rng import stream
 from anglewise.lab.methods.optimizers import AdamW
 from anglewise.lab.methods.tiwari2026_radial import RadialPenalty

@@ -18,12 +18,12 @@ from pathlib import Path
 import jax
 from engine import CASES, Ours, milliseconds, steps_for
 
-from anglewise.lab.engine.compiled import Compiled, arithmetic
-from anglewise.lab.engine.layout import Layout
+from anglewise.lab.engine.placement import Layout
 from anglewise.lab.engine.population import Population
+from anglewise.lab.engine.programs import Compiled, arithmetic
 from anglewise.lab.experiments import EXPERIMENTS
-from anglewise.lab.look import Earlier
 from anglewise.lab.methods.tiwari2026_radial import RadialPenalty
+from anglewise.lab.protocols.reading import Earlier
 from anglewise.lab.readings.sets import CURVATURE, DEFAULT, READINGS
 from anglewise.lab.spec import Arm, Run, Training
 

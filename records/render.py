@@ -26,9 +26,9 @@ from typing import Any, NamedTuple
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from anglewise.lab.report.published import PUBLISHED, Published
+from anglewise.lab.report.format import number
 from anglewise.lab.report.runs import collected, read_runs
-from anglewise.lab.report.text import number
+from anglewise.lab.studies.leaderboard.published import PUBLISHED, Published
 from records.reproductions import Reproductions
 from records.rows import Rows, joined
 from records.values import Values
@@ -79,7 +79,7 @@ def record(name: str) -> Record:
 
 @functools.cache
 def _tuned(track: str, arm: str) -> dict[str, Any]:
-    path = ROOT / "src/anglewise/lab/experiments/tuned" / track / f"{arm}.toml"
+    path = ROOT / "src/anglewise/lab/studies/leaderboard/tuned" / track / f"{arm}.toml"
     return tomllib.loads(path.read_text(encoding="utf-8"))
 
 

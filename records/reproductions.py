@@ -8,10 +8,10 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from anglewise.lab.baselines import HEAD, Compared, cells, from_times
 from anglewise.lab.experiments.reproduce import REPRODUCTIONS
+from anglewise.lab.report.format import number
 from anglewise.lab.report.runs import Finish, read_runs
-from anglewise.lab.report.text import number
+from anglewise.lab.studies.reproduction.plan import HEAD, Compared, cells, from_times
 from records.rows import joined, markdown_table
 
 

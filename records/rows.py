@@ -13,13 +13,14 @@ from typing import ClassVar
 
 import numpy as np
 
-from anglewise.lab.report import crossing, leaderboard
-from anglewise.lab.report.compare import ArmSummary, compare
-from anglewise.lab.report.crossing import Recipe
+from anglewise.lab.report.comparison import ArmSummary, compare
+from anglewise.lab.report.format import DASH, chance, fixed, number
 from anglewise.lab.report.runs import Runs
 from anglewise.lab.report.summary import ratio
-from anglewise.lab.report.text import DASH, chance, fixed, number
 from anglewise.lab.stats import Interval, median_interval
+from anglewise.lab.studies.leaderboard import analysis as leaderboard
+from anglewise.lab.studies.penalty import show as crossing
+from anglewise.lab.studies.penalty.show import Recipe
 
 CRITERIA = ("first", "sustained")
 NO_DIFFERENCE = "no difference shown"

@@ -9,7 +9,7 @@ import io
 import numpy as np
 from scipy import stats
 
-from anglewise.lab.report.text import number
+from anglewise.lab.report.format import number
 from anglewise.lab.stats import Interval
 
 LEVEL = 0.95

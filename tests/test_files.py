@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from anglewise import files
 from anglewise.errors import AnglewiseError
 from anglewise.files import put
-from anglewise.lab.report import paper
-from anglewise.lab.report.shell import write_page
+from anglewise.lab.report.html.document import write_page
+from anglewise.lab.report.plots import paper
 
 
 def refusing(name, monkeypatch, number=errno.ENOSPC):

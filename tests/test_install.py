@@ -111,10 +111,10 @@ def test_importing_a_part_without_its_libraries_says_what_to_do_in_the_last_line
 
 
 def test_the_command_says_it_in_one_line(bare):
-    done = bare("-m", "anglewise.cli", "list", "tasks")
+    done = bare("-m", "anglewise.cli.main", "list", "tasks")
     assert done.returncode == 2
     assert done.stderr.startswith("anglewise: anglewise.lab needs jaxtyping, ") and done.stderr.count("\n") == 1
-    assert bare("-m", "anglewise.cli", "--version").stdout.strip() == anglewise.__version__
+    assert bare("-m", "anglewise.cli.main", "--version").stdout.strip() == anglewise.__version__
 
 
 WITHOUT_JAX = """

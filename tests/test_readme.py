@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from anglewise.cli import main
-from anglewise.lab import dry_run
-from anglewise.lab.config import load
-from anglewise.lab.engine import layout
-from anglewise.lab.engine.layout import Layout
+from anglewise.cli import dry_run
+from anglewise.cli.main import main
+from anglewise.lab.engine import placement as layout
+from anglewise.lab.engine.placement import Layout
 from anglewise.lab.experiments import EXPERIMENTS
+from anglewise.lab.experiments.config import load
 
 pytestmark = pytest.mark.xdist_group("readme")
 """On one worker: its commands share compiled programs."""

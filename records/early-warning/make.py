@@ -18,13 +18,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from anglewise.lab.experiments.early_warning import ARMS, EXPERIMENTS, MODEL, RADIAL_AT_HALF, TASKS
-from anglewise.lab.report.trajectories import restore
-from anglewise.lab.report.warning import HEAD, Study, cells, study_of, write_csv
-from anglewise.lab.report.warning_numbers import NUMBERS, written
-from anglewise.lab.report.warning_page import save_figure
 from anglewise.lab.stats.estimate import LEVEL, Interval
 from anglewise.lab.stats.warning import Horizon, Trajectory
 from anglewise.lab.stats.warning_score import FALSE_ALARMS
+from anglewise.lab.studies.early_warning.analysis import HEAD, Study, cells, study_of, write_csv
+from anglewise.lab.studies.early_warning.numbers import NUMBERS, written
+from anglewise.lab.studies.early_warning.show import save_figure
+from anglewise.lab.studies.early_warning.trajectories import restore
 
 HERE = Path(__file__).parent
 ON_THE_WAY = 0.2

@@ -1,7 +1,7 @@
 """The command's first lines: Ctrl-C is answered in one line, also before anything else has been imported.
 
 Where nothing needs saving, Ctrl-C ends the process at once: an exception would reach libraries that are being imported,
-and they answer it in their own words.  Verbs that train take Ctrl-C over while they do (:mod:`anglewise.stopping`).
+and they answer it in their own words.  Verbs that train take Ctrl-C over while they do (:mod:`anglewise.cli.stopping`).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def _end(number: int, frame: Any) -> None:
 def main() -> int:
     """Run the command line; 130 where Ctrl-C ended it."""
     signal.signal(signal.SIGINT, _end)
-    from anglewise.cli import main as run
+    from anglewise.cli.main import main as run
 
     return run()
 

@@ -15,13 +15,13 @@ import pytest
 import torch
 from torch import nn
 
-from anglewise.lab.engine.compiled import Compiled, arithmetic
-from anglewise.lab.engine.layout import Layout
+from anglewise.lab.engine.placement import Layout
 from anglewise.lab.engine.population import Population
+from anglewise.lab.engine.programs import Compiled, arithmetic
 from anglewise.lab.methods.optimizers import AdamW
 from anglewise.lab.methods.tiwari2026_radial import RadialPenalty
 from anglewise.lab.models.mlp import MLP
-from anglewise.lab.schedules import Linear
+from anglewise.lab.protocols.schedule import Linear
 from anglewise.lab.spec import Arm, Run, Training
 from anglewise.lab.tasks.modular import Modular
 from anglewise.torch import RadialSuppression

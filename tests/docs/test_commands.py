@@ -16,12 +16,12 @@ from pathlib import Path
 
 import pytest
 
-from anglewise import cli
-from anglewise.cli_tracks import _board_of
+from anglewise.cli import main as cli
+from anglewise.cli.listing import listing
+from anglewise.cli.tracks import _board_of
 from anglewise.errors import AnglewiseError
-from anglewise.lab.baselines import chosen
 from anglewise.lab.experiments import EXPERIMENTS
-from anglewise.lab.listing import listing
+from anglewise.lab.studies.reproduction.plan import chosen
 
 ROOT = Path(__file__).parents[2]
 PAGES = {

@@ -40,7 +40,7 @@ def begun(folder, store):
     environment["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
     words = ["run", str(folder / "e.toml"), "--out", str(store), "--quiet", "--checkpoint", "0.1"]
     return subprocess.Popen(
-        [sys.executable, "-m", "anglewise.cli", *words],
+        [sys.executable, "-m", "anglewise.cli.main", *words],
         env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True,
     )  # fmt: skip
 

@@ -16,9 +16,9 @@ import jax
 import numpy as np
 import pytest
 
-from anglewise.lab.engine.compiled import Compiled
-from anglewise.lab.engine.layout import choose
+from anglewise.lab.engine.placement import choose
 from anglewise.lab.engine.population import CURVES, Population
+from anglewise.lab.engine.programs import Compiled
 from anglewise.lab.methods.optimizers import AdamW
 from anglewise.lab.methods.tiwari2026_radial import RadialPenalty
 from anglewise.lab.models.mlp import MLP

@@ -12,8 +12,8 @@ import itertools
 from pathlib import Path
 
 from anglewise.lab.experiments import EXPERIMENTS
-from anglewise.lab.experiments.boards import BOARDS, experiment, winner
-from anglewise.lab.tuned import winner_of
+from anglewise.lab.studies.leaderboard.boards import BOARDS, experiment, winner
+from anglewise.lab.tuning.tuned import winner_of
 
 FILE = Path(__file__).with_name("run_ids.txt")
 
@@ -32,8 +32,8 @@ def lines(where, experiment):
 
 
 def listed():
-    for experiment in EXPERIMENTS.values():
-        yield from lines("experiment", experiment)
+    for named in EXPERIMENTS.values():
+        yield from lines("experiment", named)
     for track in BOARDS:
         yield from lines("leaderboard", ranked(track))
 

@@ -9,13 +9,13 @@ import pytest
 
 from anglewise.errors import SpecError, StoreError
 from anglewise.lab import runner
-from anglewise.lab.engine import layout
-from anglewise.lab.engine.layout import Layout
+from anglewise.lab.engine import placement as layout
+from anglewise.lab.engine.placement import Layout
 from anglewise.lab.engine.rng import stream
+from anglewise.lab.execution.planning import plan
 from anglewise.lab.methods.optimizers import AdamW
 from anglewise.lab.methods.tiwari2026_radial import RadialPenalty
 from anglewise.lab.models.mlp import MLP
-from anglewise.lab.planning import plan
 from anglewise.lab.readings.energy import RadialEnergy
 from anglewise.lab.readings.motion import Motion
 from anglewise.lab.readings.radii import RadiusQuantiles

@@ -10,7 +10,6 @@ import pytest
 from anglewise.errors import SpecError
 from anglewise.lab.engine.step import Program
 from anglewise.lab.experiments import EXPERIMENTS
-from anglewise.lab.methods.dataclass import method
 from anglewise.lab.methods.foret2021_sam import SAM
 from anglewise.lab.methods.lee2024_grokfast import GrokfastControl, GrokfastEMA
 from anglewise.lab.methods.matched_controls import MatchedNoise
@@ -21,8 +20,9 @@ from anglewise.lab.methods.tiwari2026_radial import RadialPenalty
 from anglewise.lab.methods.yu2020_pcgrad import PCGrad
 from anglewise.lab.models.mlp import MLP
 from anglewise.lab.models.transformer import Transformer
-from anglewise.lab.protocols import Method
-from anglewise.lab.schedules import Linear, Warmup
+from anglewise.lab.protocols.dataclass import method
+from anglewise.lab.protocols.method import Method
+from anglewise.lab.protocols.schedule import Linear, Warmup
 from anglewise.lab.spec import Arm, Experiment, Run, Training, content_hash, field_types, to_json
 from anglewise.lab.tasks.modular import Modular
 

@@ -6,7 +6,7 @@ from anglewise.lab.methods.controls import RadiusClamp, RadiusReplay, ScaleInit
 from anglewise.lab.methods.matched_controls import MatchedNoise
 from anglewise.lab.methods.penalty_controls import ShuffledPenalty, StopGradientPenalty
 from anglewise.lab.methods.tiwari2026_radial import RadialPenalty
-from anglewise.lab.schedules import Recorded
+from anglewise.lab.protocols.schedule import Recorded
 from laws_base import BASE, SEQUENCES, TRANSFORMER, Case
 
 RADIAL = RadialPenalty(0.3, 0.7)

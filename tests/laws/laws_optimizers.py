@@ -8,7 +8,7 @@ from anglewise.lab.methods.jordan2024_muon import Muon
 from anglewise.lab.methods.optimizers import SGD, Adam, AdamW
 from anglewise.lab.methods.pasand2025_egd import EGD
 from anglewise.lab.methods.tiwari2026_radial import RadialPenalty
-from anglewise.lab.schedules import Linear, Warmup
+from anglewise.lab.protocols.schedule import Linear, Warmup
 from laws_base import BASE, SEQUENCES, TRANSFORMER, Case
 
 STEEP = SGD(lr=0.05, wd=0.01)

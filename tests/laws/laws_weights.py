@@ -7,7 +7,7 @@ from anglewise.lab.methods.miyato2018_spectral_norm import SpectralNorm
 from anglewise.lab.methods.norm_clamp import NormClamp, NormReplay
 from anglewise.lab.methods.notsawo2025_sparsity import L1, Nuclear
 from anglewise.lab.methods.salimans2016_weight_norm import WeightNorm
-from anglewise.lab.schedules import Linear
+from anglewise.lab.protocols.schedule import Linear
 from laws_base import BASE, SEQUENCES, TRANSFORMER, Case
 
 CASES: list[Case] = [

@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 
 from anglewise.lab.catalogue import METHODS
-from anglewise.lab.engine.compiled import Compiled, arithmetic, structure_of
-from anglewise.lab.engine.layout import Layout
+from anglewise.lab.engine.placement import Layout
 from anglewise.lab.engine.population import Population
+from anglewise.lab.engine.programs import Compiled, arithmetic, structure_of
 from anglewise.lab.engine.step import Member
 from anglewise.lab.spec import Arm, Run, Training
 from laws_base import MODEL, TASK

@@ -9,15 +9,15 @@ import jax
 import numpy as np
 import pytest
 
-from anglewise.lab.engine.compiled import Compiled
-from anglewise.lab.engine.layout import Layout
+from anglewise.lab.engine.placement import Layout
 from anglewise.lab.engine.population import Population
+from anglewise.lab.engine.programs import Compiled
 from anglewise.lab.methods.optimizers import AdamW
 from anglewise.lab.methods.tiwari2026_radial import RadialPenalty
 from anglewise.lab.models.mlp import MLP
 from anglewise.lab.models.transformer import Transformer
+from anglewise.lab.readings.quantities import drawing, meaning
 from anglewise.lab.readings.sets import CURVATURE, DEFAULT, READINGS, SETS
-from anglewise.lab.report.meanings import drawing, meaning
 from anglewise.lab.spec import Arm, Run, Training, to_json
 from anglewise.lab.tasks.modular import Modular
 from anglewise.lab.tasks.parity import Parity

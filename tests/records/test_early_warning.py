@@ -16,7 +16,7 @@ import pytest
 
 from anglewise.lab.engine.rng import stream
 from anglewise.lab.experiments.early_warning import MODEL, TASKS
-from anglewise.lab.report.warning import PREDICTORS, study_of, to_csv
+from anglewise.lab.studies.early_warning.analysis import PREDICTORS, study_of, to_csv
 
 RECORD = Path(__file__).parents[2] / "records" / "early-warning"
 FEW = tuple(p for p in PREDICTORS if p.name in ("base rate", "elapsed time", "radial energy"))

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from anglewise.lab import schedules
 from anglewise.lab.methods.ba2016_norms import LayerNorm, RMSNorm
 from anglewise.lab.methods.baek2025_harmonic import Harmonic
 from anglewise.lab.methods.cesista2025_constrained_muon import ConstrainedMuon
@@ -43,6 +42,7 @@ from anglewise.lab.methods.yu2020_pcgrad import PCGrad
 from anglewise.lab.methods.zhou2025_neuralgrok import GradNorm, NeuralGrok
 from anglewise.lab.models.mlp import MLP
 from anglewise.lab.models.transformer import Transformer
+from anglewise.lab.protocols import schedule as schedules
 from anglewise.lab.tasks.modular import Modular
 from anglewise.lab.tasks.parity import Parity
 from anglewise.lab.tasks.permutation import Permutations

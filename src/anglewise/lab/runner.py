@@ -14,14 +14,15 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from anglewise.errors import AnglewiseError, SpecError
-from anglewise.lab.arrays import pack
-from anglewise.lab.engine import checkpoint, layout
-from anglewise.lab.engine.compiled import Compiled, Structure, structure_of
-from anglewise.lab.engine.layout import Layout
+from anglewise.lab.engine import checkpoint
+from anglewise.lab.engine import placement as layout
+from anglewise.lab.engine.placement import Layout
 from anglewise.lab.engine.population import Kept, Population, Rows, Watch, bytes_each
-from anglewise.lab.look import Reading
+from anglewise.lab.engine.programs import Compiled, Structure, structure_of
+from anglewise.lab.execution.planning import Job, Plan, described, manifest, plan, unmeasured
 from anglewise.lab.outcome import outcome_under
-from anglewise.lab.planning import Job, Plan, described, manifest, plan, unmeasured
+from anglewise.lab.protocols.arrays import pack
+from anglewise.lab.protocols.reading import Reading
 from anglewise.lab.readings.radii import Radii
 from anglewise.lab.readings.sets import DEFAULT
 from anglewise.lab.spec import Experiment, Run, content_hash

@@ -19,9 +19,9 @@ from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal, get_type_hints
 
 from anglewise.errors import SpecError, unknown
-from anglewise.lab.fields import COUNT, REACHED, SEED, SEEDS, Bound, bounded
 from anglewise.lab.outcome import Rule
-from anglewise.lab.source import source_of
+from anglewise.lab.protocols.fields import COUNT, REACHED, SEED, SEEDS, Bound, bounded
+from anglewise.lab.protocols.source import source_of
 
 PROTOCOL = 3
 """Version of the numerics; part of every run's identity.  A change that moves a golden curve raises it."""

@@ -10,9 +10,9 @@ from anglewise.lab.experiments import EXPERIMENTS
 from anglewise.lab.experiments.causal import EXPERIMENT, HALF_FITTED, INFLATION, MEMORISED, RADIAL, REPLAY
 from anglewise.lab.experiments.quickstart import COMMON, MODEL, TASK
 from anglewise.lab.experiments.tracks import EXPERIMENTS as TRACKS
-from anglewise.lab.methods.dataclass import at_step
 from anglewise.lab.methods.matched_controls import MatchedNoise
 from anglewise.lab.methods.penalty_controls import ShuffledPenalty, StopGradientPenalty
+from anglewise.lab.protocols.dataclass import at_step
 from anglewise.lab.spec import to_json
 from anglewise.lab.tasks.permutation import Permutations
 

@@ -9,15 +9,15 @@ import pkgutil
 import pytest
 
 from anglewise.lab import experiments
-from anglewise.lab.crossing import cross
 from anglewise.lab.experiments import EXPERIMENTS, published
-from anglewise.lab.experiments.boards import BOARDS
-from anglewise.lab.experiments.boards import experiment as ranked
 from anglewise.lab.experiments.published import Published
 from anglewise.lab.experiments.reproduce import REPRODUCTIONS
 from anglewise.lab.experiments.tracks import EXPERIMENTS as TRACKS
-from anglewise.lab.protocols import Method
+from anglewise.lab.protocols.method import Method
 from anglewise.lab.spec import Training
+from anglewise.lab.studies.leaderboard.boards import BOARDS
+from anglewise.lab.studies.leaderboard.boards import experiment as ranked
+from anglewise.lab.studies.penalty.plan import cross
 
 SETTINGS = {name: value for name, value in vars(published).items() if isinstance(value, Published)}
 CHAINS = {setting.methods for setting in SETTINGS.values()}

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from anglewise.lab.look import named_parameters
 from anglewise.lab.methods.cliptogrok2026_rows import RELEASED, ClipRows
 from anglewise.lab.models.mlp import MLP
 from anglewise.lab.models.transformer import Transformer
+from anglewise.lab.protocols.reading import named_parameters
 from anglewise.lab.tasks.modular import Modular
 from anglewise.torch.baselines.cliptogrok import ClipRows as DropIn
 

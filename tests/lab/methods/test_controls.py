@@ -7,8 +7,8 @@ import pytest
 
 from anglewise.errors import SpecError
 from anglewise.lab.methods.controls import RadiusClamp, RadiusReplay
-from anglewise.lab.methods.dataclass import at_step
-from anglewise.lab.schedules import Recorded
+from anglewise.lab.protocols.dataclass import at_step
+from anglewise.lab.protocols.schedule import Recorded
 
 quick_jit = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
 SITE = "hidden.0.pre"

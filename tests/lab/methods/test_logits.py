@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from anglewise.lab.losses import cross_entropy
 from anglewise.lab.methods.logits import LabelSmoothing, LogitNorm, Temperature, ZLoss
+from anglewise.lab.protocols.loss import cross_entropy
 
 DRAW = np.random.default_rng(0)
 Z, Y = DRAW.normal(size=(20, 7)) * 5, DRAW.integers(0, 7, 20).astype(np.int32)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from anglewise.errors import SpecError
-from anglewise.lab.engine.weave import woven
+from anglewise.lab.engine.forward import woven
 from anglewise.lab.methods.loshchilov2024_ngpt import NGPT
 from anglewise.lab.models.mlp import MLP
 from anglewise.lab.models.transformer import Transformer

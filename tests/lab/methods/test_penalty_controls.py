@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from anglewise.errors import SpecError
-from anglewise.lab.methods.dataclass import at_step
 from anglewise.lab.methods.penalty_controls import ShuffledPenalty, StopGradientPenalty, after, before
 from anglewise.lab.methods.tiwari2026_radial import RadialPenalty
 from anglewise.lab.models.mlp import MLP
 from anglewise.lab.models.transformer import Transformer
-from anglewise.lab.schedules import Until, Warmup
+from anglewise.lab.protocols.dataclass import at_step
+from anglewise.lab.protocols.schedule import Until, Warmup
 from anglewise.lab.tasks.modular import Modular
 
 quick_jit = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})

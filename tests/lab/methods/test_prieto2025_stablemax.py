@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from anglewise.lab.losses import cross_entropy
 from anglewise.lab.methods.prieto2025_stablemax import Softmax64, StableMax
+from anglewise.lab.protocols.loss import cross_entropy
 from anglewise.torch.baselines.prieto2025_stablemax import stablemax_cross_entropy
 
 DRAW = np.random.default_rng(0)

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from anglewise.errors import SpecError
-from anglewise.lab.engine.compiled import Compiled
-from anglewise.lab.engine.layout import Layout
+from anglewise.lab.engine.forward import woven
+from anglewise.lab.engine.placement import Layout
 from anglewise.lab.engine.population import Population
-from anglewise.lab.engine.weave import woven
+from anglewise.lab.engine.programs import Compiled
 from anglewise.lab.methods.optimizers import SGD
 from anglewise.lab.methods.srivastava2014_dropout import Dropout
 from anglewise.lab.models.mlp import MLP

@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from anglewise.errors import SpecError
-from anglewise.lab.losses import cross_entropy
 from anglewise.lab.methods.xu2025_groktransfer import GrokTransfer, draw, train
 from anglewise.lab.models.mlp import MLP
 from anglewise.lab.models.transformer import Transformer
+from anglewise.lab.protocols.loss import cross_entropy
 from anglewise.lab.tasks.modular import Modular
 
 TASK = Modular(p=7, train=0.6)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from anglewise.errors import SpecError
-from anglewise.lab.engine.weave import woven
+from anglewise.lab.engine.forward import woven
 from anglewise.lab.methods.yildirim2026_sphere import SphereCosine, unit
 from anglewise.lab.models.mlp import MLP
 from anglewise.lab.models.transformer import Transformer

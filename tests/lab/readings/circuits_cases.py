@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from anglewise.lab.look import Look
+from anglewise.lab.protocols.reading import Look
 from anglewise.lab.tasks.modular import Modular
 from readings_cases import quick_jit
 

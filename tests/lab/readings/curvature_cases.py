@@ -10,8 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
 
-from anglewise.lab.look import named_parameters
 from anglewise.lab.methods.tiwari2026_radial import RadialPenalty
+from anglewise.lab.protocols.reading import named_parameters
 from readings_cases import BASE, CASES, looking, quick_jit
 
 ROWS = 7

@@ -12,8 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from anglewise.lab.engine.step import cross_entropy
-from anglewise.lab.look import Earlier, Look
-from anglewise.lab.protocols import Data
+from anglewise.lab.protocols.reading import Earlier, Look
+from anglewise.lab.protocols.task import Data
 from readings_cases import quick_jit
 
 

@@ -12,10 +12,10 @@ import numpy as np
 
 from anglewise.lab.engine.rng import stream
 from anglewise.lab.engine.step import Member, Program, State
-from anglewise.lab.look import Earlier, Look
 from anglewise.lab.methods.optimizers import AdamW
 from anglewise.lab.models.mlp import MLP
 from anglewise.lab.models.transformer import Transformer
+from anglewise.lab.protocols.reading import Earlier, Look
 from anglewise.lab.spec import Training
 from anglewise.lab.tasks.modular import Modular
 

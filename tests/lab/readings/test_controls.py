@@ -8,9 +8,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from anglewise.lab.engine.compiled import Compiled
-from anglewise.lab.engine.layout import Layout
+from anglewise.lab.engine.placement import Layout
 from anglewise.lab.engine.population import Population
+from anglewise.lab.engine.programs import Compiled
 from anglewise.lab.methods.optimizers import AdamW
 from anglewise.lab.models.mlp import MLP
 from anglewise.lab.readings.energy import RadialEnergy

@@ -4,17 +4,17 @@ import jax
 import numpy as np
 import pytest
 
-from anglewise.lab.engine.compiled import Compiled
-from anglewise.lab.engine.layout import Layout
+from anglewise.lab.engine.placement import Layout
 from anglewise.lab.engine.population import Population
+from anglewise.lab.engine.programs import Compiled
 from anglewise.lab.methods.controls import RadiusReplay
 from anglewise.lab.methods.matched_controls import MatchedNoise
 from anglewise.lab.methods.optimizers import AdamW
 from anglewise.lab.methods.tiwari2026_radial import RadialPenalty
 from anglewise.lab.models.mlp import MLP
+from anglewise.lab.protocols.schedule import Recorded
 from anglewise.lab.readings.match import Match
 from anglewise.lab.readings.sets import DEFAULT
-from anglewise.lab.schedules import Recorded
 from anglewise.lab.spec import Arm, Run, Training
 from anglewise.lab.tasks.modular import Modular
 

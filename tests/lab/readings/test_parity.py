@@ -5,9 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from anglewise.lab.look import Earlier
 from anglewise.lab.models.mlp import MLP
 from anglewise.lab.models.transformer import Transformer
+from anglewise.lab.protocols.reading import Earlier
 from anglewise.lab.readings.parity import ParityProgress
 from anglewise.lab.tasks.modular import Modular
 from anglewise.lab.tasks.parity import Parity

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from anglewise import radial_penalty
-from anglewise.lab.look import Earlier
 from anglewise.lab.methods.tiwari2026_radial import RadialPenalty
 from anglewise.lab.models.mlp import MLP
+from anglewise.lab.protocols.reading import Earlier
 from anglewise.lab.readings.regularisation import (
     PenaltyGradient,
     _of_layer,

@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 
 from anglewise.errors import StoreError
-from anglewise.lab.report.page import write_report
+from anglewise.lab.report.html.experiment import write_report
+from anglewise.lab.report.html.run import write_run_page
 from anglewise.lab.report.results import load, load_run, newest
-from anglewise.lab.report.run_page import write_run_page
 from anglewise.lab.report.summary import summarise
-from anglewise.lab.report.tables import print_summary
+from anglewise.lab.report.table import print_summary
 from anglewise.lab.store import Reader, Store
 
 THRESHOLD = 0.95

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from anglewise.errors import AnglewiseError
-from anglewise.lab.report.compare import CRITERIA, compare
-from anglewise.lab.report.leaderboard import cells, rows
+from anglewise.lab.report.comparison import CRITERIA, compare
 from anglewise.lab.report.results import Ended
 from anglewise.lab.report.runs import NEEDED, Finish, collected, finishes, read_runs, runs_of, write_runs
+from anglewise.lab.studies.leaderboard.analysis import cells, rows
 
 TIMES = {"slow": 150, "fast": 40, "a, with a comma": 90, "never": None}
 

@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from anglewise.lab.report.compare import CRITERIA, adjusted, compare, seconds_per_step, time_of
+from anglewise.lab.report.comparison import CRITERIA, adjusted, compare, seconds_per_step, time_of
 from anglewise.lab.report.results import Ended
 from anglewise.lab.report.runs import Finish, collected
 from anglewise.lab.report.summary import cells, columns, explained, interval, ratio, summarise
-from anglewise.lab.report.tables import print_results
+from anglewise.lab.report.table import print_results
 from anglewise.lab.report.verdict import verdict
 from anglewise.lab.stats import Interval, PValue
 

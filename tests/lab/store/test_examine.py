@@ -7,7 +7,7 @@ import shutil
 
 import pytest
 
-from anglewise.cli import main
+from anglewise.cli.main import main
 from anglewise.errors import StoreError
 from anglewise.lab.methods.optimizers import AdamW
 from anglewise.lab.models.mlp import MLP

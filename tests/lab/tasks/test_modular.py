@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from anglewise.errors import SpecError
-from anglewise.lab.look import pairs
+from anglewise.lab.protocols.reading import pairs
 from anglewise.lab.tasks.modular import Modular
 
 PRIMES = (2, 3, 7, 13)

@@ -12,7 +12,7 @@ import numpy as np
 
 from anglewise.errors import StoreError
 from anglewise.files import put
-from anglewise.lab.arrays import header_of, pack, unpack
+from anglewise.lab.protocols.arrays import header_of, pack, unpack
 
 
 def named(tree: Any) -> dict[str, np.ndarray]:

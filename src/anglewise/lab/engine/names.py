@@ -10,13 +10,13 @@ import jax
 import jax.numpy as jnp
 
 from anglewise.errors import SpecError, shown, unknown
-from anglewise.lab.fields import named
-from anglewise.lab.look import named_parameters
-from anglewise.lab.protocols import Task
+from anglewise.lab.protocols.fields import named
+from anglewise.lab.protocols.reading import named_parameters
+from anglewise.lab.protocols.task import Task
 
 
 def check_names(methods: Iterable[Any], network: Any, task: Task) -> None:
-    """Look up all that the methods' fields name; see :class:`anglewise.lab.fields.Names`.
+    """Look up all that the methods' fields name; see :class:`anglewise.lab.protocols.fields.Names`.
 
     Args:
         methods: An arm's.

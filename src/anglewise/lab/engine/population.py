@@ -15,11 +15,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from anglewise.lab.engine import checkpoint
-from anglewise.lab.engine.compiled import Compiled, arithmetic
-from anglewise.lab.engine.layout import tree_bytes
+from anglewise.lab.engine.placement import tree_bytes
+from anglewise.lab.engine.programs import Compiled, arithmetic
 from anglewise.lab.engine.rng import stream
 from anglewise.lab.engine.step import Member, State
-from anglewise.lab.look import Earlier, named_parameters
+from anglewise.lab.protocols.reading import Earlier, named_parameters
 from anglewise.lab.spec import Run
 
 CURVES = ("train_accuracy", "test_accuracy", "train_loss", "test_loss")

@@ -23,12 +23,13 @@ import optax
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from anglewise.errors import SpecError
+from anglewise.lab.engine.forward import woven
 from anglewise.lab.engine.names import check_names
-from anglewise.lab.engine.weave import woven
-from anglewise.lab.look import Earlier, Look, Reading
-from anglewise.lab.losses import cross_entropy
-from anglewise.lab.methods.dataclass import at_step
-from anglewise.lab.protocols import Data, Instrument, Model, Params, Task
+from anglewise.lab.protocols.dataclass import at_step
+from anglewise.lab.protocols.loss import cross_entropy
+from anglewise.lab.protocols.model import Model, Params
+from anglewise.lab.protocols.reading import Earlier, Instrument, Look, Reading
+from anglewise.lab.protocols.task import Data, Task
 from anglewise.lab.spec import Training
 
 Chain: TypeAlias = tuple[Any, ...]

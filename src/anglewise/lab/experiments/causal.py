@@ -25,7 +25,7 @@ from anglewise.lab.methods.controls import RadiusClamp, RadiusReplay
 from anglewise.lab.methods.matched_controls import MatchedNoise
 from anglewise.lab.methods.penalty_controls import ShuffledPenalty, StopGradientPenalty, after, before
 from anglewise.lab.methods.tiwari2026_radial import RadialPenalty
-from anglewise.lab.schedules import Recorded
+from anglewise.lab.protocols.schedule import Recorded
 from anglewise.lab.spec import Arm, Experiment, Training
 
 (RADIAL,) = RADIAL_PENALTY.methods

@@ -13,7 +13,7 @@ from anglewise.lab.methods.man2025 import MAN
 from anglewise.lab.methods.optimizers import AdamW
 from anglewise.lab.methods.tiwari2026_radial import RadialPenalty
 from anglewise.lab.models.mlp import MLP
-from anglewise.lab.schedules import Warmup
+from anglewise.lab.protocols.schedule import Warmup
 from anglewise.lab.spec import Arm, Experiment, Training
 from anglewise.lab.tasks.modular import Modular
 

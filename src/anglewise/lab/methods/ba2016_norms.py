@@ -16,10 +16,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from anglewise.lab.fields import NOT_NEGATIVE, Names
-from anglewise.lab.methods.dataclass import method
 from anglewise.lab.methods.taps import attach, own_sites, widths
-from anglewise.lab.protocols import Method, Params
+from anglewise.lab.protocols.dataclass import method
+from anglewise.lab.protocols.fields import NOT_NEGATIVE, Names
+from anglewise.lab.protocols.method import Method
+from anglewise.lab.protocols.model import Params
 
 LAYER, RMS = "layer-norm", "rms-norm"
 

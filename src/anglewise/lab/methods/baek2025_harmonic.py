@@ -19,9 +19,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from anglewise.errors import SpecError
-from anglewise.lab.fields import Bound
-from anglewise.lab.methods.dataclass import method
-from anglewise.lab.protocols import Method
+from anglewise.lab.protocols.dataclass import method
+from anglewise.lab.protocols.fields import Bound
+from anglewise.lab.protocols.method import Method
 
 EPSILON = 1e-4
 

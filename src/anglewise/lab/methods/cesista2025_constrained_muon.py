@@ -30,8 +30,6 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, PRNGKeyArray
 
-from anglewise.lab.fields import DECAY, NOT_NEGATIVE, SHARE
-from anglewise.lab.methods.dataclass import method
 from anglewise.lab.methods.matrices import (
     divided,
     joined,
@@ -41,8 +39,11 @@ from anglewise.lab.methods.matrices import (
     unit_axis,
     unit_lengths,
 )
-from anglewise.lab.protocols import Method, Params
-from anglewise.lab.schedules import Schedule
+from anglewise.lab.protocols.dataclass import method
+from anglewise.lab.protocols.fields import DECAY, NOT_NEGATIVE, SHARE
+from anglewise.lab.protocols.method import Method
+from anglewise.lab.protocols.model import Params
+from anglewise.lab.protocols.schedule import Schedule
 
 POWER_STEPS = 2
 """Power iterations per update; each starts from the last one's vector."""

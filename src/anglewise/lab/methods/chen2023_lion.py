@@ -13,10 +13,10 @@ from typing import Annotated, Any
 
 import optax
 
-from anglewise.lab.fields import DECAY, NOT_NEGATIVE
-from anglewise.lab.methods.dataclass import method
-from anglewise.lab.protocols import Method
-from anglewise.lab.schedules import Schedule
+from anglewise.lab.protocols.dataclass import method
+from anglewise.lab.protocols.fields import DECAY, NOT_NEGATIVE
+from anglewise.lab.protocols.method import Method
+from anglewise.lab.protocols.schedule import Schedule
 
 
 def _downhill(wd: Any, lr: Any) -> optax.GradientTransformation:

@@ -19,11 +19,12 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, PRNGKeyArray
 
-from anglewise.lab.fields import NOT_NEGATIVE
-from anglewise.lab.methods.dataclass import method
 from anglewise.lab.methods.matrices import UNIT_AXIS, divided, unit_lengths
-from anglewise.lab.protocols import Method, Params
-from anglewise.lab.schedules import Schedule
+from anglewise.lab.protocols.dataclass import method
+from anglewise.lab.protocols.fields import NOT_NEGATIVE
+from anglewise.lab.protocols.method import Method
+from anglewise.lab.protocols.model import Params
+from anglewise.lab.protocols.schedule import Schedule
 
 TOKENS = ("embedding", "lift")
 EDGES = {"edge": (*TOKENS, "head"), "edge_ln": (*TOKENS, "norm", "head")}

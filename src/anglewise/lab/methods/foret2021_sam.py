@@ -20,10 +20,11 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array
 
-from anglewise.lab.fields import NOT_NEGATIVE
-from anglewise.lab.methods.dataclass import method
-from anglewise.lab.protocols import Method, Params
-from anglewise.lab.schedules import Schedule
+from anglewise.lab.protocols.dataclass import method
+from anglewise.lab.protocols.fields import NOT_NEGATIVE
+from anglewise.lab.protocols.method import Method
+from anglewise.lab.protocols.model import Params
+from anglewise.lab.protocols.schedule import Schedule
 
 ETA = 0.01
 """Least size that the adaptive variant takes a weight for, as published."""

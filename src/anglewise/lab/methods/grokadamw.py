@@ -27,10 +27,11 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Int
 
-from anglewise.lab.fields import ANY, DECAY, NOT_NEGATIVE, SHARE
-from anglewise.lab.methods.dataclass import method
-from anglewise.lab.protocols import Method, Params
-from anglewise.lab.schedules import Schedule
+from anglewise.lab.protocols.dataclass import method
+from anglewise.lab.protocols.fields import ANY, DECAY, NOT_NEGATIVE, SHARE
+from anglewise.lab.protocols.method import Method
+from anglewise.lab.protocols.model import Params
+from anglewise.lab.protocols.schedule import Schedule
 
 CLIP = 1.0
 """Greatest norm of one tensor's gradient, as packaged."""

@@ -19,11 +19,12 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from anglewise.lab.fields import DECAY, NOT_NEGATIVE, Bound
-from anglewise.lab.methods.dataclass import method
 from anglewise.lab.methods.matrices import MATRICES, Matrices, newton_schulz, on_matrices
-from anglewise.lab.protocols import Method, Params
-from anglewise.lab.schedules import Schedule
+from anglewise.lab.protocols.dataclass import method
+from anglewise.lab.protocols.fields import DECAY, NOT_NEGATIVE, Bound
+from anglewise.lab.protocols.method import Method
+from anglewise.lab.protocols.model import Params
+from anglewise.lab.protocols.schedule import Schedule
 
 Scale = Literal["aspect", "rms", "none"]
 

@@ -19,11 +19,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from anglewise.lab.fields import NOT_NEGATIVE, POSITIVE, SHARE
-from anglewise.lab.losses import cross_entropy
-from anglewise.lab.methods.dataclass import method
-from anglewise.lab.protocols import Method
-from anglewise.lab.schedules import Schedule
+from anglewise.lab.protocols.dataclass import method
+from anglewise.lab.protocols.fields import NOT_NEGATIVE, POSITIVE, SHARE
+from anglewise.lab.protocols.loss import cross_entropy
+from anglewise.lab.protocols.method import Method
+from anglewise.lab.protocols.schedule import Schedule
 
 
 @method

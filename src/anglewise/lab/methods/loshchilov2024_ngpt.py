@@ -27,11 +27,12 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from anglewise.errors import SpecError
 from anglewise.geometry import direction
-from anglewise.lab.fields import NOT_NEGATIVE, POSITIVE
-from anglewise.lab.methods.dataclass import method
 from anglewise.lab.methods.taps import attach
-from anglewise.lab.protocols import Method, Params
-from anglewise.lab.schedules import Schedule
+from anglewise.lab.protocols.dataclass import method
+from anglewise.lab.protocols.fields import NOT_NEGATIVE, POSITIVE
+from anglewise.lab.protocols.method import Method
+from anglewise.lab.protocols.model import Params
+from anglewise.lab.protocols.schedule import Schedule
 
 NAME = "ngpt"
 

@@ -22,10 +22,11 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from anglewise.lab.fields import SHARE
-from anglewise.lab.methods.dataclass import method
-from anglewise.lab.protocols import Activations, Method, Params
-from anglewise.lab.schedules import Schedule
+from anglewise.lab.protocols.dataclass import method
+from anglewise.lab.protocols.fields import SHARE
+from anglewise.lab.protocols.method import Method
+from anglewise.lab.protocols.model import Activations, Params
+from anglewise.lab.protocols.schedule import Schedule
 
 
 class Matched(NamedTuple):

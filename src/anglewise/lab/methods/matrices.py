@@ -19,7 +19,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from anglewise.errors import SpecError, unknown
-from anglewise.lab.protocols import Params
+from anglewise.lab.protocols.model import Params
 
 Matrices: TypeAlias = Float[Array, "*batch i o"]
 

@@ -16,11 +16,12 @@ from typing import Annotated, Any, Literal
 
 import jax.numpy as jnp
 
-from anglewise.lab.fields import POSITIVE, Bound
-from anglewise.lab.methods.dataclass import method
 from anglewise.lab.methods.matrices import Matrices, on_matrices, spectral_norm, start_vector
-from anglewise.lab.protocols import Method, Params
-from anglewise.lab.schedules import Schedule
+from anglewise.lab.protocols.dataclass import method
+from anglewise.lab.protocols.fields import POSITIVE, Bound
+from anglewise.lab.protocols.method import Method
+from anglewise.lab.protocols.model import Params
+from anglewise.lab.protocols.schedule import Schedule
 
 
 @method

@@ -22,12 +22,13 @@ import optax
 from jaxtyping import Array
 
 from anglewise.errors import SpecError, unknown
-from anglewise.lab.fields import NOT_NEGATIVE, SHARE, Names
-from anglewise.lab.look import named_parameters
-from anglewise.lab.methods.dataclass import method
 from anglewise.lab.methods.matrices import length
-from anglewise.lab.protocols import Method, Params
-from anglewise.lab.schedules import Schedule
+from anglewise.lab.protocols.dataclass import method
+from anglewise.lab.protocols.fields import NOT_NEGATIVE, SHARE, Names
+from anglewise.lab.protocols.method import Method
+from anglewise.lab.protocols.model import Params
+from anglewise.lab.protocols.reading import named_parameters
+from anglewise.lab.protocols.schedule import Schedule
 
 
 def norm_of(params: Params, parameter: str = "", roles: tuple[str, ...] = ()) -> Array:

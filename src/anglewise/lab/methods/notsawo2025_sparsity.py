@@ -19,11 +19,12 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from anglewise.errors import SpecError
-from anglewise.lab.fields import NOT_NEGATIVE, Names
-from anglewise.lab.methods.dataclass import method
 from anglewise.lab.methods.matrices import MATRICES, Matrices, msign_svd, on_matrices
-from anglewise.lab.protocols import Activations, Method, Params
-from anglewise.lab.schedules import Schedule
+from anglewise.lab.protocols.dataclass import method
+from anglewise.lab.protocols.fields import NOT_NEGATIVE, Names
+from anglewise.lab.protocols.method import Method
+from anglewise.lab.protocols.model import Activations, Params
+from anglewise.lab.protocols.schedule import Schedule
 
 Form = Literal["penalty", "proximal"]
 

@@ -15,10 +15,11 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from anglewise.lab.fields import DECAY, NOT_NEGATIVE
-from anglewise.lab.methods.dataclass import method
-from anglewise.lab.protocols import Edge, Method, Params
-from anglewise.lab.schedules import Schedule
+from anglewise.lab.protocols.dataclass import method
+from anglewise.lab.protocols.fields import DECAY, NOT_NEGATIVE
+from anglewise.lab.protocols.method import Edge, Method
+from anglewise.lab.protocols.model import Params
+from anglewise.lab.protocols.schedule import Schedule
 
 
 def _downhill(lr: Any) -> optax.GradientTransformation:

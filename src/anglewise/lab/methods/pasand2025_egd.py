@@ -21,11 +21,12 @@ import jax.numpy as jnp
 import optax
 
 from anglewise.errors import SpecError
-from anglewise.lab.fields import COUNT, NOT_NEGATIVE, SHARE, Names
-from anglewise.lab.methods.dataclass import method
 from anglewise.lab.methods.matrices import MATRICES, Matrices, inverse, length, msign_svd, on_matrices
-from anglewise.lab.protocols import Method, Params
-from anglewise.lab.schedules import Schedule
+from anglewise.lab.protocols.dataclass import method
+from anglewise.lab.protocols.fields import COUNT, NOT_NEGATIVE, SHARE, Names
+from anglewise.lab.protocols.method import Method
+from anglewise.lab.protocols.model import Params
+from anglewise.lab.protocols.schedule import Schedule
 
 POWER_STEPS = 2
 """Power iterations of the randomised range, as released."""

@@ -30,12 +30,13 @@ from jaxtyping import Array, Float
 
 from anglewise.errors import SpecError, unknown
 from anglewise.geometry import direction, radius
-from anglewise.lab.fields import NOT_NEGATIVE, Names
-from anglewise.lab.methods.dataclass import method
 from anglewise.lab.methods.sites import pick
 from anglewise.lab.methods.tiwari2026_radial import RadialPenalty
-from anglewise.lab.protocols import Activations, Method, Params
-from anglewise.lab.schedules import Schedule, Until
+from anglewise.lab.protocols.dataclass import method
+from anglewise.lab.protocols.fields import NOT_NEGATIVE, Names
+from anglewise.lab.protocols.method import Method
+from anglewise.lab.protocols.model import Activations, Params
+from anglewise.lab.protocols.schedule import Schedule, Until
 from anglewise.penalty import radial_penalty
 
 

@@ -21,12 +21,13 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from anglewise.lab.fields import NOT_NEGATIVE, Names
-from anglewise.lab.methods.dataclass import method
 from anglewise.lab.methods.sites import pick
 from anglewise.lab.methods.taps import attach, last_site, own_sites, widths
-from anglewise.lab.protocols import Activations, Method, Params
-from anglewise.lab.schedules import Schedule
+from anglewise.lab.protocols.dataclass import method
+from anglewise.lab.protocols.fields import NOT_NEGATIVE, Names
+from anglewise.lab.protocols.method import Method
+from anglewise.lab.protocols.model import Activations, Params
+from anglewise.lab.protocols.schedule import Schedule
 
 NAME = "self-modelling"
 

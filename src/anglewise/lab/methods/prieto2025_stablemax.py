@@ -22,9 +22,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from anglewise.lab.losses import cross_entropy
-from anglewise.lab.methods.dataclass import method
-from anglewise.lab.protocols import Method
+from anglewise.lab.protocols.dataclass import method
+from anglewise.lab.protocols.loss import cross_entropy
+from anglewise.lab.protocols.method import Method
 
 Loss: TypeAlias = Callable[[Array, Array], Array]
 

@@ -21,11 +21,12 @@ import jax
 from jaxtyping import Array, Float
 
 from anglewise.geometry import direction
-from anglewise.lab.fields import NOT_NEGATIVE, Names
-from anglewise.lab.methods.dataclass import method
 from anglewise.lab.methods.taps import own_sites
-from anglewise.lab.protocols import Method, Params
-from anglewise.lab.schedules import Schedule
+from anglewise.lab.protocols.dataclass import method
+from anglewise.lab.protocols.fields import NOT_NEGATIVE, Names
+from anglewise.lab.protocols.method import Method
+from anglewise.lab.protocols.model import Params
+from anglewise.lab.protocols.schedule import Schedule
 
 
 def project(h: Float[Array, "*batch d"], target: Any) -> Float[Array, "*batch d"]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from anglewise.errors import SpecError, unknown
-from anglewise.lab.protocols import Activations
+from anglewise.lab.protocols.model import Activations
 
 
 def pick(activations: Activations, sites: tuple[str, ...]) -> Mapping[str, Any]:

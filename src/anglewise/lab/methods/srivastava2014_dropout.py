@@ -14,11 +14,12 @@ from typing import Annotated, Any
 import jax
 from jaxtyping import Array, Float
 
-from anglewise.lab.fields import DECAY, Names
-from anglewise.lab.methods.dataclass import method
 from anglewise.lab.methods.taps import own_sites
-from anglewise.lab.protocols import Method, Params
-from anglewise.lab.schedules import Schedule
+from anglewise.lab.protocols.dataclass import method
+from anglewise.lab.protocols.fields import DECAY, Names
+from anglewise.lab.protocols.method import Method
+from anglewise.lab.protocols.model import Params
+from anglewise.lab.protocols.schedule import Schedule
 
 
 @method

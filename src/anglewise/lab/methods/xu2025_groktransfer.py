@@ -28,10 +28,12 @@ import optax
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from anglewise.errors import SpecError
-from anglewise.lab.fields import NOT_NEGATIVE, Bound
-from anglewise.lab.losses import cross_entropy
-from anglewise.lab.methods.dataclass import method
-from anglewise.lab.protocols import Data, Method, Params
+from anglewise.lab.protocols.dataclass import method
+from anglewise.lab.protocols.fields import NOT_NEGATIVE, Bound
+from anglewise.lab.protocols.loss import cross_entropy
+from anglewise.lab.protocols.method import Method
+from anglewise.lab.protocols.model import Params
+from anglewise.lab.protocols.task import Data
 
 NARROW, HIDDEN = 4, 16
 

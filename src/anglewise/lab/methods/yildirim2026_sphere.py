@@ -23,11 +23,12 @@ from jaxtyping import Array, Float
 
 from anglewise.errors import SpecError
 from anglewise.geometry import radius
-from anglewise.lab.fields import POSITIVE
-from anglewise.lab.methods.dataclass import method
 from anglewise.lab.methods.taps import last_site
-from anglewise.lab.protocols import Method, Params
-from anglewise.lab.schedules import Schedule
+from anglewise.lab.protocols.dataclass import method
+from anglewise.lab.protocols.fields import POSITIVE
+from anglewise.lab.protocols.method import Method
+from anglewise.lab.protocols.model import Params
+from anglewise.lab.protocols.schedule import Schedule
 
 
 def unit(h: Float[Array, "*batch d"]) -> Float[Array, "*batch d"]:

@@ -21,8 +21,9 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from anglewise.lab.methods.dataclass import method
-from anglewise.lab.protocols import Method, Params
+from anglewise.lab.protocols.dataclass import method
+from anglewise.lab.protocols.method import Method
+from anglewise.lab.protocols.model import Params
 
 Variant: TypeAlias = Literal["symmetric", "protect-task", "protect-penalty"]
 

@@ -29,10 +29,11 @@ import optax
 from jaxtyping import Array, Float, Int
 
 from anglewise.errors import SpecError
-from anglewise.lab.fields import COUNT, NOT_NEGATIVE, SEEDS, Bound
-from anglewise.lab.methods.dataclass import method
-from anglewise.lab.protocols import Method, Params
-from anglewise.lab.schedules import Schedule
+from anglewise.lab.protocols.dataclass import method
+from anglewise.lab.protocols.fields import COUNT, NOT_NEGATIVE, SEEDS, Bound
+from anglewise.lab.protocols.method import Method
+from anglewise.lab.protocols.model import Params
+from anglewise.lab.protocols.schedule import Schedule
 
 Over: TypeAlias = Literal["entries", "released"]
 Phi: TypeAlias = tuple[tuple[Float[Array, "i o"], Float[Array, " o"]], ...]

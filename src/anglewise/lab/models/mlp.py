@@ -24,9 +24,10 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from anglewise.errors import SpecError
-from anglewise.lab.fields import COUNT, Bound, bounded
 from anglewise.lab.models.layers import Activation, Linear, activate, roles
-from anglewise.lab.protocols import Activations, Feed, Tap, Task
+from anglewise.lab.protocols.fields import COUNT, Bound, bounded
+from anglewise.lab.protocols.model import Activations, Feed, Tap
+from anglewise.lab.protocols.task import Task
 
 
 @dataclasses.dataclass(frozen=True)

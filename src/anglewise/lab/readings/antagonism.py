@@ -29,8 +29,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from anglewise.lab.fields import COUNT, Bound
-from anglewise.lab.look import ROWS, Look, Reading
+from anglewise.lab.protocols.fields import COUNT, Bound
+from anglewise.lab.protocols.reading import ROWS, Look, Reading
 from anglewise.penalty import radial_penalty
 
 

@@ -36,9 +36,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from anglewise.lab.fields import COUNT, NOT_NEGATIVE, Bound
-from anglewise.lab.look import ROWS, Look, Reading
-from anglewise.lab.protocols import Model, Task
+from anglewise.lab.protocols.fields import COUNT, NOT_NEGATIVE, Bound
+from anglewise.lab.protocols.model import Model
+from anglewise.lab.protocols.reading import ROWS, Look, Reading
+from anglewise.lab.protocols.task import Task
 
 
 @dataclasses.dataclass(frozen=True)

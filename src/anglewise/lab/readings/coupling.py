@@ -30,8 +30,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from anglewise.geometry import split
-from anglewise.lab.fields import COUNT, POSITIVE, Bound
-from anglewise.lab.look import Look, Reading
+from anglewise.lab.protocols.fields import COUNT, POSITIVE, Bound
+from anglewise.lab.protocols.reading import Look, Reading
 
 
 @dataclasses.dataclass(frozen=True)

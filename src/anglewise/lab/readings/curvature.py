@@ -35,9 +35,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from anglewise.lab.fields import COUNT, Bound
-from anglewise.lab.look import Look, Of, Reading, named_parameters
-from anglewise.lab.protocols import Params
+from anglewise.lab.protocols.fields import COUNT, Bound
+from anglewise.lab.protocols.model import Params
+from anglewise.lab.protocols.reading import Look, Of, Reading, named_parameters
 from anglewise.lab.readings.hessian import density, hessian, largest, ritz, trace
 
 PROBES, STARTS = 0, 1

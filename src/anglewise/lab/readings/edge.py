@@ -27,8 +27,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from anglewise.lab.fields import COUNT, Bound
-from anglewise.lab.look import Look, Reading
+from anglewise.lab.protocols.fields import COUNT, Bound
+from anglewise.lab.protocols.reading import Look, Reading
 from anglewise.lab.readings.hessian import hessian, largest, preconditioned, ritz
 
 START = 3

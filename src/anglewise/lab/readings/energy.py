@@ -27,8 +27,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from anglewise.geometry import radial_energy
-from anglewise.lab.fields import COUNT, NOT_NEGATIVE, Bound
-from anglewise.lab.look import ROWS, Look, Reading
+from anglewise.lab.protocols.fields import COUNT, NOT_NEGATIVE, Bound
+from anglewise.lab.protocols.reading import ROWS, Look, Reading
 
 
 @dataclasses.dataclass(frozen=True)

@@ -36,9 +36,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from anglewise.lab.fields import COUNT, NOT_NEGATIVE, SHARE, Bound, Names
-from anglewise.lab.look import Look, Reading
-from anglewise.lab.protocols import Model, Task
+from anglewise.lab.protocols.fields import COUNT, NOT_NEGATIVE, SHARE, Bound, Names
+from anglewise.lab.protocols.model import Model
+from anglewise.lab.protocols.reading import Look, Reading
+from anglewise.lab.protocols.task import Task
 from anglewise.lab.readings.cycles import cycle_of_task, cyclic, means, power, waves, waves_of
 
 

@@ -23,7 +23,7 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, PRNGKeyArray
 from matfree import decomp, stochtrace
 
-from anglewise.lab.protocols import Params
+from anglewise.lab.protocols.model import Params
 
 Product: TypeAlias = Callable[[Params], Params]
 """v -> A v for a symmetric A, both of the parameters' structure."""

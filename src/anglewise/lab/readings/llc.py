@@ -46,9 +46,9 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from anglewise.errors import SpecError
-from anglewise.lab.fields import COUNT, NOT_NEGATIVE, POSITIVE, Bound
-from anglewise.lab.look import Look, Reading
-from anglewise.lab.protocols import Params
+from anglewise.lab.protocols.fields import COUNT, NOT_NEGATIVE, POSITIVE, Bound
+from anglewise.lab.protocols.model import Params
+from anglewise.lab.protocols.reading import Look, Reading
 from anglewise.lab.readings.curvature import standard_error
 
 Loss: TypeAlias = Callable[[Params, PRNGKeyArray], Array]

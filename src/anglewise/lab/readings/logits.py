@@ -26,8 +26,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from anglewise.lab.fields import NOT_NEGATIVE, Bound
-from anglewise.lab.look import ROWS, Look, Reading
+from anglewise.lab.protocols.fields import NOT_NEGATIVE, Bound
+from anglewise.lab.protocols.reading import ROWS, Look, Reading
 
 
 @dataclasses.dataclass(frozen=True)

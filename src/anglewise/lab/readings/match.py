@@ -13,8 +13,8 @@ from typing import Annotated
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from anglewise.lab.fields import COUNT, Bound
-from anglewise.lab.look import ROWS, Look, Reading
+from anglewise.lab.protocols.fields import COUNT, Bound
+from anglewise.lab.protocols.reading import ROWS, Look, Reading
 
 
 @dataclasses.dataclass(frozen=True)

@@ -32,9 +32,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from anglewise.geometry import direction, displacement, radial_energy, radius, split
-from anglewise.lab.fields import COUNT, Bound
-from anglewise.lab.look import ROWS, Earlier, Look, Of, Reading
-from anglewise.lab.protocols import Activations, Params
+from anglewise.lab.protocols.fields import COUNT, Bound
+from anglewise.lab.protocols.model import Activations, Params
+from anglewise.lab.protocols.reading import ROWS, Earlier, Look, Of, Reading
 
 RESOLVED = 1000
 """A turn by less than this times the arithmetic's epsilon, in radians, has no direction that rounding leaves."""

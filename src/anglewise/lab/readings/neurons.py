@@ -29,9 +29,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from anglewise.geometry import direction
-from anglewise.lab.fields import NOT_NEGATIVE, Bound
-from anglewise.lab.look import ROWS, Look, Reading
-from anglewise.lab.protocols import Activations
+from anglewise.lab.protocols.fields import NOT_NEGATIVE, Bound
+from anglewise.lab.protocols.model import Activations
+from anglewise.lab.protocols.reading import ROWS, Look, Reading
 
 
 @dataclasses.dataclass(frozen=True)

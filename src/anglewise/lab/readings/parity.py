@@ -28,9 +28,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
-from anglewise.lab.fields import Bound
-from anglewise.lab.look import ROWS, Look, Reading
-from anglewise.lab.protocols import Model, Params, Task
+from anglewise.lab.protocols.fields import Bound
+from anglewise.lab.protocols.model import Model, Params
+from anglewise.lab.protocols.reading import ROWS, Look, Reading
+from anglewise.lab.protocols.task import Task
 
 
 @dataclasses.dataclass(frozen=True)

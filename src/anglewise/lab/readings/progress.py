@@ -30,9 +30,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from anglewise.lab.fields import COUNT, REACHED
-from anglewise.lab.look import Look, Reading
-from anglewise.lab.protocols import Model, Task
+from anglewise.lab.protocols.fields import COUNT, REACHED
+from anglewise.lab.protocols.model import Model
+from anglewise.lab.protocols.reading import Look, Reading
+from anglewise.lab.protocols.task import Task
 from anglewise.lab.readings.cycles import cycle_of_task, cyclic, means, waves
 from anglewise.lab.readings.fourier import logit_shares
 

@@ -16,9 +16,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from anglewise.geometry import radius
-from anglewise.lab.fields import COUNT, Bound
-from anglewise.lab.look import ROWS, Look, Reading
-from anglewise.lab.protocols import Activations
+from anglewise.lab.protocols.fields import COUNT, Bound
+from anglewise.lab.protocols.model import Activations
+from anglewise.lab.protocols.reading import ROWS, Look, Reading
 
 QUANTILES = (5, 50, 95)
 """In percent."""

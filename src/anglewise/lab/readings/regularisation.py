@@ -34,8 +34,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from anglewise.geometry import direction, radius
-from anglewise.lab.fields import COUNT, Bound
-from anglewise.lab.look import Look, Reading
+from anglewise.lab.protocols.fields import COUNT, Bound
+from anglewise.lab.protocols.reading import Look, Reading
 
 PAIRED = 256
 """Examples whose pairs give the Gauss-Newton form's anisotropy."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from anglewise.lab.look import Reading
+from anglewise.lab.protocols.reading import Reading
 from anglewise.lab.readings.antagonism import Antagonism
 from anglewise.lab.readings.attention import Attention
 from anglewise.lab.readings.coupling import Coupling

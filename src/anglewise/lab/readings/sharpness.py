@@ -29,9 +29,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, PRNGKeyArray
 
-from anglewise.lab.fields import COUNT, POSITIVE, Bound
-from anglewise.lab.look import Look, Of, Reading
-from anglewise.lab.protocols import Params
+from anglewise.lab.protocols.fields import COUNT, POSITIVE, Bound
+from anglewise.lab.protocols.model import Params
+from anglewise.lab.protocols.reading import Look, Of, Reading
 from anglewise.lab.readings.curvature import objectives, standard_error
 from anglewise.lab.readings.hessian import hessian
 

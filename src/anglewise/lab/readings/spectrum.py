@@ -28,8 +28,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from anglewise.geometry import effective_rank_of, stable_rank_of
-from anglewise.lab.fields import COUNT, Bound
-from anglewise.lab.look import ROWS, Look, Reading, named_matrices, named_parameters
+from anglewise.lab.protocols.fields import COUNT, Bound
+from anglewise.lab.protocols.reading import ROWS, Look, Reading, named_matrices, named_parameters
 
 
 @dataclasses.dataclass(frozen=True)

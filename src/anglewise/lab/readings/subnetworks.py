@@ -25,9 +25,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from anglewise.lab.fields import COUNT, REACHED, Bound
-from anglewise.lab.look import ROWS, Look, Part, Reading
-from anglewise.lab.protocols import Model, Task
+from anglewise.lab.protocols.fields import COUNT, REACHED, Bound
+from anglewise.lab.protocols.model import Model
+from anglewise.lab.protocols.reading import ROWS, Look, Part, Reading
+from anglewise.lab.protocols.task import Task
 from anglewise.lab.readings.logits import margin
 
 

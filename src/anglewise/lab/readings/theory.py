@@ -30,8 +30,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from anglewise.geometry import direction, radius
-from anglewise.lab.fields import COUNT, Bound
-from anglewise.lab.look import ROWS, Look, Reading
+from anglewise.lab.protocols.fields import COUNT, Bound
+from anglewise.lab.protocols.reading import ROWS, Look, Reading
 
 
 @dataclasses.dataclass(frozen=True)

@@ -15,8 +15,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from anglewise.lab.report.board import Board, Left, Line, Seed
-from anglewise.lab.report.text import DASH, number, plain
+from anglewise.lab.report.format import DASH, number, plain
+from anglewise.lab.report.progress import Board, Left, Line, Seed
 
 REDRAW = 0.25
 LINE = 5.0

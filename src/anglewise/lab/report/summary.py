@@ -5,11 +5,11 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 
-from anglewise.lab.report.compare import CRITERIA, ArmSummary, Criterion, compare
-from anglewise.lab.report.proofs import matched
+from anglewise.lab.report.checks import matched
+from anglewise.lab.report.comparison import CRITERIA, ArmSummary, Criterion, compare
+from anglewise.lab.report.format import DASH, chance, count_of, fixed, known_to, number, plain
 from anglewise.lab.report.results import Results
 from anglewise.lab.report.runs import runs_of
-from anglewise.lab.report.text import DASH, chance, count_of, fixed, known_to, number, plain
 from anglewise.lab.stats import Interval
 
 UNITS = {"first": "steps", "sustained": "steps", "seconds": "s"}

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from anglewise.lab.report.compare import CRITERIA, ArmSummary, Criterion
+from anglewise.lab.report.comparison import CRITERIA, ArmSummary, Criterion
+from anglewise.lab.report.format import fixed, number, plain
 from anglewise.lab.report.results import Results
 from anglewise.lab.report.summary import summaries
-from anglewise.lab.report.text import fixed, number, plain
 
 ALPHA = 0.05
 WORDS = {"first": "first crossing", "sustained": "sustained crossing", "seconds": "seconds"}

@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 
 from anglewise.errors import StoreError
 from anglewise.files import BESIDE
-from anglewise.lab.arrays import unpack
 from anglewise.lab.outcome import Rule, outcome_under
+from anglewise.lab.protocols.arrays import unpack
 from anglewise.lab.spec import content_hash
 from anglewise.lab.store.layout import (
     FORMAT,

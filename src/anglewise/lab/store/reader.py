@@ -25,8 +25,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from anglewise.errors import StoreError, unknown
-from anglewise.lab.arrays import unpack
 from anglewise.lab.outcome import outcome_under
+from anglewise.lab.protocols.arrays import unpack
 from anglewise.lab.store.ask import MEMORY, ask
 from anglewise.lab.store.layout import (
     KINDS,

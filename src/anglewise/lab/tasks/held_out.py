@@ -13,9 +13,9 @@ from typing import Annotated, Any
 from jaxtyping import PRNGKeyArray
 
 from anglewise.errors import SpecError
-from anglewise.lab.fields import INSIDE, bounded
-from anglewise.lab.look import cycle_of
-from anglewise.lab.protocols import Cycle, Data
+from anglewise.lab.protocols.fields import INSIDE, bounded
+from anglewise.lab.protocols.reading import cycle_of
+from anglewise.lab.protocols.task import Cycle, Data
 
 
 @dataclasses.dataclass(frozen=True)

@@ -17,8 +17,8 @@ import numpy as np
 from jaxtyping import Int, PRNGKeyArray
 
 from anglewise.errors import SpecError, shown
-from anglewise.lab.fields import INSIDE, Bound, bounded
-from anglewise.lab.protocols import Cycle, Data
+from anglewise.lab.protocols.fields import INSIDE, Bound, bounded
+from anglewise.lab.protocols.task import Cycle, Data
 
 _TIMES = r"(?:(?<=[0-9xy])\*)?"
 """One star between two factors; none before the first and behind the last."""

@@ -26,8 +26,8 @@ import numpy as np
 from jaxtyping import Int, PRNGKeyArray
 
 from anglewise.errors import SpecError
-from anglewise.lab.fields import COUNT, Bound, bounded
-from anglewise.lab.protocols import Data
+from anglewise.lab.protocols.fields import COUNT, Bound, bounded
+from anglewise.lab.protocols.task import Data
 
 
 @dataclasses.dataclass(frozen=True)

@@ -24,8 +24,8 @@ import numpy as np
 from jaxtyping import Int, PRNGKeyArray
 
 from anglewise.errors import SpecError
-from anglewise.lab.fields import INSIDE, Bound, bounded
-from anglewise.lab.protocols import Data
+from anglewise.lab.protocols.fields import INSIDE, Bound, bounded
+from anglewise.lab.protocols.task import Data
 
 
 @dataclasses.dataclass(frozen=True)

@@ -17,8 +17,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import PRNGKeyArray
 
-from anglewise.lab.fields import INSIDE, Bound, bounded
-from anglewise.lab.protocols import Cycle, Data
+from anglewise.lab.protocols.fields import INSIDE, Bound, bounded
+from anglewise.lab.protocols.task import Cycle, Data
 from anglewise.lab.tasks.modular import Modular
 
 LABELS = 1

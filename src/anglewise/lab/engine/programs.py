@@ -1,0 +1,137 @@
+"""The compiled functions of one structure: a segment of training with its evaluations, and the measurements apart.
+
+A segment is one compiled call: for each of its evaluations, train up to that step, then evaluate.  The inner loop's
+length is a run-time value, so the training code is a program of its own inside it, and how often one looks, or
+what one reads, changes not a bit of the training.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from anglewise.lab.engine.placement import Layout
+from anglewise.lab.engine.step import Member, Program, State
+from anglewise.lab.protocols.reading import Earlier, Reading
+from anglewise.lab.spec import Run, Training
+
+MEMBERS: Any = Member(0, 0, 0, 0)  # type: ignore[arg-type]
+STATES: Any = State(None, 0, 0, 0)  # type: ignore[arg-type]
+"""Axes along which a batched program's members and states are stacked: all count the same steps."""
+AT_ONCE = 8
+"""Members of a batched program that are measured at once: a reading may look at a whole table of inputs."""
+
+
+class Structure(NamedTuple):
+    """What runs must have in common to train as one program."""
+
+    task: Any
+    model: Any
+    methods: Any
+    training: Training
+
+
+def structure_of(run: Run) -> Structure:
+    """The part of a run's specification that is compiled in: everything but numbers that may be arrays."""
+    return Structure(run.task, run.model, jax.tree.structure(run.arm.methods), run.training)
+
+
+@contextlib.contextmanager
+def arithmetic(training: Training) -> Iterator[None]:
+    """Full precision: float64 where asked for, and no silent TF32 on accelerators."""
+    with jax.enable_x64(training.precision == "float64"), jax.default_matmul_precision("highest"):
+        yield
+
+
+class Compiled:
+    """The compiled functions of one structure on one layout; compiled once per number of members."""
+
+    def __init__(self, run: Run, layout: Layout, readings: tuple[Reading, ...], instruments: tuple[Any, ...]):
+        """Assemble, without compiling."""
+        self.training, self.layout = run.training, layout
+        self.program = Program(run.task, run.model, run.arm.methods, run.training, instruments, layout.block)
+        self.readings = tuple(reading for reading in readings if reading.suits(run.task, run.model))
+        self.length = max(1, layout.segment // run.training.every)
+        segment = self._segment
+        if layout.batched:
+            segment = jax.vmap(segment, in_axes=(MEMBERS, STATES, None, None), out_axes=(STATES, 0))
+        self._advance = jax.jit(segment, donate_argnums=1)
+        self._measures: dict[Any, Any] = {}
+        self._ready: dict[Any, Any] = {}
+
+    def measure(
+        self, readings: tuple[Reading, ...], member: Member, state: State, past: tuple[Earlier, Earlier]
+    ) -> dict[Any, Any]:
+        """Values of some of the readings, by (site, name)."""
+        found: dict[Any, Any] = {}
+        for precision in ("as trained", "float64"):
+            due = tuple(reading for reading in readings if reading.precision == precision)
+            if not due:
+                continue
+            with jax.enable_x64(precision == "float64" or self.training.precision == "float64"):
+                if due not in self._measures:
+                    self._measures[due] = jax.jit(self._measure(due, precision))
+                found |= jax.device_get(self._measures[due](member, state, past))
+        return found
+
+    def _measure(self, readings: tuple[Reading, ...], precision: str) -> Any:
+        """One program for some readings."""
+
+        def measure(member: Member, state: State, past: tuple[Earlier, Earlier]) -> Any:
+            if precision == "float64":
+                member, state, past = jax.tree.map(_widened, (member, state, past))
+            return dict(self.program.measure(readings, member, state, past))
+
+        def some_at_once(member: Member, state: State, past: tuple[Earlier, Earlier]) -> Any:
+            step, *moving = state
+            steps = [was.step for was in past]
+
+            def one(xs: Any) -> Any:
+                member, moving, params = xs
+                was = [Earlier(*pair) for pair in zip(params, steps, strict=True)]
+                return measure(member, State(step, *moving), (was[0], was[1]))
+
+            return jax.lax.map(one, (member, moving, [was.params for was in past]), batch_size=AT_ONCE)
+
+        return some_at_once if self.layout.batched else measure
+
+    def _segment(self, member: Member, state: State, targets: Any, count: Any) -> tuple[State, Any]:
+        evaluate, step = self.program.evaluate, self.program.step
+        shapes = jax.eval_shape(evaluate, member, state)
+        rows = jax.tree.map(lambda x: jnp.zeros((self.length, *x.shape), x.dtype), shapes)
+
+        def look(i: Any, carry: Any) -> Any:
+            state, rows = carry
+            state = jax.lax.fori_loop(state.step, targets[i], lambda _, s: step(member, s), state)
+            row = evaluate(member, state)
+            return state, jax.tree.map(lambda r, x: r.at[i].set(x), rows, row)
+
+        return jax.lax.fori_loop(0, count, look, (state, rows))
+
+    def advance(self, member: Member, state: State, targets: Sequence[int]) -> tuple[State, Any, float]:
+        """Train through `targets` and evaluate at each; returns the new state, the rows, and seconds taken."""
+        padded = np.zeros(self.length, np.int32)
+        padded[: len(targets)] = targets
+        args = (member, state, jnp.asarray(padded), jnp.asarray(len(targets), jnp.int32))
+        size = jax.tree.leaves(state.params)[0].shape
+        if size not in self._ready:
+            self._ready[size] = self._advance.lower(*args).compile()
+        begun = time.perf_counter()
+        state, rows = jax.block_until_ready(self._ready[size](*args))
+        return state, jax.tree.map(np.asarray, rows), time.perf_counter() - begun
+
+    def planned_bytes(self, member: Member, state: State) -> int:
+        """Memory that the compiler plans for a segment of these members, beside what they hold themselves."""
+        targets, zero = jnp.zeros(self.length, jnp.int32), jnp.zeros((), jnp.int32)
+        plan: Any = self._advance.lower(member, state, targets, zero).compile().memory_analysis()
+        return int(plan.temp_size_in_bytes + plan.output_size_in_bytes)
+
+
+def _widened(x: Any) -> Any:
+    return x.astype(jnp.float64) if jnp.issubdtype(x.dtype, jnp.floating) else x

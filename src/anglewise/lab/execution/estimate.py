@@ -1,0 +1,172 @@
+r"""What an experiment costs, from its specification alone; and whether it may be begun.
+
+Nothing is made for it: no run, no weight, no table.  So an experiment that no machine could hold is refused at once, in
+one line, with the estimate and the limit.  The estimate of memory is that of one run (an accelerator trains as many at
+once as fit), of numbers of 4 bytes (8 in float64):
+
+.. math:: N (5 + c) + (b + \max(n, m) / 2) A + 6 (n + m)(l + 1) + 25 E
+
+with N weights; c the copies of them that methods keep and readings make, beside weights, gradient, update and the
+weights of two earlier measurements; A the numbers that a forward pass keeps of one example, b of them in a batch; n
+training and m test examples of length l; E evaluations.  On the tracks it is 0.7 to 2.5 times
+what the compiler plans.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+
+from anglewise.errors import SpecError
+from anglewise.lab.engine.names import check_names
+from anglewise.lab.engine.step import Program
+from anglewise.lab.protocols.fields import named
+from anglewise.lab.spec import Experiment
+
+RUNS, STEPS, PIECES = 10_000, 10**9, 500
+GIB = 2**30
+LARGER = "ask for less, or add --large"
+
+
+class Cost(NamedTuple):
+    """What an experiment asks for at most.
+
+    Attributes:
+        runs: Arms times seeds.
+        steps: Optimiser steps of all runs together.
+        parameters: Weights of one network; 0 where the model does not say.
+        pieces: Parts of its program that are compiled one by one: layers, pairs of positions that attend.
+        bytes: Memory of one run.
+    """
+
+    runs: int
+    steps: int
+    parameters: int
+    pieces: int
+    bytes: int
+
+
+class Limits(NamedTuple):
+    """What is begun without being asked twice; see :class:`Cost`."""
+
+    runs: int = RUNS
+    steps: int = STEPS
+    pieces: int = PIECES
+    bytes: int = 0
+
+
+def cost(experiment: Experiment, readings: Sequence[Any] = ()) -> Cost:
+    """What an experiment asks for at most.
+
+    Args:
+        experiment: Its arms, seeds, budget, task and model.
+        readings: What is measured.
+
+    Example:
+        >>> from anglewise.lab.experiments import EXPERIMENTS
+        >>> found = cost(EXPERIMENTS["track-c2"])
+        >>> found.runs, found.steps, found.parameters, found.pieces
+        (16, 4800, 133338, 8)
+    """
+    task, model, rule = experiment.task, experiment.model, experiment.training
+    runs = len(experiment.arms) * experiment.seeds
+    weights = _of(model, "parameters", task)
+    each = _of(model, "activations", task)
+    n, m = task.sizes
+    batch = min(rule.batch or n, n)
+    copies = max(
+        (sum(int(getattr(method, "copies", 0)) for method in arm.methods) for arm in experiment.arms), default=0
+    )
+    measured = max((int(reading.copies) for reading in readings), default=0) if rule.measure_every else 0
+    numbers = (
+        weights * (5 + copies + measured)
+        + (batch + max(n, m) // 2) * each
+        + 6 * (n + m) * (task.length + 1)
+        + 25 * (rule.budget // rule.every)
+    )
+    size = 8 if rule.precision == "float64" else 4
+    return Cost(runs, runs * rule.budget, weights, _of(model, "pieces", task), size * numbers)
+
+
+def admit(experiment: Experiment, readings: Sequence[Any] = (), *, large: bool = False) -> None:
+    """Refuse an experiment that asks for too much, or of which an arm could not be trained.
+
+    Args:
+        experiment: What is to be trained, or only timed.
+        readings: What is measured.
+        large: Whether limits are lifted.
+
+    Raises:
+        SpecError: In one line, with the estimate and the limit, or with what is wrong with an arm.
+    """
+    if not large:
+        within(experiment.name, cost(experiment, readings), Limits(bytes=memory()))
+    task, key = experiment.task, jax.random.key(0)
+    suited = [reading for reading in readings if reading.suits(task, experiment.model)]
+    if any(texts for reading in suited for _, _, texts in named(reading)):
+        check_names(suited, eqx.filter_eval_shape(experiment.model.init, task, key), task)
+    for arm in experiment.arms:
+        try:
+            _ = Program(experiment.task, experiment.model, arm.methods, experiment.training).static
+        except SpecError as error:
+            raise SpecError(f"arm {arm.name!r}: {error}") from error
+
+
+def within(name: str, asked: Cost, limits: Limits) -> None:
+    """Refuse what is beyond a limit.
+
+    Raises:
+        SpecError: With the first estimate that is, and its limit.
+    """
+    if asked.runs > limits.runs:
+        raise SpecError(f"{name} has {asked.runs:,} runs, the limit is {limits.runs:,}: {LARGER}")
+    if asked.pieces > limits.pieces:
+        raise SpecError(
+            f"a network of {name} has {asked.pieces:,} pieces to compile (layers, pairs of positions), the limit is "
+            f"{limits.pieces:,}: {LARGER}"
+        )
+    if asked.bytes > limits.bytes:
+        raise SpecError(
+            f"a run of {name} needs about {_gib(asked.bytes)} of memory ({asked.parameters:,} parameters), "
+            f"this machine has {_gib(limits.bytes)}: {LARGER}"
+        )
+    if asked.steps > limits.steps:
+        raise SpecError(f"{name} has up to {asked.steps:,} steps to train, the limit is {limits.steps:,}: {LARGER}")
+
+
+def idle(experiment: Experiment) -> list[str]:
+    """What of an experiment's settings cannot act as it is written, and what it means instead: a line for each."""
+    rule, n = experiment.training, experiment.task.sizes[0]
+    looks = -(-rule.budget // rule.every) + 1
+    notes = {
+        f"training.batch {rule.batch} is more than the {n} training examples: every step sees all": rule.batch > n,
+        f"training.block {rule.block} is more than a batch: it is not cut": rule.block > min(rule.batch or n, n),
+        f"training.sustain {rule.sustain} is more than the {looks} evaluations: no run will count as sustained":
+            rule.sustain > looks,
+        f"training.further {rule.further} reaches beyond the budget of {rule.budget} steps: every run trains to it":
+            rule.further > rule.budget,
+        f"training.measure_every {rule.measure_every} is more than the budget of {rule.budget} steps: a run is "
+        "measured at its beginning and its end": rule.measure_every > rule.budget,
+    }  # fmt: skip
+    return [note for note, meant in notes.items() if meant]
+
+
+def memory() -> int:
+    """Bytes of this machine's memory; on an accelerator, of its own."""
+    stats = None if jax.default_backend() == "cpu" else jax.devices()[0].memory_stats()
+    if stats and "bytes_limit" in stats:
+        return int(stats["bytes_limit"])
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def _of(model: Any, name: str, task: Any) -> int:
+    """What a model says of itself; 0 where it does not say."""
+    return int(getattr(model, name)(task)) if hasattr(model, name) else 0
+
+
+def _gib(size: int) -> str:
+    return f"{size / GIB:,.1f} GiB" if size < 2**60 else f"10^{len(str(size // GIB)) - 1} GiB"

@@ -1,0 +1,178 @@
+"""What a store lacks of an experiment, and how each missing run is made: begun, gone on with, or trained again."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+from anglewise.errors import StoreError
+from anglewise.lab.engine.population import Watch
+from anglewise.lab.outcome import Rule
+from anglewise.lab.protocols.reading import Reading
+from anglewise.lab.protocols.source import source_of
+from anglewise.lab.readings.sets import READINGS
+from anglewise.lab.spec import Experiment, Run, to_json
+from anglewise.lab.store import Reader
+
+
+class Job(NamedTuple):
+    """What is to be done for one run.
+
+    Attributes:
+        run: Which.
+        readings: What is measured: what is asked for, and what the run was measured with before.
+        watch: How it is evaluated.
+        kept: Whether it goes on from its kept state; else it begins.
+    """
+
+    run: Run
+    readings: tuple[Reading, ...]
+    watch: Watch
+    kept: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """What is there and what is missing.
+
+    Args:
+        experiment: The whole.
+        done: Identities of runs that the store holds already.
+        jobs: Runs to train, seeds first, so that an interrupted experiment is still paired.
+        again: Those among them that are trained again from their beginning: readings are asked for that they lack, a
+            finer evaluation, or more steps where their last state was not kept.
+        further: Those among them that had ended and go on from there.
+    """
+
+    experiment: Experiment
+    done: frozenset[str]
+    jobs: tuple[Job, ...]
+    again: frozenset[str] = frozenset()
+    further: frozenset[str] = frozenset()
+
+    @property
+    def missing(self) -> tuple[Run, ...]:
+        """Runs to train, in order."""
+        return tuple(job.run for job in self.jobs)
+
+
+def plan(
+    experiment: Experiment,
+    reader: Reader | None = None,
+    finished: Collection[str] = (),
+    readings: Sequence[Reading] = (),
+) -> Plan:
+    """Expand an experiment and find out what is there.
+
+    Args:
+        experiment: What is asked for.
+        reader: The store; None where there is none yet.
+        finished: Runs that the store holds whole.
+        readings: What is to be measured; those that do not suit the task and model are left out.
+    """
+    runs = {run.run_id: run for run in experiment.runs()}
+    asked = tuple(r for r in readings if r.suits(experiment.task, experiment.model))
+    asked = asked if experiment.training.measure_every else ()
+    done, again, further = set[str](), set[str](), set[str]()
+    jobs: list[Job] = []
+    for run_id, run in runs.items():
+        outcome = reader.outcome(run_id) if reader and run_id in finished else None
+        outcome = outcome if outcome is not None and "rule" in outcome else None
+        if reader and outcome and serves(outcome, run.training.rule, asked, partial(reader.curves, run_id)):
+            done.add(run_id)
+            continue
+        state = reader.state(run_id) if reader else None  # large, so read only where it may be needed
+        before = outcome or (state[2] if state else None)
+        if reader is None or before is None:
+            jobs.append(Job(run, asked, Watch(run.training.every), kept=False))
+            continue
+        job = _continued(run, asked, before, state is not None and state[2]["step"] == before["trained"], reader)
+        jobs.append(job)
+        if outcome is not None:
+            (further if job.kept else again).add(run_id)
+    jobs.sort(key=lambda job: job.run.seed)
+    return Plan(experiment, frozenset(done), tuple(jobs), frozenset(again), frozenset(further))
+
+
+def serves(
+    outcome: Mapping[str, Any], rule: Rule, asked: Sequence[Reading], curves: Callable[[], Mapping[str, Any]]
+) -> bool:
+    """Whether a finished run has all that an experiment asks for.
+
+    Args:
+        outcome: How it ended, as the store has it.
+        rule: The experiment's.
+        asked: Readings that are asked for and suit the run.
+        curves: Returns the run's evaluations; called only where the rule is another than the one it ended by.
+    """
+    if any(described(reading) not in outcome["readings"] for reading in asked):
+        return False
+    if outcome["rule"] == rule._asdict():
+        return True
+    if rule.every % outcome["every"]:
+        return False
+    seen = curves()
+    return rule.end(seen["step"], seen["test_accuracy"], seen["train_loss"]) is not None
+
+
+def _continued(run: Run, asked: tuple[Reading, ...], before: Mapping[str, Any], kept: bool, reader: Reader) -> Job:
+    """What is to be done for a run that was trained before, and is asked for further."""
+    rule, every = run.training.rule, math.gcd(run.training.every, before["every"])
+    own = [(described(reading), reading) for reading in asked]
+    known = [next((r for told, r in own if told == one), None) or _rebuilt(one) for one in before["readings"]]
+    had = tuple(reading for reading in known if reading is not None)
+    try:
+        steps = [int(step) for step in reader.curves(run.run_id)["step"]]
+    except StoreError:  # damaged: whatever it was, it is trained again
+        steps, kept = [], False
+    stops = tuple(sorted({step for step in (*steps, rule.budget) if step % every}))
+    lacks = any(told not in before["readings"] for told, _ in own)
+    skipped = rule.budget % every and rule.budget not in steps and rule.budget <= before["trained"]
+    if kept and every == before["every"] and not lacks and not skipped and len(had) == len(known):
+        return Job(run, had, Watch(every, stops), kept=True)
+    more = tuple(reading for reading in had if reading not in asked)
+    return Job(run, asked + more, Watch(every, stops, before["trained"]), kept=False)
+
+
+def described(reading: Reading) -> dict[str, Any]:
+    """A reading as JSON values; with its source where its class is the user's own."""
+    source = source_of(reading)
+    return to_json(reading) | ({"source": source} if source else {})
+
+
+def _rebuilt(description: Mapping[str, Any]) -> Reading | None:
+    """The reading that was described; None where the package has no such class."""
+    known = {type(reading).__name__: type(reading) for reading in READINGS.values()}
+    cls = known.get(str(description.get("is")))
+    fields = {key: value for key, value in description.items() if key != "is"}
+    try:
+        return None if cls is None else cls(**fields)
+    except TypeError:
+        return None
+
+
+def manifest(experiment: Experiment, command: str) -> dict[str, Any]:
+    """What the store keeps about an experiment, beside its runs."""
+    return {
+        "experiment_id": experiment.experiment_id,
+        "name": experiment.name,
+        "title": experiment.title,
+        "spec": to_json(experiment),
+        "baseline": experiment.reference,
+        "runs": [{"run_id": r.run_id, "arm": r.arm.name, "seed": r.seed} for r in experiment.runs()],
+        "arms": [arm.name for arm in experiment.arms],
+        "command": command,
+    }
+
+
+def unmeasured(experiment: Experiment) -> str:
+    """Message for readings that are asked for where nothing is measured."""
+    every = experiment.training.every
+    near = max(every, experiment.training.budget // 20 // every * every)
+    return (
+        f"readings are asked for, but training.measure_every of {experiment.name} is 0, so none would be taken: "
+        f"add --training.measure_every {near} (a multiple of training.every, {every})"
+    )

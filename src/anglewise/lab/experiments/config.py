@@ -1,0 +1,274 @@
+"""Experiments from TOML files and flags: one typed overlay serves both.
+
+A change is a nested table laid over frozen data.  Every key must name a field, every value must have the field's
+type, and whatever is wrong is one line that says what was got, what was expected and the nearest right name.
+
+.. code-block:: toml
+
+    base = "quickstart"            # optional: a named experiment to start from
+    seeds = 4
+    [task]
+    p = 97
+    [arms.adamw-tuned.adamw]       # arm, method, field
+    wd = 1.0
+    [arms.mine]                    # a new arm
+    methods = [{ is = "adamw", lr = 0.01 }, { is = "radial", strength = 0.1 }]
+
+A float field of a method also takes a schedule: ``lr = { is = "warmup", value = 0.05, steps = 3 }``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import stat
+import tomllib
+import typing
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from anglewise.errors import SpecError, shown, unknown
+from anglewise.lab import catalogue
+from anglewise.lab.protocols.schedule import Schedule
+from anglewise.lab.spec import Arm, Experiment, field_types
+
+LARGEST = 2**20
+"""Bytes of a file that is read at most."""
+KINDS: dict[str, Mapping[str, Any]] = {"task": catalogue.TASKS, "model": catalogue.MODELS}
+
+
+def load(source: str, named: Mapping[str, Experiment]) -> Experiment:
+    """An experiment by name, or from a TOML file.
+
+    Args:
+        source: A name in `named`, or the path of a file ending in ``.toml``.
+        named: Experiments that have a name.
+
+    Raises:
+        SpecError: If there is no such experiment or file, or the file cannot be meant.
+    """
+    if not source.endswith(".toml"):
+        if source not in named:
+            raise SpecError(unknown("experiment", source, named) + " (or the path of a .toml file)")
+        return named[source]
+    table = table_of(Path(source))
+    table.setdefault("name", own_name(source, named))
+    base = table.pop("base", None)
+    if base is not None and str(base) not in named:
+        raise SpecError(unknown("experiment", str(base), named) + f" (base in {source})")
+    if base is not None:
+        return overlay(named[str(base)], table, "")
+    for key in ("task", "model", "arms"):
+        if key not in table:
+            raise SpecError(f"{source} lacks [{key}]: give it, or a base to start from")
+    parts = {key: _made(KINDS[key], table.pop(key), key) for key in ("task", "model")}
+    arms = _arms((), table.pop("arms"), "arms")
+    plain = Experiment(str(table.pop("name")), parts["task"], parts["model"], arms)
+    return overlay(plain, table, "")
+
+
+def table_of(path: Path) -> dict[str, Any]:
+    """What a TOML file holds.
+
+    Raises:
+        SpecError: If it cannot be read, is no regular file (whose end may never come), is large, or is no TOML.
+    """
+    try:
+        there = path.stat()
+        if not stat.S_ISREG(there.st_mode):
+            raise SpecError(f"cannot read {path}: expected a regular file, got a folder, a device or a pipe")
+        if there.st_size > LARGEST:
+            raise SpecError(f"cannot read {path}: expected at most {LARGEST:,} bytes, got {there.st_size:,}")
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise SpecError(f"cannot read {shown(str(path))[1:-1]}: {error.strerror}") from error
+    except ValueError as error:  # bytes that are no UTF-8, or a path with a zero byte
+        raise SpecError(f"{path} is no TOML file: {error}") from error
+    try:
+        return tomllib.loads(text)
+    except (ValueError, RecursionError) as error:  # also a number of more digits than Python reads
+        raise SpecError(f"{path} is no TOML file: {str(error).splitlines()[0]}") from error
+
+
+def own_name(source: str, named: Collection[str]) -> str:
+    """Name of an experiment whose file gives none: the file's, and never that of a named experiment.
+
+    Example:
+        >>> own_name("sweeps/wide.toml", ["quickstart"]), own_name("quickstart.toml", ["quickstart"])
+        ('wide', 'quickstart-toml')
+    """
+    stem = Path(source).stem
+    return f"{stem}-toml" if stem in named else stem
+
+
+def flag_table(path: str, text: str) -> dict[str, Any]:
+    """The change that one flag means: ``task.p`` and ``97`` give ``{"task": {"p": 97}}``."""
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except (ValueError, RecursionError):
+        value = text
+    for key in reversed(path.split(".")):
+        value = {key: value}
+    return typing.cast(dict[str, Any], value)
+
+
+def merged(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
+    """One change that makes both, so that only the outcome must make sense; `second` wins where both set a field.
+
+    Example:
+        >>> merged({"task": {"p": 97}, "seeds": 2}, {"task": {"train": 0.3}})
+        {'task': {'p': 97, 'train': 0.3}, 'seeds': 2}
+    """
+    both = dict(first)
+    for key, value in second.items():
+        old = both.get(key)
+        both[key] = merged(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
+    return both
+
+
+def overlay(value: Any, changes: Mapping[str, Any], path: str) -> Any:
+    """Lay a table of changes over a frozen dataclass.
+
+    Args:
+        value: What to change; it is not changed, a new one is returned.
+        changes: Fields and their new values, or nested tables.
+        path: Where we are, for messages.
+
+    Raises:
+        SpecError: For an unknown field or a value of the wrong type.
+    """
+    types, new = field_types(type(value)), {}
+    for key, change in changes.items():
+        here = f"{path}.{key}" if path else key
+        if key not in types:
+            where = f"field of {path or 'the experiment'}"
+            raise SpecError(unknown(where, key, types))
+        old = getattr(value, key)
+        if key == "arms" and isinstance(value, Experiment):
+            new[key] = _arms(old, change, here)
+        elif isinstance(change, Mapping):
+            kinds = KINDS.get(key) if isinstance(value, Experiment) else catalogue.SCHEDULES
+            takes_kind = kinds is not None and (key in KINDS or _takes_schedule(types[key]))
+            if dataclasses.is_dataclass(old) and not ("is" in change and takes_kind):
+                new[key] = overlay(old, change, here)
+            elif kinds is not None and takes_kind:
+                new[key] = _made(kinds, change, here)
+            else:
+                raise SpecError(f"{here}: expected {_named(types[key])}, got a table")
+        else:
+            new[key] = coerce(change, types[key], here)
+    return dataclasses.replace(value, **new)
+
+
+def coerce(value: Any, hint: Any, path: str) -> Any:
+    """`value` as the type of a field: whole numbers serve as floats, comma-separated text as a tuple.
+
+    Raises:
+        SpecError: If it is of another type.
+    """
+    options = typing.get_args(hint)
+    if typing.get_origin(hint) is Literal:
+        if value in options and isinstance(value, type(options[0])):
+            return value
+        raise SpecError(f"{path}: {unknown('value', str(value), [str(o) for o in options])}")
+    if typing.get_origin(hint) is tuple:
+        items = value.split(",") if isinstance(value, str) else value
+        if not isinstance(items, Sequence):
+            items = [items]
+        if options[0] in (int, float) and isinstance(value, str):
+            items = [_read(x, options[0]) for x in items]
+        return tuple(coerce(x, options[0], path) for x in items)
+    if (hint is float or float in options) and isinstance(value, (int, float)) and not isinstance(value, bool):
+        try:
+            return float(value)
+        except OverflowError as error:
+            raise SpecError(f"{path}: expected a number that a float can hold, got {shown(value)}") from error
+    if hint in (int, bool, str) and type(value) is hint:
+        return value
+    raise SpecError(f"{path}: expected {_named(hint)}, got {shown(value)}")
+
+
+def _read(text: str, number: type) -> Any:
+    """A number that was written as text; the text itself where it is none."""
+    try:
+        return number(text)
+    except ValueError:
+        return text
+
+
+def _made(kinds: Mapping[str, Any], table: Any, path: str) -> Any:
+    """A new object of the kind named by "is"."""
+    if not isinstance(table, Mapping) or "is" not in table:
+        raise SpecError(f'{path}: expected a table with "is" = one of {", ".join(sorted(kinds))}, got {shown(table)}')
+    name = table["is"]
+    if str(name) not in kinds:
+        raise SpecError(f"{path}: {unknown('kind', str(name), kinds)}")
+    rest = {key: value for key, value in table.items() if key != "is"}
+    made = kinds[str(name)]
+    required = [f.name for f in dataclasses.fields(made) if f.default is dataclasses.MISSING]
+    if lacking := [field for field in required if field not in rest]:
+        raise SpecError(f"{path}: {name} needs {', '.join(lacking)}")
+    types = field_types(made)
+    for key in rest:
+        if key not in types:
+            raise SpecError(unknown(f"field of {path}", key, types))
+    nested = {k: v for k, v in rest.items() if isinstance(v, Mapping) and k not in required}
+    start = {k: coerce(v, types[k], f"{path}.{k}") for k, v in rest.items() if k not in nested}
+    return overlay(made(**start), nested, path)
+
+
+def arms_of(table: Any) -> tuple[Arm, ...]:
+    """Arms from a table of new ones, as a winner's file has them.
+
+    Raises:
+        SpecError: If it cannot be meant.
+    """
+    return _arms((), table, "arms")
+
+
+def _arms(old: tuple[Arm, ...], table: Any, path: str) -> tuple[Arm, ...]:
+    """Change arms by name, method and field; ``methods`` makes an arm anew."""
+    if not isinstance(table, Mapping):
+        raise SpecError(f"{path}: expected tables such as [arms.NAME], got {shown(table)}")
+    arms = {arm.name: arm for arm in old}
+    for name, change in table.items():
+        here = f"{path}.{name}"
+        if isinstance(change, Mapping) and "methods" in change:
+            methods = change["methods"]
+            if not isinstance(methods, list) or len(change) > 1:
+                raise SpecError(f'{here}: expected methods = [{{ is = "adamw", ... }}, ...], got {shown(change)}')
+            made = (_made(catalogue.METHODS, m, f"{here}.methods[{i}]") for i, m in enumerate(methods))
+            arms[name] = Arm(name, tuple(made))
+        elif name not in arms:
+            raise SpecError(unknown("arm", name, arms) + "; a new one needs methods = [...]")
+        elif not isinstance(change, Mapping):
+            raise SpecError(f"{here}: expected a method and a field, such as {here}.adamw.lr, got {shown(change)}")
+        else:
+            arms[name] = _changed(arms[name], change, here)
+    return tuple(arms.values())
+
+
+def _changed(arm: Arm, table: Mapping[str, Any], path: str) -> Arm:
+    names = {made: name for name, made in catalogue.METHODS.items()}
+    own = [names[type(method)] for method in arm.methods]
+    methods = list(arm.methods)
+    for name, change in table.items():
+        if name not in own:
+            raise SpecError(unknown(f"method of arm {arm.name!r}", name, own))
+        if not isinstance(change, Mapping):
+            raise SpecError(f"{path}.{name}: expected a field, such as {path}.{name}.lr, got {shown(change)}")
+        at = own.index(name)
+        methods[at] = overlay(methods[at], change, f"{path}.{name}")
+    return Arm(arm.name, tuple(methods))
+
+
+def _takes_schedule(hint: Any) -> bool:
+    return Schedule in typing.get_args(hint)
+
+
+def _named(hint: Any) -> str:
+    if hint is float or float in typing.get_args(hint):
+        return "a number"
+    if hint is Any or dataclasses.is_dataclass(hint):
+        return "a table"
+    return {int: "a whole number", bool: "true or false", str: "a text"}.get(hint, str(hint))

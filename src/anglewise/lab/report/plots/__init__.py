@@ -1,0 +1,1 @@
+"""The figures of a report, for the page and for a paper."""

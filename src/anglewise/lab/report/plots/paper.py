@@ -1,0 +1,157 @@
+"""What figures for papers share: sizes, style, an arm's curve, one legend, a way to disk with equal bytes."""
+
+from __future__ import annotations
+
+import io
+import os
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from anglewise.errors import AnglewiseError
+from anglewise.lab.report.format import plain
+from anglewise.lab.report.html.document import write_bytes
+from anglewise.lab.report.plots.curves import Band
+from anglewise.lab.report.plots.style import COLOURS, WIDE, colour
+from anglewise.lab.report.results import Results
+
+ENDINGS = (".svg", ".pdf", ".png")
+MARKS = ("", "o", "s", "D", "^", "x", "P", "*")
+FEW = 12
+"""Points up to which a curve shows each of them."""
+ONE_COLUMN, TWO_COLUMNS = 3.4, 6.9
+"""Widths of a figure in inches."""
+STYLE: Any = {
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlesize": 9.5,
+    "axes.titlelocation": "left",
+    "axes.grid": True,
+    "grid.color": "#ececec",
+    "axes.axisbelow": True,
+    "legend.frameon": False,
+    "text.parse_math": False,
+    "svg.hashsalt": "anglewise",
+    "svg.fonttype": "path",
+}
+SMALL: Any = STYLE | {
+    "font.size": 7.5,
+    "axes.titlesize": 8,
+    "axes.labelsize": 7.5,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "lines.linewidth": 1.3,
+    "axes.linewidth": 0.6,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+}
+"""Of figures that are as wide as a paper's columns."""
+
+
+@contextmanager
+def styled(style: Any = SMALL) -> Iterator[None]:
+    """Draw in one style; names may hold letters that the font lacks."""
+    import matplotlib
+
+    with matplotlib.rc_context(style), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
+        yield
+
+
+def checked(path: str | os.PathLike[str]) -> Path:
+    """A place whose ending names a format.
+
+    Raises:
+        AnglewiseError: If it names another.
+    """
+    path = Path(path)
+    if path.suffix not in ENDINGS:
+        raise AnglewiseError(f"expected a name ending in .svg, .pdf or .png, got {path.name!r}")
+    return path
+
+
+def save(figure: Any, path: Path, dpi: int = 300) -> Path:
+    """Write a figure; equal figures give equal bytes in SVG.
+
+    Raises:
+        AnglewiseError: If it cannot be written.
+    """
+    metadata = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(path.suffix)
+    drawn = io.BytesIO()  # whole before anything is written: a failed drawing leaves the old file as it is
+    figure.savefig(drawn, dpi=dpi, metadata=metadata, format=path.suffix[1:])
+    return write_bytes(drawn.getvalue(), path)
+
+
+def panels(rows: int, columns: int, height: float = 1.75, width: float | None = None) -> tuple[Any, Any]:
+    """A figure of one or two columns' width, and its axes as an array ``[rows, columns]``."""
+    from matplotlib.figure import Figure
+
+    across = width or (ONE_COLUMN if columns == 1 else TWO_COLUMNS)
+    figure = Figure(figsize=(across, 0.35 + height * rows), layout="constrained")
+    return figure, figure.subplots(rows, columns, squeeze=False)
+
+
+def curve(axis: Any, found: Band, i: int, arms: int, dashes: Any = "-", width: float = 1.3) -> None:
+    """An arm's line and, unless there are too many arms, its band."""
+    if arms <= len(COLOURS) and len(found.n) and found.n.max() > 1:
+        axis.fill_between(found.steps, found.low, found.high, color=colour(i), alpha=0.16, lw=0)
+    every = max(len(found.steps) // 7, 1)
+    mark = MARKS[i // 8 % len(MARKS)] or ("o" if len(found.steps) <= FEW else "")
+    size = 2.2 if len(found.steps) <= FEW else 3
+    axis.plot(found.steps, found.median, color=colour(i), lw=width, ls=dashes, marker=mark, markevery=every, ms=size)
+
+
+def logarithmic(axis: Any) -> None:
+    """A logarithmic axis where what is drawn is positive and far apart; else one that shows 0 if it is near."""
+    drawn = np.concatenate([np.empty(0), *(np.asarray(line.get_ydata(), float) for line in axis.lines)])
+    drawn = drawn[np.isfinite(drawn)]
+    if len(drawn) and drawn.min() > 0 and drawn.max() > WIDE * drawn.min():
+        from matplotlib.ticker import LogLocator
+
+        axis.set_yscale("log")
+        if drawn.max() < 300 * drawn.min():
+            axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.yaxis.set_major_formatter("{x:g}")
+        axis.yaxis.set_minor_formatter("")
+    elif len(drawn) and drawn.min() >= 0:
+        axis.set_ylim(bottom=0)
+
+
+def legend(figure: Any, results: Results, extra: Sequence[tuple[str, Any]] = ()) -> None:
+    """One legend below: every arm with its number of runs, then what else has a line of its own."""
+    entries = [
+        (f" {short(arm)} (n = {sum(name == arm for name, _ in results.planned)})", handle(i))
+        for i, arm in enumerate(results.arms)
+    ]  # a leading underscore would drop the entry
+    entries += [(f" {name}", drawn) for name, drawn in extra]
+    letters = 22 * figure.get_size_inches()[0] / 1.35
+    columns = max(1, min(len(entries), int(letters // (max(len(name) for name, _ in entries) + 5))))
+    width, height = figure.get_size_inches()
+    figure.set_size_inches(width, height + 0.17 * -(-len(entries) // columns))
+    figure.legend(
+        [drawn for _, drawn in entries], [name for name, _ in entries], loc="outside lower center", ncols=columns,
+        fontsize=7.5, handlelength=1.8, columnspacing=1.2,
+    )  # fmt: skip
+
+
+def handle(i: int) -> Any:
+    """An arm's line for a legend."""
+    return stroke(colour(i), "-", MARKS[i // 8 % len(MARKS)])
+
+
+def stroke(ink: str, dashes: Any, mark: str = "", width: float = 1.5) -> Any:
+    """A line for a legend."""
+    from matplotlib.lines import Line2D
+
+    return Line2D([], [], color=ink, ls=dashes, lw=width, marker=mark, ms=4)
+
+
+def short(name: str, most: int = 30) -> str:
+    """A name that fits into a figure."""
+    name = plain(name)
+    return name if len(name) <= most else f"{name[: most // 2]}\u2026{name[-most // 2 + 2 :]}"

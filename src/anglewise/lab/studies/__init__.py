@@ -1,0 +1,1 @@
+"""One folder per question: plan (may train), analysis (reads rows), show."""

@@ -1,0 +1,1 @@
+"""Can one see early whether a run will generalise?"""

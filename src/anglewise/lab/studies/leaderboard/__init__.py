@@ -1,0 +1,1 @@
+"""Which method generalises soonest, each at its best settings?"""

@@ -1,0 +1,220 @@
+r"""A track's leaderboard: every arm by every criterion, each number with its interval.
+
+An arm is ranked by its median number of steps to the *first* crossing of the threshold; arms of which fewer than half
+of the seeds got there within the budget come after, by their share.  Beside it stand the sustained crossing and 99 %,
+since these can rank otherwise, seconds of runs that were trained side by side, and how far accuracy fell again after
+generalising, over the steps that every run was watched further.  The speed-up stands for both crossings.
+
+A median's interval is made of order statistics, see :func:`~anglewise.lab.stats.median_interval`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+import numpy as np
+
+from anglewise.lab.report.comparison import ArmSummary, compare, time_of
+from anglewise.lab.report.format import DASH, chance, fixed, number, plain
+from anglewise.lab.report.runs import Finish, Runs
+from anglewise.lab.report.summary import ratio
+from anglewise.lab.stats import Interval, censored_median, median_interval, share
+
+Crossing: TypeAlias = Literal["first", "sustained"]
+CROSSINGS: tuple[Crossing, ...] = ("first", "sustained")
+
+
+class Row(NamedTuple):
+    """One arm.
+
+    Attributes:
+        arm: Its name.
+        n: Finished runs.
+        planned: Runs planned.
+        share: That reached the threshold, with its exact interval.
+        medians: By criterion (``first``, ``sustained``, ``first99``, ``sustained99``), steps with interval; infinite
+            for beyond the budget.
+        range: Fewest and most steps to the first crossing among seeds that got there.
+        seconds: Median seconds to the first crossing.
+        samples: Median samples seen by then.
+        against: The comparison with the baseline, by crossing (``first``, ``sustained``).
+        lowest: Median over seeds of the lowest test accuracy after the sustained crossing; None where none sustained.
+        worst: The lowest of all seeds.
+        outcomes: Runs by outcome.
+    """
+
+    arm: str
+    n: int
+    planned: int
+    share: Interval | None
+    medians: Mapping[str, Interval]
+    range: tuple[int, int] | None
+    seconds: float | None
+    samples: float | None
+    against: Mapping[Crossing, ArmSummary]
+    lowest: float | None
+    worst: float | None
+    outcomes: Counter[str]
+
+
+CRITERIA = {
+    "first": "95 % first",
+    "sustained": "95 % sustained",
+    "first99": "99 % first",
+    "sustained99": "99 % sustained",
+}
+
+
+def rows(runs: Runs, samples_per_step: float = math.nan) -> list[Row]:
+    """Every arm, ranked.
+
+    Args:
+        runs: A track's finished runs, from a store or a record.
+        samples_per_step: Training examples that one step sees; NaN leaves samples out.
+    """
+    compared = {crossing: {one.arm: one for one in compare(runs, crossing)} for crossing in CROSSINGS}
+    made = []
+    for arm in runs.arms:
+        own = list(runs.of(arm).values())
+        firsts = [int(run.first) for run in own if run.first is not None]
+        in_seconds = [time_of(run, "seconds") for run in own]
+        lows = [run.lowest for run in own if run.lowest is not None]
+        middle = censored_median([run.first for run in own]) if own else None
+        made.append(
+            Row(
+                arm, len(own), runs.planned[arm], share(len(firsts), len(own)) if own else None,
+                _medians(own, runs.every),
+                (min(firsts), max(firsts)) if firsts else None,
+                censored_median(in_seconds) if own and _known(in_seconds) else None,
+                None if middle is None or math.isnan(samples_per_step) else middle * samples_per_step,
+                {crossing: compared[crossing][arm] for crossing in CROSSINGS},
+                float(np.median(lows)) if lows else None, min(lows, default=None),
+                Counter(run.outcome for run in own),
+            )
+        )  # fmt: skip
+    return sorted(made, key=rank)
+
+
+def _medians(own: Sequence[Finish], every: int) -> dict[str, Interval]:
+    """Median times by criterion; a criterion that is unknown for some run is left out."""
+    times = {name: [getattr(run, name) for run in own] for name in CRITERIA} if own else {}
+    return {name: median_interval(values, grid=every) for name, values in times.items() if _known(values)}
+
+
+def _known(times: Sequence[float | None]) -> bool:
+    return all(t is None or math.isfinite(t) for t in times)
+
+
+def rank(row: Row) -> tuple[float, float, float]:
+    """Sorts arms: median of the first crossing, then share, then the sustained crossing."""
+    first, sustained = (row.medians[name].value if name in row.medians else math.inf for name in CROSSINGS)
+    reached = row.share.value if row.share is not None else 0.0
+    return (first, -reached, sustained)
+
+
+HEAD = (
+    "arm", "runs", "reached [95 %]", "95 % first (steps)", "range", "95 % sustained", "99 % first", "99 % sustained",
+    "samples", "seconds", "speed-up, first [95 %]", "p, first (Holm)", "speed-up, sustained [95 %]",
+    "p, sustained (Holm)", "lowest after",
+)  # fmt: skip
+
+
+def cells(row: Row, budget: int) -> list[str]:
+    """One row under :data:`HEAD`, as text not yet escaped."""
+    runs = str(row.n) if row.n == row.planned else f"{row.n} of {row.planned}"
+    diverged = row.outcomes.get("diverged", 0)
+    return [
+        plain(row.arm),
+        runs + (f" ({diverged} diverged)" if diverged else ""),
+        DASH if row.share is None else f"{fixed(100 * row.share.value, 0)} %{_ends(row.share, 100)}",
+        median_text(row.medians.get("first"), budget),
+        DASH if row.range is None else f"{row.range[0]}{DASH}{row.range[1]}",
+        *(median_text(row.medians.get(name), budget) for name in ("sustained", "first99", "sustained99")),
+        DASH if row.samples is None else f"{fixed(row.samples / 1e6, 2)} M",
+        number(row.seconds),
+        ratio(row.against["first"]),
+        chance(row.against["first"].p_holm),
+        ratio(row.against["sustained"]) + held(row.against["sustained"]),
+        chance(row.against["sustained"].p_holm),
+        DASH
+        if row.lowest is None or row.worst is None
+        else f"{fixed(100 * row.lowest, 1)} % ({fixed(100 * row.worst, 1)} %)",
+    ]
+
+
+def held(*sides: ArmSummary) -> str:
+    """How many runs held the crossing, behind a speed-up, where not all did."""
+    if sides[-1].speed_up is None or all(one.reached == one.finished for one in sides):
+        return ""
+    return f" (held: {' and '.join(f'{one.reached} of {one.finished}' for one in sides)})"
+
+
+NOTE = (
+    "Medians over seeds with intervals from order statistics (95 %); > means beyond the budget. Speed-up: geometric "
+    "mean of paired ratios, baseline over arm, with Student's t on the logarithms; sign-flip p, Holm-adjusted over the "
+    "arms; held: runs with a sustained crossing, where not all have one. Seconds: training to the first crossing, runs "
+    "of all arms side by side on one machine, after compilation. Lowest after: median over seeds (and the worst seed) "
+    "of the lowest test accuracy once 95 % was sustained."
+)
+
+
+def by_criterion(found: Sequence[Row]) -> dict[str, list[str]]:
+    """The order of arms by each criterion, fastest first; only those whose median lies within the budget."""
+    orders = {}
+    for name in CRITERIA:
+        reached = [row for row in found if name in row.medians and math.isfinite(row.medians[name].value)]
+        orders[name] = [row.arm for row in sorted(reached, key=lambda row: row.medians[name].value)]
+    timed = [(row.seconds, row.arm) for row in found if row.seconds is not None]
+    orders["seconds"] = [arm for _, arm in sorted(timed, key=lambda pair: pair[0])]
+    return orders
+
+
+def markdown(found: Sequence[Row], budget: int, notes: Mapping[str, str] | None = None) -> str:
+    """The table for a README; `notes` stand behind an arm's name, which then has no place, like one without runs."""
+    notes = notes or {}
+    lines = ["| " + " | ".join(("", *HEAD)) + " |", "|" + "---|" * (len(HEAD) + 1)]
+    place = 0
+    for row in found:
+        note = notes.get(row.arm, "")
+        ranked = not note and row.n > 0
+        place += ranked
+        first, *rest = (cell.replace("|", "\\|") for cell in cells(row, budget))
+        lines.append(
+            "| " + " | ".join((str(place) if ranked else DASH, first + (f" ({note})" if note else ""), *rest)) + " |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def without(refused: Mapping[str, str], start: str = "", end: str = "") -> str:
+    """Who has no row, and why; empty where everybody has one."""
+    if not refused:
+        return ""
+    return start + "Without a row: " + "; ".join(f"{name} ({why})" for name, why in refused.items()) + "." + end
+
+
+def median_text(found: Interval | None, budget: int) -> str:
+    """A median and its interval; beyond the budget where infinite."""
+    return DASH if found is None else f"{_steps(found.value, budget)}{_ends(found, 1, budget)}"
+
+
+def _steps(value: float, budget: int) -> str:
+    return f"> {budget:,}" if math.isinf(value) else number(value)
+
+
+def _ends(found: Interval, scale: float, budget: int = 0) -> str:
+    """An interval behind its estimate; empty where there is none."""
+    if found.low is None or found.high is None:
+        return ""
+    low, high = (_steps(scale * end, budget) for end in (found.low, found.high))
+    return f" [{low}, {high}]"
+
+
+def published_table(track: str) -> list[list[str]]:
+    """Others' records on a track, head first; empty where none is known."""
+    from anglewise.lab.studies.leaderboard.published import PUBLISHED
+
+    known: Any = PUBLISHED.get(track, ())
+    return [["arm", "steps", "of", "source", "not comparable because"], *(list(one) for one in known)] if known else []

@@ -1,0 +1,1 @@
+"""What does the penalty add to a tuned method, at equal settings?"""

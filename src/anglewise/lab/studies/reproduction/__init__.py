@@ -1,0 +1,1 @@
+"""Does a method reproduce its own paper's number?"""

@@ -1,0 +1,78 @@
+"""What has a name is listed, and a run is shown whole."""
+
+from __future__ import annotations
+
+import pytest
+
+from anglewise.cli.listing import listing, readings_named, show
+from anglewise.cli.main import main
+from anglewise.errors import StoreError
+from anglewise.lab.catalogue import METHODS, MODELS, TASKS
+from anglewise.lab.experiments import EXPERIMENTS
+from anglewise.lab.readings.sets import DEFAULT, READINGS
+from anglewise.lab.store import Reader
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("listing") / "store"
+    words = (
+        "run quickstart --seeds 2 --arms adamw-common --budget 8 --training.measure_every 4 --task.p 11 --quiet --out"
+    )
+    assert main([*words.split(), str(folder)]) == 0
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("what", "names"),
+    [
+        ("tasks", TASKS),
+        ("models", MODELS),
+        ("methods", METHODS),
+        ("experiments", EXPERIMENTS),
+        ("readings", READINGS),
+    ],
+)
+def test_everything_with_a_name_is_listed(what, names):
+    lines = listing(what).splitlines()
+    assert [line.split()[0] for line in lines[::2]] == list(names)
+
+
+def test_a_run_is_shown_by_the_beginning_of_its_id_and_by_its_folder(store):
+    run_id = Reader(store).query("SELECT run_id FROM runs ORDER BY seed").column("run_id")[0].as_py()
+    text = show(run_id[:8], store)
+    assert text == show(str(store / "runs" / run_id), None)
+    for part in ("specification", "provenance", "outcome", "curves", "last readings", "hidden.0.pre", '"lr": 0.05'):
+        assert part in text
+
+
+def test_a_run_that_is_not_there_or_not_alone_is_refused(store):
+    with pytest.raises(StoreError, match="expected one run that begins with 'zzz' in .*: give DIR or more digits"):
+        show("zzz", store)
+    with pytest.raises(StoreError, match="2 match"):
+        show("", store)
+
+
+def test_readings_are_named_alone_or_as_a_set_and_each_once():
+    assert readings_named("default") == list(DEFAULT.values())
+    assert readings_named("energy, default,energy") == [
+        READINGS["energy"],
+        *(r for n, r in DEFAULT.items() if n != "energy"),
+    ]
+    assert readings_named("none") == readings_named("") == []
+    (changed,) = readings_named("energy", {"energy": {"rows": 7}})
+    assert changed.rows == 7 and READINGS["energy"].rows != 7
+
+
+def test_a_run_has_a_page_and_a_store_has_figures(store, tmp_path, capsys):
+    run_id = Reader(store).query("SELECT run_id FROM runs ORDER BY seed").column("run_id")[0].as_py()
+    assert main(["report", str(store), "--run", run_id[:9], "--to", str(tmp_path / "run.html")]) == 0
+    assert run_id in (tmp_path / "run.html").read_text()
+    assert main(["report", str(store), "--run", run_id[:9], "--to", "run.pdf"]) == 2
+    assert "the page of a run is a .html (for pictures: anglewise figure)" in capsys.readouterr().err
+    assert main(["figure", "phase", str(store), "adamw-common", "--to", str(tmp_path / "phase.svg")]) == 0
+    assert (tmp_path / "phase.svg").read_text().startswith("<?xml")
+    assert main(["figure", "curvature", str(store)]) == 2
+    assert "--readings curvature" in capsys.readouterr().err
+    assert main(["figure", "fase", str(store)]) == 2
+    assert "unknown figure 'fase': did you mean 'phase'?" in capsys.readouterr().err

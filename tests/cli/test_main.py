@@ -1,0 +1,419 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from subprocess import PIPE
+
+import pytest
+
+import anglewise
+from anglewise.cli import main as cli
+from anglewise.cli.main import main
+from anglewise.cli.stopping import stoppable
+from anglewise.errors import SpecError
+from anglewise.lab.experiments import EXPERIMENTS
+from anglewise.lab.protocols.schedule import Warmup
+
+RUN = ("run", "quickstart")
+QUICKSTART = EXPERIMENTS["quickstart"]
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def parsed(*words):
+    """The experiment that the words of `run` mean."""
+    return cli._meant(*cli._parser().parse_known_args(["run", *words]))[0]
+
+
+def refused(capsys, *words, status=2):
+    """What stands on stderr, once it is known to be one line of ours, on stderr alone."""
+    assert main(words) == status
+    out, err = capsys.readouterr()
+    assert out == "" and err.startswith("anglewise: ") and err.count("\n") == 1 and "Traceback" not in err
+    return err.removeprefix("anglewise: ").rstrip("\n")
+
+
+ERRORS = [
+    (("run", "quikstart"), "unknown experiment 'quikstart': did you mean 'quickstart'? Known: causal, "),
+    (("run", "none.toml"), "cannot read none.toml: No such file or directory"),
+    ((*RUN, "--arms", "adamw-comon"), "unknown arm 'adamw-comon': did you mean 'adamw-common'? Known: "),
+    ((*RUN, "--arms", ""), "experiment 'quickstart' has no arms: give at least one"),
+    ((*RUN, "--budgte", "3"), "unknown field of the experiment 'budgte': "),
+    ((*RUN, "--task.q", "3"), "unknown field of task 'q': Known: b_from, form, operation, p, train"),
+    ((*RUN, "--training.buget", "3"), "unknown field of training 'buget': did you mean 'budget'? Known: "),
+    (
+        (*RUN, "--arms.adamw-tuned.adam.lr", "1"),
+        "unknown method of arm 'adamw-tuned' 'adam': did you mean 'adamw'? Known: adamw, scale-init",
+    ),
+    ((*RUN, "--task.p", "97.5"), "task.p: expected a whole number, got 97.5"),
+    ((*RUN, "--seeds", "two"), "seeds: expected a whole number, got 'two'"),
+    ((*RUN, "--seeds", "0"), "seeds must be at least 1, got 0"),
+    ((*RUN, "--seeds=-3"), "seeds must be at least 1, got -3"),
+    ((*RUN, "--budget", "0"), "training.budget must be at least 1, got 0"),
+    ((*RUN, "--budget", "1e3"), "training.budget: expected a whole number, got 1000.0"),
+    (
+        (*RUN, "--budget", "1"),
+        "training.every must not exceed the budget of 1 steps, got 4: nothing would be evaluated",
+    ),
+    (
+        (*RUN, "--task.p", "96", "--task.operation", "/", "--task.b_from", "1"),
+        "division needs a prime modulus, got p = 96: take p = 97",
+    ),
+    ((*RUN, "--task.operation", "/"), "division by b = 0 has no answer: set b_from to 1"),
+    ((*RUN, "--task.train", "1"), "Modular.train must lie in (0, 1), got 1.0"),
+    ((*RUN, "--task.train", "-0.2"), "Modular.train must lie in (0, 1), got -0.2"),
+    ((*RUN, "--task.p"), "flag --task.p lacks a value: write --task.p VALUE"),
+    ((*RUN, "more"), "got 'more', expected a flag such as --task.p 97"),
+    ((*RUN, "-x", "3"), "got '-x', expected a flag such as --task.p 97"),
+    ((*RUN, "--arms.adamw-common.adamw.lr", "nan"), "AdamW.lr must be at least 0, got nan"),
+    ((*RUN, "--readings", "energie"), "unknown reading 'energie': did you mean 'energy'? Known: "),
+    (
+        (*RUN, "--readings.curvature.probes", "9"),
+        "unknown reading among those asked for 'curvature': Known: energy, logits, match, motion, norms, radii, "
+        "spectrum",
+    ),
+    ((*RUN, "--readings.energy.row", "9"), "unknown field of readings.energy 'row': did you mean 'rows'? Known: "),
+    ((*RUN, "--readings.energy.rows", "many"), "readings.energy.rows: expected a whole number, got 'many'"),
+    ((*RUN, "--readings.energy.every", "0"), "RadialEnergy.every must be at least 1, got 0"),
+    ((*RUN, "--readings.energy", "9"), "readings.energy: expected a field, such as readings.energy.rows, got 9"),
+    (
+        (*RUN, "--training.measure_every", "0", "--readings", "energy"),
+        "readings are asked for, but training.measure_every of quickstart is 0, so none would be taken: "
+        "add --training.measure_every 8 (a multiple of training.every, 4)",
+    ),
+    (
+        (*RUN, "--readings", "attention"),
+        "none of the readings 'attention' suits MLP on Modular: see anglewise list readings",
+    ),
+    (("list", "tasks", "--frm", "3"), "unknown flag '--frm' for this verb: see anglewise list --help"),
+    (("report", "nowhere", "--dpi=3"), "unknown flag '--dpi=3' for this verb: see anglewise report --help"),
+]
+
+
+@pytest.mark.parametrize(("words", "message"), ERRORS, ids=lambda x: " ".join(x[2:]) if isinstance(x, tuple) else "")
+def test_what_the_user_can_mend_is_one_line(capsys, words, message):
+    got = refused(capsys, *words)
+    assert got.startswith(message) if message.endswith((" ", ",")) else got == message
+
+
+def test_a_report_needs_a_known_kind_of_file(capsys, monkeypatch):
+    import anglewise.lab.store as store
+
+    monkeypatch.setattr(store, "Reader", lambda path: None)
+    got = refused(capsys, "report", "runs/x", "--to", "x.docx")
+    assert got == "--to x.docx: expected a name ending in .html, .svg, .pdf or .png"
+
+
+def test_the_early_warning_study_needs_a_known_kind_of_file(capsys):
+    got = refused(capsys, "early-warning", "runs/x", "--to", "x.docx")
+    assert got == "--to x.docx: expected a name ending in .html, .csv, .svg, .pdf or .png"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("report", "nowhere"),
+        ("figure", "radius", "nowhere"),
+        ("early-warning", "nowhere"),
+        ("query", "SELECT 1", "nowhere"),
+        ("show", "abc", "nowhere"),
+        ("show", "abc"),
+    ],
+)
+def test_a_store_that_is_not_there_is_one_line(capsys, words):
+    assert refused(capsys, *words)
+
+
+@pytest.mark.parametrize("words", [("--debug", *RUN), (*RUN, "--debug"), ("run", "--debug", "quickstart")])
+def test_debug_shows_the_traceback_wherever_it_stands(words):
+    with pytest.raises(SpecError, match=r"^seeds must be at least 1, got 0$"):
+        main([*words, "--seeds", "0"])
+
+
+def test_a_process_shows_a_traceback_with_debug_only():
+    environment = {**os.environ, "JAX_PLATFORMS": "cpu"}
+    words = [sys.executable, "-m", "anglewise.cli.main", "run", "quikstart"]
+    plain, debug = (
+        subprocess.run([*words, *more], capture_output=True, text=True, env=environment) for more in ([], ["--debug"])
+    )
+    assert plain.returncode == 2 and "Traceback" not in plain.stderr and plain.stderr.count("\n") == 1
+    assert debug.returncode == 1 and debug.stderr.startswith("Traceback") and plain.stdout == debug.stdout == ""
+    assert plain.stderr.removeprefix("anglewise: ") in debug.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (("run",), "the following arguments are required: experiment"),
+        (("list", "arms"), "invalid choice: 'arms'"),
+        (("walk",), "invalid choice: 'walk'"),
+        (("query", "SELECT 1", "x", "--format", "xml"), "invalid choice: 'xml'"),
+        ((*RUN, "--seeds"), "argument --seeds: expected one argument"),
+    ],
+)
+def test_a_verb_that_is_used_wrongly_shows_its_usage(capsys, words, text):
+    with pytest.raises(SystemExit) as stop:
+        main(words)
+    out, err = capsys.readouterr()
+    assert stop.value.code == 2 and out == "" and err.startswith("usage: anglewise") and text in err
+
+
+def test_no_verb_shows_the_help(capsys):
+    assert main([]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("usage: anglewise") and "anglewise run quickstart" in out
+
+
+@pytest.mark.parametrize("verb", [(), ("run",), ("report",), ("list",), ("show",), ("query",), ("doctor",)])
+def test_every_verb_has_a_help(capsys, verb):
+    with pytest.raises(SystemExit) as stop:
+        main([*verb, "--help"])
+    assert stop.value.code == 0 and capsys.readouterr().out.startswith(" ".join(["usage: anglewise", *verb]))
+
+
+def test_help_imports_nothing_heavy():
+    program = (
+        "import sys\n"
+        "from anglewise.cli.main import main\n"
+        "try:\n    main(['--help'])\n"
+        "except SystemExit as stop:\n    assert stop.code == 0\n"
+        "print('MODULES', *sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    loaded = {name.split(".")[0] for name in done.stdout.split("MODULES ")[1].split()}
+    heavy = {"jax", "jaxlib", "numpy", "scipy", "torch", "pyarrow", "duckdb", "equinox", "optax", "matplotlib", "rich"}
+    assert not loaded & heavy and "anglewise" in loaded
+    assert "anglewise.lab" not in done.stdout.split()
+
+
+def test_the_version_is_the_packages(capsys):
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out.strip() == anglewise.__version__
+
+
+@pytest.mark.parametrize(
+    ("words", "wanted"),
+    [
+        ((), QUICKSTART),
+        (("--seeds", "2"), dataclasses.replace(QUICKSTART, seeds=2)),
+        (("--seeds=2",), dataclasses.replace(QUICKSTART, seeds=2)),
+        (
+            ("--budget", "1", "--training.every", "1"),  # only the outcome must make sense
+            dataclasses.replace(QUICKSTART, training=dataclasses.replace(QUICKSTART.training, budget=1, every=1)),
+        ),
+        (
+            ("--training.further", "-1"),
+            dataclasses.replace(QUICKSTART, training=dataclasses.replace(QUICKSTART.training, further=-1)),
+        ),
+        (
+            ("--task.operation", "-", "--task.p=97"),
+            dataclasses.replace(QUICKSTART, task=dataclasses.replace(QUICKSTART.task, p=97, operation="-")),
+        ),
+        (("--task.p", "5", "--task.p", "113"), QUICKSTART),  # the last word counts
+        (("--baseline", "adamw-tuned"), dataclasses.replace(QUICKSTART, baseline="adamw-tuned")),
+    ],
+)
+def test_words_mean_an_experiment(words, wanted):
+    assert parsed("quickstart", *words) == wanted
+
+
+def test_a_field_of_a_method_is_a_flag():
+    made = parsed("quickstart", "--arms.adamw-tuned.adamw.lr", "0.01", "--arms.adamw-common.adamw.wd", "1")
+    assert made.arms[2].methods[1].lr == 0.01 and made.arms[0].methods[0].wd == 1.0
+    assert made.arms[4] == QUICKSTART.arms[4] and isinstance(made.arms[4].methods[1].lr, Warmup)
+
+
+def test_chosen_arms_keep_their_order_and_the_baseline_where_it_is_one_of_them():
+    kept = parsed("quickstart", "--arms", "adamw-tuned,adamw-common")
+    assert [arm.name for arm in kept.arms] == ["adamw-common", "adamw-tuned"]
+    assert kept.baseline == kept.reference == "adamw-common"
+    without = parsed("quickstart", "--arms", "adamw-tuned+man,adamw-tuned")
+    assert without.baseline == "" and without.reference == "adamw-tuned"
+
+
+def test_a_file_can_be_run_and_overridden(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text('base = "quickstart"\nname = "mine"\nseeds = 3\n[task]\np = 97\n')
+    made = parsed(str(path), "--seeds", "4")
+    assert (made.name, made.seeds, made.task.p) == ("mine", 4, 97) and made.arms == QUICKSTART.arms
+
+
+@pytest.mark.parametrize(
+    ("what", "names"),
+    [
+        ("tasks", ["modular", "parity", "random-labels"]),
+        ("readings", ["radii", "energy", "curvature", "llc"]),
+        ("figures", ["radius", "phase", "map", "early-warning"]),
+        ("models", ["mlp", "transformer"]),
+        ("methods", ["adamw", "radial", "man", "sgd"]),
+        ("experiments", ["quickstart", "track-a", "track-d"]),
+    ],
+)
+def test_list_names_what_there_is(capsys, what, names):
+    assert main(["list", what]) == 0
+    out = capsys.readouterr().out
+    assert all(any(line.startswith(name + " ") for line in out.splitlines()) for name in names)
+
+
+@pytest.mark.parametrize(("name", "status"), [("Interrupted", 1), ("Other", 2)])
+def test_an_interruption_exits_with_1_and_an_error_with_2(capsys, monkeypatch, name, status):
+    from anglewise.errors import AnglewiseError
+
+    def raising(arguments, extra):
+        raise type(name, (AnglewiseError,), {})("saved")
+
+    monkeypatch.setattr(cli, "_list", raising)
+    assert refused(capsys, "list", "tasks", status=status) == "saved"
+
+
+def test_a_missing_library_says_what_to_install(capsys, monkeypatch):
+    def raising(arguments, extra):
+        raise ModuleNotFoundError("No module named 'duckdb'", name="duckdb")
+
+    monkeypatch.setattr(cli, "_list", raising)
+    said = "duckdb is not installed: in the clone of anglewise, run: make lab (or: pip install -e '.[lab]')"
+    assert refused(capsys, "list", "tasks") == said
+    with pytest.raises(ModuleNotFoundError):
+        main(["list", "tasks", "--debug"])
+
+
+def test_a_module_of_ours_that_is_missing_is_a_bug_and_shows_as_one(monkeypatch):
+    def raising(arguments, extra):
+        raise ModuleNotFoundError("No module named 'anglewise.x'", name="anglewise.x")
+
+    monkeypatch.setattr(cli, "_list", raising)
+    with pytest.raises(ModuleNotFoundError):
+        main(["list", "tasks"])
+
+
+def test_ctrl_c_is_one_line(capsys, monkeypatch):
+    def raising(arguments, extra):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "_list", raising)
+    assert refused(capsys, "list", "tasks", status=130) == "interrupted"
+
+
+def test_the_first_signal_asks_to_stop_and_the_second_stops():
+    import signal
+
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt), stoppable() as stop:
+        assert not stop.is_set()
+        signal.raise_signal(signal.SIGINT)
+        assert stop.is_set()
+        signal.raise_signal(signal.SIGTERM)
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_reader_that_closes_the_pipe_is_no_error():
+    program = f"{sys.executable} -m anglewise.cli.main list experiments | head -c 1"
+    environment = {**os.environ, "JAX_PLATFORMS": "cpu"}
+    done = subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {program}"], capture_output=True, text=True, env=environment
+    )
+    assert "Traceback" not in done.stderr and "BrokenPipe" not in done.stderr
+
+
+def test_doctor_can_be_read_by_a_machine(capsys, monkeypatch):
+    from anglewise.cli import doctor
+
+    monkeypatch.setattr(doctor, "examine", lambda: {"a": 1})
+    assert main(["doctor", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"a": 1}
+
+
+def test_arms_with_commas_in_their_names_can_be_chosen(capsys):
+    assert main(["run", "causal", "--arms", "radial, last layer,adamw-common", "--seeds", "1", "--dry-run"]) == 0
+    shown = capsys.readouterr().out
+    assert "radial, last layer" in shown and "adamw-common" in shown and "radial, below it" not in shown
+    assert refused(capsys, "run", "causal", "--arms", "radial, lst layer", "--dry-run").startswith(
+        "unknown arm 'lst layer'"
+    )
+
+
+def test_readings_that_do_not_suit_are_left_out_aloud(capsys):
+    assert main([*RUN, "--readings", "energy,attention", "--dry-run"]) == 0
+    assert capsys.readouterr().err == "anglewise: left out, since they do not suit this task and model: attention\n"
+
+
+def test_a_file_without_a_name_trains_into_a_folder_of_its_own(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for name, folder in (("wide.toml", "wide"), ("quickstart.toml", "quickstart-toml")):
+        (tmp_path / name).write_text('base = "quickstart"\nseeds = 1\n')
+        assert main(["run", name, "--dry-run", "--arms", "adamw-common"]) == 0
+        assert f"store   runs/{folder}:" in capsys.readouterr().out
+
+
+def test_a_report_of_several_experiments_shows_the_last_and_names_the_flag(tmp_path, capsys):
+    words = "run quickstart --task.p 11 --arms adamw-common,adamw-tuned --seeds 2 --training.measure_every 0 --quiet"
+    for budget in ("8", "12"):
+        assert main([*words.split(), "--budget", budget, "--out", str(tmp_path)]) == 0
+    shown = capsys.readouterr().out
+    assert "4 runs went on from where they had ended" in shown
+    assert main(["report", str(tmp_path), "--baseline", "adamw-tuned"]) == 0
+    told = capsys.readouterr()
+    assert "holds 2 experiments; shown is the one that ran last, quickstart-" in told.err
+    assert "Another with --experiment ID: quickstart-" in told.err
+    other = told.err.split("--experiment ID: ")[1].split()[0]
+    assert main(["report", str(tmp_path), "--experiment", other]) == 0
+    assert capsys.readouterr().err == ""
+    sql = "SELECT experiment_id, count(*) AS n, max(budget) AS b FROM runs GROUP BY ALL ORDER BY b"
+    assert main(["query", sql, str(tmp_path), "--format", "csv"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1].endswith(",4,8") and lines[2].endswith(",4,12")
+    assert main(["query", sql, str(tmp_path), "--format", "csv", "--experiment", other]) == 0
+    assert capsys.readouterr().out.splitlines()[1:] == lines[1:2]
+
+
+def test_without_weights_none_are_kept(tmp_path):
+    words = "run quickstart --task.p 11 --arms adamw-common --seeds 1 --training.measure_every 0 --quiet --budget 8"
+    assert main([*words.split(), "--no-weights", "--out", str(tmp_path / "without")]) == 0
+    assert main([*words.split(), "--out", str(tmp_path / "with")]) == 0
+    assert not list((tmp_path / "without").rglob("*.safetensors"))
+    assert {path.name for path in (tmp_path / "with").rglob("*.safetensors")} == {
+        "weights.safetensors",
+        "state.safetensors",
+    }
+
+
+@pytest.mark.parametrize("after", [0.0, 0.02, 0.05, 0.1, 0.3])
+def test_control_c_is_one_line_at_any_moment(after, tmp_path):
+    """Sent as soon as the package's own code runs, and later; what Python does before that is not ours."""
+    program = """
+import sys
+import time
+from subprocess import PIPE
+sys.argv = ["anglewise", "list", "methods"]
+print("up", flush=True)
+from anglewise.__main__ import main
+status = main()
+if status == 0:
+    print("done", flush=True)
+    sys.stdin.read()
+sys.exit(status)
+"""
+    with subprocess.Popen([sys.executable, "-c", program], stdin=PIPE, stdout=PIPE, stderr=PIPE) as process:
+        assert process.stdout.readline() == b"up\n"
+        time.sleep(0.05 + after)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    if b"done" not in out:
+        assert process.returncode == 130 and err == b"anglewise: interrupted\n"
+
+
+def test_public_names_are_there_and_imported_when_used():
+    code = "import sys, anglewise; early = 'numpy' in sys.modules; from anglewise import *; print(early, radius)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("False <function radius")
+    assert set(anglewise.__all__) <= set(dir(anglewise))
+    with pytest.raises(AttributeError, match="module 'anglewise' has no attribute 'nothing'"):
+        _ = anglewise.nothing

@@ -1,0 +1,208 @@
+"""Tuning: it finds what is there, on nothing but training examples and seeds of its own, and goes on when killed."""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from anglewise.errors import SpecError
+from anglewise.lab.catalogue import METHODS, SCHEDULES
+from anglewise.lab.engine.placement import Layout
+from anglewise.lab.engine.programs import Compiled
+from anglewise.lab.engine.step import Member
+from anglewise.lab.experiments.config import arms_of
+from anglewise.lab.methods.controls import ScaleInit
+from anglewise.lab.methods.optimizers import AdamW
+from anglewise.lab.models.mlp import MLP
+from anglewise.lab.protocols.schedule import Linear, Warmup
+from anglewise.lab.runner import Interrupted
+from anglewise.lab.spec import Arm, Experiment, Run, Training
+from anglewise.lab.store import Reader, Store
+from anglewise.lab.studies.leaderboard import boards
+from anglewise.lab.studies.leaderboard.boards import BOARDS
+from anglewise.lab.studies.leaderboard.rivals import rivals
+from anglewise.lab.tasks.held_out import HeldOut
+from anglewise.lab.tasks.modular import Modular
+from anglewise.lab.tuning import search as tuning
+from anglewise.lab.tuning import winners
+from anglewise.lab.tuning.search import FIRST_SEED, Search, centre, placed, score, search, tuning_experiment
+from anglewise.lab.tuning.space import Axis, Entry
+from anglewise.lab.tuning.winners import tune
+
+ENTRY = Entry(
+    Arm("adamw", (ScaleInit(), AdamW(lr=Warmup(0.01, 3.0), wd=Linear(2.0, 1.0, 10.0), beta2=0.98))),
+    (
+        Axis(0, "embedding", 0.25, 4.0),
+        Axis(1, "lr", 1e-4, 0.1),
+        Axis(1, "wd", 0.5, 8.0),
+        Axis(1, "lr.steps", 1, 9, False),
+    ),
+    "a source",
+    "optimiser",
+)
+TRACK = Experiment(
+    "small",
+    Modular(p=7, train=0.7),
+    MLP(hidden=(16,), embedding=8),
+    (ENTRY.arm,),
+    Training(budget=60, every=10),
+    seeds=2,
+)
+RULES = Search(trials=3, rounds=2, seeds=2, validation=0.2)
+
+
+@pytest.mark.parametrize("axis", ENTRY.axes, ids=lambda axis: axis.field)
+def test_an_axis_places_what_it_makes(axis):
+    for x in (0.0, 0.3, 1.0):
+        assert axis.place(axis.value(x)) == pytest.approx(x, abs=1e-5)
+    assert axis.place(axis.low / 2) == 0 and axis.place(axis.high * 2) == 1
+
+
+def test_an_empty_range_is_refused():
+    with pytest.raises(SpecError, match=r"the range of lr must rise above 0, got \[0.0, 1.0\]"):
+        Axis(0, "lr", 0.0, 1.0)
+    with pytest.raises(SpecError, match="the range of c must rise, got"):
+        Axis(0, "c", 2.0, 1.0, log=False)
+
+
+def test_a_point_sets_numbers_and_scales_schedules():
+    start = centre(ENTRY)
+    assert placed(ENTRY, start, "same").methods == ENTRY.arm.methods
+    scale, adamw = placed(ENTRY, (1.0, 1.0, 1.0, 0.5), "other").methods
+    assert scale.embedding == pytest.approx(4.0)
+    assert adamw.lr == Warmup(pytest.approx(0.1), 5.0)
+    assert (adamw.wd.start, adamw.wd.end, adamw.wd.steps) == (pytest.approx(8.0), pytest.approx(4.0), 10.0)
+
+
+def test_scores_rank_what_came_nearest_behind_what_got_there():
+    steps = np.array([0, 20, 40, 60])
+    curves = ([0.1, 0.96, 1, 1], [0.1, 0.2, 0.5, 0.94], [0.0, 0.1, 0.1, 0.1], [0.0, 0.5, np.nan, np.nan])
+    ordered = [score(steps, np.array(curve), 0.95, 60) for curve in curves]
+    assert ordered == sorted(ordered)
+    assert ordered[0] == pytest.approx(20 * 0.85 / 0.86) and ordered[-1] == 120
+    assert score(steps, np.array([1.0, 1, 1, 1]), 0.95, 60) == 0
+
+
+def test_a_rung_sees_training_examples_alone_and_seeds_of_its_own():
+    rung = tuning_experiment(TRACK, ENTRY, RULES, [ENTRY.arm], 20, 2)
+    assert rung.task == HeldOut(TRACK.task, 0.2)
+    assert min(run.seed for run in rung.runs()) >= FIRST_SEED > max(run.seed for run in TRACK.runs())
+    assert sum(rung.task.sizes) == TRACK.task.sizes[0]
+    assert (rung.training.further, rung.training.sustain, rung.training.budget) == (0, 1, 20)
+
+
+def test_a_search_keeps_every_trial_and_improves_on_where_it_starts(tmp_path):
+    said = []
+    with Store.open(tmp_path / "store") as store:
+        best, tried = search(ENTRY, TRACK, RULES, store, provenance={}, say=said.append)
+    assert [trial.name for trial in tried] == ["0.00", "0.01", "0.02", "1.00", "1.01", "1.02"]
+    second = [trial for trial in tried if trial.rung == 1]
+    assert len(second) == 2 and best.score == min(trial.score for trial in second)
+    runs = Reader(tmp_path / "store").query("SELECT count(*) AS n FROM runs").to_pylist()[0]["n"]
+    assert runs == RULES.rounds * (RULES.trials + RULES.seeds)  # first rung: one seed each; second: one trial's seeds
+    assert len(said) == 4 and "round 2 of 2" in said[-1] and "s left" in said[-1]
+    # the same search again trains nothing and finds the same
+    with Store.open(tmp_path / "store") as store:
+        again, _ = search(ENTRY, TRACK, RULES, store, provenance={}, stop=lambda: True)
+    assert again == best
+
+
+def test_a_killed_search_goes_on_to_the_same_winner(tmp_path):
+    asked = iter([False] * 5 + [True])
+    with Store.open(tmp_path / "cut") as store, pytest.raises(Interrupted):
+        search(ENTRY, TRACK, RULES, store, provenance={}, stop=lambda: next(asked))
+    with Store.open(tmp_path / "cut") as store:
+        gone_on, tried = search(ENTRY, TRACK, RULES, store, provenance={})
+    with Store.open(tmp_path / "whole") as store:
+        assert search(ENTRY, TRACK, RULES, store, provenance={}) == (gone_on, tried)
+
+
+def test_other_entries_draw_other_points_and_the_first_is_where_the_entry_starts():
+    rng = [np.random.default_rng([0, n]) for n in (1, 2)]
+    drawn = [tuning._points(ENTRY, RULES, 0, None, r) for r in rng]
+    assert np.allclose(drawn[0][0], centre(ENTRY)) and np.allclose(drawn[1][0], centre(ENTRY))
+    assert not np.allclose(drawn[0][1:], drawn[1][1:])
+    assert drawn[0].shape == (RULES.trials, len(ENTRY.axes))
+
+
+def test_a_winners_file_reads_back_as_the_arm_that_won(tmp_path):
+    where = tune(
+        ENTRY, TRACK, dataclasses.replace(RULES, rounds=1), tmp_path, tmp_path / "won", "the command",
+        {"git_commit": "abc", "git_dirty": True}, lambda: False,
+    )  # fmt: skip
+    table = tomllib.loads(where.read_text())
+    (arm,) = arms_of(table["arms"])
+    assert arm.name == "adamw" and {type(m) for m in arm.methods} == {ScaleInit, AdamW}
+    assert isinstance(arm.methods[1].lr, Warmup) and arm.methods[1].beta2 == 0.98
+    assert table["search"]["commit"] == "abc-dirty" and table["search"]["trials"] == 3
+    assert table["search"]["first_tuning_seed"] == FIRST_SEED
+    assert table["search"]["space"][1] == "AdamW.lr in [0.0001, 0.1], log"
+
+
+def test_a_search_that_cannot_be_meant_is_refused(tmp_path):
+    with pytest.raises(SpecError, match="Search.trials must be at least 1, got 0"):
+        tune(ENTRY, TRACK, dataclasses.replace(RULES, trials=0), tmp_path, tmp_path, "", {}, lambda: False)
+
+
+@pytest.mark.parametrize("track", BOARDS)
+def test_every_entry_of_every_board_can_be_placed_written_and_read(track):
+    names = {cls: name for name, cls in (*METHODS.items(), *SCHEDULES.items())}
+    for entry in BOARDS[track].entries:
+        middle = placed(entry, [0.5] * len(entry.axes), entry.arm.name)
+        assert middle.methods != entry.arm.methods
+        text = winners.toml(middle, {"score": 1.0}, names)
+        assert arms_of(tomllib.loads(text)["arms"]) == (middle,)
+        inside = [axis.place(axis.value(x)) for axis, x in zip(entry.axes, centre(entry), strict=True)]
+        assert all(0 <= x <= 1 for x in inside)
+        kinds = {axis.field.split(".")[0] for axis in entry.axes}
+        assert {"lr"} <= kinds or any(field.startswith("lr") for field in kinds)
+    names_here = [entry.arm.name for entry in BOARDS[track].entries] + [arm.name for arm, *_ in BOARDS[track].fixed]
+    assert len(set(names_here)) == len(names_here)
+
+
+def begins(track, arm):
+    """Whether a track's network takes an arm: its first state, in shapes alone."""
+    experiment, key = BOARDS[track].track, jax.random.key(0)
+    run = Run(track, experiment.task, experiment.model, arm, experiment.training, 0)
+    program, data = Compiled(run, Layout(False, 0, 1), (), ()).program, experiment.task.split(key)
+    methods = jax.tree.map(lambda x: jnp.asarray(x, "float32"), arm.methods)
+    try:
+        jax.eval_shape(lambda methods: program.start(Member(methods, data, key, key), key), methods)
+    except SpecError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("track", BOARDS)
+def test_every_arm_of_a_board_can_begin_and_those_without_a_row_cannot(track):
+    board = BOARDS[track]
+    for arm in (*(entry.arm for entry in board.entries), *(arm for arm, *_ in board.fixed)):
+        assert begins(track, arm), arm.name
+    rivals_here = {entry.arm.name: entry.arm for entry in rivals(boards.BASE_C)}
+    for name in board.refused:
+        assert not begins(track, rivals_here[name]), name
+
+
+@pytest.mark.parametrize("track", BOARDS)
+def test_the_winners_of_a_track_were_found_with_the_same_search(track):
+    searches = []
+    for entry in BOARDS[track].entries:
+        table = boards.winner(track, entry.arm.name)
+        if table is None:
+            continue
+        (arm,) = arms_of(table["arms"])
+        assert arm.name == entry.arm.name
+        assert [type(method) for method in arm.methods] == [type(method) for method in entry.arm.methods]
+        search = table["search"]
+        assert search["command"].startswith(f"anglewise tune {track} --arm {entry.arm.name} ")
+        assert search["track"] == BOARDS[track].track.name
+        assert len(search["space"]) == len(entry.axes)
+        searches.append(
+            tuple(search[key] for key in ("trials", "rounds", "tuning_seeds", "validation_share", "budget"))
+        )
+    assert len(set(searches)) <= 1
