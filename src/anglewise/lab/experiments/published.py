@@ -10,13 +10,14 @@ import dataclasses
 from typing import Any, NamedTuple
 
 from anglewise.lab.methods import chen2023_lion, cliptogrok2026_rows, jordan2024_muon, lee2024_grokfast
+from anglewise.lab.methods.cesista2025_constrained_muon import ConstrainedMuon
 from anglewise.lab.methods.optimizers import SGD, Adam, AdamW
 from anglewise.lab.methods.pasand2025_egd import COLUMN, EGD
 from anglewise.lab.methods.prieto2025_orthograd import RELEASED as PERPGRAD
 from anglewise.lab.methods.prieto2025_stablemax import StableMax
 from anglewise.lab.methods.tiwari2026_radial import RadialPenalty
 from anglewise.lab.methods.yildirim2026_sphere import SphereCosine
-from anglewise.lab.protocols.schedule import Warmup
+from anglewise.lab.protocols.schedule import Linear, Warmup
 
 
 class Published(NamedTuple):

@@ -25,6 +25,7 @@ from anglewise.lab.experiments.published import (
     RADIAL_PAPER,
     RADIAL_PENALTY,
     Published,
+    constrained,
 )
 from anglewise.lab.experiments.tracks import TRACK_A, TRACK_B, TRACK_C1, TRACK_C2, TRACK_D, TRACK_E, TRACK_S, TUNED_A
 from anglewise.lab.methods.cesista2025_constrained_muon import ConstrainedMuon
@@ -32,7 +33,7 @@ from anglewise.lab.methods.cliptogrok2026_rows import RELEASED
 from anglewise.lab.methods.optimizers import AdamW
 from anglewise.lab.protocols.schedule import Linear, Warmup
 from anglewise.lab.spec import Arm, Experiment
-from anglewise.lab.studies.leaderboard.constrained import EVERYTHING, constrained, constrained_entry
+from anglewise.lab.studies.leaderboard.constrained import EVERYTHING, constrained_entry
 from anglewise.lab.studies.leaderboard.entries import GRADIENT, LOSS, OPTIMISER, WEIGHTS, Base, penalised
 from anglewise.lab.studies.leaderboard.rivals import rivals
 from anglewise.lab.tuning.space import Entry
