@@ -22,7 +22,7 @@ import reference
 import torch
 
 from anglewise.cli.doctor import gemm_peak
-from anglewise.lab.engine.placement import Layout, choose
+from anglewise.lab.engine.placement import Placement, choose
 from anglewise.lab.engine.population import Population
 from anglewise.lab.engine.programs import Compiled, arithmetic
 from anglewise.lab.engine.rng import stream
@@ -68,20 +68,20 @@ def flops(task, model, batch: int) -> float:
 class Ours:
     """The engine's own training program, without evaluation."""
 
-    def __init__(self, task, model, batch: int, methods, members: int = 1, layout: Layout | None = None):
+    def __init__(self, task, model, batch: int, methods, members: int = 1, placement: Placement | None = None):
         training = Training(budget=10**6, every=10**6, batch=batch)
         runs = [Run("bench", task, model, Arm("arm", methods), training, seed) for seed in range(members)]
-        layout = layout or choose(task, training, jax.devices()[0].platform)
-        self.compiled = Compiled(runs[0], layout, (), ())
+        placement = placement or choose(task, training, jax.devices()[0].platform)
+        self.compiled = Compiled(runs[0], placement, (), ())
         step = self.compiled.program.step
         self.units = (
-            [Population(runs, self.compiled)] if layout.batched else [Population([r], self.compiled) for r in runs]
+            [Population(runs, self.compiled)] if placement.batched else [Population([r], self.compiled) for r in runs]
         )
 
         def many(member, state, count):
             return jax.lax.fori_loop(0, count, lambda _, s: step(member, s), state)
 
-        if layout.batched:
+        if placement.batched:
             from anglewise.lab.engine.step import Member, State
 
             axes = (Member(0, 0, 0, 0), State(None, 0, 0, 0), None)
@@ -136,8 +136,8 @@ def main() -> None:
         if name[0] not in only:
             continue
         for label, methods, strength in (("", (adamw,), 0.0), (" + penalty", (adamw, RadialPenalty()), 0.05)):
-            layout = Layout(False, args.block, 20) if args.block >= 0 else None
-            ours = Ours(task, model, batch, methods, layout=layout)
+            placement = Placement(False, args.block, 20) if args.block >= 0 else None
+            ours = Ours(task, model, batch, methods, placement=placement)
             theirs = torch_loop(task, model, batch, adamw, strength)
             counts = [steps_for(x.run, seconds) for x in (ours, theirs)]
             pairs = [
@@ -160,8 +160,8 @@ def main() -> None:
         for members in (1, 2, 4) if args.quick else (1, 2, 4, 8, 16):
             cost = []
             for batched in (False, True):
-                layout = Layout(batched, 0, 20)
-                ours = Ours(task, model, batch, (adamw, RadialPenalty()), members, layout)
+                placement = Placement(batched, 0, 20)
+                ours = Ours(task, model, batch, (adamw, RadialPenalty()), members, placement)
                 ours.run(2)
                 times = [milliseconds(ours.run, max(2, 24 // members)) / members for _ in range(1 if args.quick else 3)]
                 cost.append(statistics.median(times))

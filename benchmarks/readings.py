@@ -18,12 +18,12 @@ from pathlib import Path
 import jax
 from engine import CASES, Ours, milliseconds, steps_for
 
-from anglewise.lab.engine.placement import Layout
+from anglewise.lab.engine.placement import Placement
 from anglewise.lab.engine.population import Population
 from anglewise.lab.engine.programs import Compiled, arithmetic
 from anglewise.lab.experiments import EXPERIMENTS
 from anglewise.lab.methods.tiwari2026_radial import RadialPenalty
-from anglewise.lab.protocols.reading import Earlier
+from anglewise.lab.protocols.reading import PastWeights
 from anglewise.lab.readings.sets import CURVATURE, DEFAULT, READINGS
 from anglewise.lab.spec import Arm, Run, Training
 
@@ -38,12 +38,12 @@ class Measured:
         self.cadence = cadence
         training = Training(budget=10**6, every=cadence, batch=batch, measure_every=cadence)
         run = Run("bench", task, model, Arm("arm", (adamw, RadialPenalty())), training, 0)
-        self.compiled = Compiled(run, Layout(False, 0, 20), tuple(READINGS.values()), ())
+        self.compiled = Compiled(run, Placement(False, 0, 20), tuple(READINGS.values()), ())
         self.population = Population([run], self.compiled)
         self.population.begin()
         self.population.advance()
         step = self.population.state.step
-        self.past = (Earlier(self.population.state.params, step),) * 2
+        self.past = (PastWeights(self.population.state.params, step),) * 2
 
     def one(self, readings) -> float:
         """Milliseconds of one measurement, its results fetched."""

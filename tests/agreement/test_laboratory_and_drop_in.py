@@ -15,7 +15,7 @@ import pytest
 import torch
 from torch import nn
 
-from anglewise.lab.engine.placement import Layout
+from anglewise.lab.engine.placement import Placement
 from anglewise.lab.engine.population import Population
 from anglewise.lab.engine.programs import Compiled, arithmetic
 from anglewise.lab.methods.optimizers import AdamW
@@ -87,7 +87,7 @@ def by_laboratory(model: MLP, penalty: RadialPenalty, batch: int) -> Trained:
     """50 steps of the laboratory's own program: networks before and after, and the rows of each step."""
     training = Training(budget=STEPS, every=STEPS, batch=batch, precision="float64")
     run = Run("agreement", TASK, model, Arm("arm", (ADAMW, penalty)), training, 0)
-    population = Population([run], Compiled(run, Layout(False, 0, STEPS), (), ()))
+    population = Population([run], Compiled(run, Placement(False, 0, STEPS), (), ()))
     population.begin()
     program, member, state = population.compiled.program, population.member, population.state
 

@@ -16,7 +16,7 @@ from anglewise.lab.readings.radii import Radii
 from anglewise.lab.readings.sets import READINGS
 from anglewise.lab.tasks.parity import Parity
 from anglewise.torch import RadialProbe, RadialSuppression
-from geometry_cases import hand_look
+from geometry_cases import hand_snapshot
 from readings_cases import CASES, looking
 
 ROWS, WIDTH = 9, 5
@@ -57,8 +57,8 @@ def by_laboratory() -> dict[str, float]:
     found: dict[str, float] = {}
     with jax.enable_x64(True):
         for name in ("radii", "energy", "motion", "spectrum"):
-            look = hand_look(after, labels=LABELS, earlier=[(before, 5)])
-            values = {name: value for (_, name), value in READINGS[name].measure(look).items()}
+            snapshot = hand_snapshot(after, labels=LABELS, earlier=[(before, 5)])
+            values = {name: value for (_, name), value in READINGS[name].measure(snapshot).items()}
             found |= {name: float(value) for name, value in values.items() if value.ndim == 0}
         found |= {name: float(value) for (_, name), value in Radii().read({"a": after}).items()}
     return found

@@ -9,8 +9,8 @@ import pytest
 
 from anglewise.errors import SpecError, StoreError
 from anglewise.lab import runner
-from anglewise.lab.engine import placement as layout
-from anglewise.lab.engine.placement import Layout
+from anglewise.lab.engine import placement
+from anglewise.lab.engine.placement import Placement
 from anglewise.lab.engine.rng import stream
 from anglewise.lab.execution.planning import plan
 from anglewise.lab.methods.optimizers import AdamW
@@ -63,7 +63,7 @@ def undisturbed(tmp_path_factory):
 @pytest.fixture
 def batched(monkeypatch):
     """As on an accelerator: members train as one program."""
-    monkeypatch.setattr(layout, "choose", lambda task, training, platform: Layout(True, 0, 8))
+    monkeypatch.setattr(placement, "choose", lambda task, training, platform: Placement(True, 0, 8))
 
 
 def test_every_run_is_there_once_with_all_its_evaluations(undisturbed):

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from anglewise.lab.catalogue import METHODS
-from anglewise.lab.engine.placement import Layout
+from anglewise.lab.engine.placement import Placement
 from anglewise.lab.engine.population import Population
 from anglewise.lab.engine.programs import Compiled, arithmetic, structure_of
 from anglewise.lab.engine.step import Member
@@ -56,7 +56,7 @@ def compiled_for(run, batched, block):
     """One program per structure, as the runner has it."""
     key = structure_of(run), batched, block
     if key not in PROGRAMS:
-        PROGRAMS[key] = Compiled(run, Layout(batched, block, 6), (), ())
+        PROGRAMS[key] = Compiled(run, Placement(batched, block, 6), (), ())
     return PROGRAMS[key]
 
 
@@ -149,7 +149,7 @@ def test_law_5_state_keeps_shape_dtype_and_device(case):
 def test_law_5_a_step_keeps_the_precision_asked_for(case, precision):
     training = dataclasses.replace(TRAINING, precision=precision)
     run = runs_of(case, case.chain, training=training)[0]
-    program = Compiled(run, Layout(False, 0, 6), (), ()).program
+    program = Compiled(run, Placement(False, 0, 6), (), ()).program
     key = jax.random.key(0)
     with arithmetic(training):
         methods = jax.tree.map(lambda x: jnp.asarray(x, precision), run.arm.methods)
@@ -208,9 +208,9 @@ def test_law_8_only_declared_needs_are_used_and_all_that_are_declared(case, monk
                 assert misses(case, need, usual), f"{type(method).__name__} declares {need!r} and does without"
 
 
-def ended(runs, layout):
+def ended(runs, placement):
     """Weights of a population with a program of its own."""
-    population = Population(runs, Compiled(runs[0], layout, (), ()))
+    population = Population(runs, Compiled(runs[0], placement, (), ()))
     population.begin()
     while population.live.any():
         population.advance()
@@ -221,10 +221,10 @@ def misses(case, need, usual):
     """Whether training fails, or goes another way, where a method's need is not met."""
     runs = runs_of(case, case.chain, (0, 1, 2))
     if need == "whole-batch":  # in blocks of rows, which without the need are taken one by one
-        return not np.allclose(ended(runs, Layout(True, 20, 6)), numbers(trained(runs, block=0)[0]), **CLOSE)
+        return not np.allclose(ended(runs, Placement(True, 20, 6)), numbers(trained(runs, block=0)[0]), **CLOSE)
     if need == "forward-noise":  # without it, as where accuracy is measured
-        return not np.allclose(ended(runs[:1], Layout(False, 0, 6)), usual, **CLOSE)
-    program, key = Compiled(runs[0], Layout(False, 0, 6), (), ()).program, jax.random.key(0)
+        return not np.allclose(ended(runs[:1], Placement(False, 0, 6)), usual, **CLOSE)
+    program, key = Compiled(runs[0], Placement(False, 0, 6), (), ()).program, jax.random.key(0)
     try:
         with arithmetic(TRAINING):
             methods = jax.tree.map(lambda x: jnp.asarray(x, "float64"), runs[0].arm.methods)

@@ -9,7 +9,7 @@ import jax
 import numpy as np
 import pytest
 
-from anglewise.lab.engine.placement import Layout
+from anglewise.lab.engine.placement import Placement
 from anglewise.lab.engine.population import Population
 from anglewise.lab.engine.programs import Compiled
 from anglewise.lab.methods.optimizers import AdamW
@@ -59,7 +59,7 @@ def trained(case, readings, batched=False):
     """Populations of seeds 0 and 1 at their end, and all values by run, step, site and name."""
     task, model = CASES[case]
     runs = [Run("laws", task, model, Arm("arm", METHODS), TRAINING, seed) for seed in (0, 1)]
-    compiled = Compiled(runs[0], Layout(batched, 0, 4), readings, ())
+    compiled = Compiled(runs[0], Placement(batched, 0, 4), readings, ())
     populations = [Population(runs, compiled)] if batched else [Population([run], compiled) for run in runs]
     found = {}
     for population in populations:

@@ -52,7 +52,7 @@ def describe(experiment: Experiment, out: Path, readings: Sequence[Reading] = ()
             lines.append(f"  {arm.name:32} {0:13}")
             continue
         compiled = compiled_for(missing[0], device.platform)
-        batched |= compiled.layout.batched
+        batched |= compiled.placement.batched
         trial = Population(missing[:1], compiled)
         trial.begin()
         weights = sum(x.size for x in jax.tree.leaves(trial.state.params))

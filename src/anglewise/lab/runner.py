@@ -14,9 +14,8 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from anglewise.errors import AnglewiseError, SpecError
-from anglewise.lab.engine import checkpoint
-from anglewise.lab.engine import placement as layout
-from anglewise.lab.engine.placement import Layout
+from anglewise.lab.engine import checkpoint, placement
+from anglewise.lab.engine.placement import Placement
 from anglewise.lab.engine.population import Kept, Population, Rows, Watch, bytes_each
 from anglewise.lab.engine.programs import Compiled, Structure, structure_of
 from anglewise.lab.execution.planning import Job, Plan, described, manifest, plan, unmeasured
@@ -30,7 +29,7 @@ from anglewise.lab.store import Reader, Store
 from anglewise.lab.store.layout import STATE, WEIGHTS
 
 T = TypeVar("T")
-INSTRUMENTS = (Radii(),)
+AT_EVALUATIONS = (Radii(),)
 CHECKPOINT_SECONDS = 20.0
 APPEND_SECONDS = 1.0
 
@@ -90,7 +89,7 @@ def train(
         StoreError: If the store does not take what it is given.
         Interrupted: After a checkpoint, when `stop` said so.
     """
-    device = layout.first_device()
+    device = placement.first_device()
     if readings and not experiment.training.measure_every:
         raise SpecError(unmeasured(experiment))
     readings = tuple(DEFAULT.values()) if readings is None else tuple(readings)
@@ -107,17 +106,17 @@ def train(
 
 FAR = 2**31 - 1
 """Stands for any budget where programs are compared: when a run stops is no part of its program."""
-PROGRAMS: dict[tuple[Structure, Layout, tuple[Reading, ...]], Compiled] = {}
+PROGRAMS: dict[tuple[Structure, Placement, tuple[Reading, ...]], Compiled] = {}
 """Programs of this process, so that a second experiment of equal structure compiles nothing."""
 
 
 def compiled_for(run: Run, platform: str, readings: tuple[Reading, ...] = ()) -> Compiled:
-    """The program that a run trains with, made once per structure, layout and choice of readings."""
+    """The program that a run trains with, made once per structure, placement and choice of readings."""
     structure = structure_of(run)
     same = dataclasses.replace(run.training, budget=FAR, threshold=1.0, sustain=1, further=-1, split_seed=-1)
-    key = structure._replace(training=same), layout.choose(run.task, run.training, platform), readings
+    key = structure._replace(training=same), placement.choose(run.task, run.training, platform), readings
     if key not in PROGRAMS:
-        PROGRAMS[key] = Compiled(run, key[1], readings, INSTRUMENTS)
+        PROGRAMS[key] = Compiled(run, key[1], readings, AT_EVALUATIONS)
     return PROGRAMS[key]
 
 
@@ -219,9 +218,9 @@ def _groups(jobs: Sequence[Job], device: Any) -> list[list[Job]]:
 
 def _chunks(members: list[T], run: Run, compiled: Compiled, device: Any) -> list[list[T]]:
     """Members cut into what trains as one program; `run` is one of them."""
-    if not compiled.layout.batched:
+    if not compiled.placement.batched:
         return [[member] for member in members]
-    return layout.chunks(members, bytes_each(run, compiled), layout.free_bytes(device))
+    return placement.chunks(members, bytes_each(run, compiled), placement.free_bytes(device))
 
 
 def _go_on(

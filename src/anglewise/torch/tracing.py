@@ -48,11 +48,11 @@ def pre_activations(model: nn.Module) -> tuple[list[nn.Module | None], str]:
         return node.op in ("call_function", "call_method") and called in _FUNCTIONS
 
     found: list[nn.Module | None] = []
-    feeds: set[Any] = set()  # nodes that some Linear comes after
+    linear_maps: set[Any] = set()  # nodes that some Linear comes after
     for node in reversed(graph.nodes):
-        if isinstance(module(node), nn.Linear) or node in feeds:
-            feeds.update(node.all_input_nodes)
-        if non_linear(node) and node in feeds:
+        if isinstance(module(node), nn.Linear) or node in linear_maps:
+            linear_maps.update(node.all_input_nodes)
+        if non_linear(node) and node in linear_maps:
             source = node.all_input_nodes[0]
             while isinstance(module(source), _TRANSPARENT):
                 source = source.all_input_nodes[0]

@@ -8,7 +8,7 @@ import pytest
 
 from anglewise.errors import StoreError
 from anglewise.lab.engine import checkpoint
-from anglewise.lab.engine.placement import Layout, choose, chunks, free_bytes
+from anglewise.lab.engine.placement import Placement, choose, chunks, free_bytes
 from anglewise.lab.engine.population import Population, bytes_each
 from anglewise.lab.engine.programs import Compiled
 from anglewise.lab.engine.rng import stream
@@ -22,7 +22,7 @@ TASK = Modular(p=11, train=0.5)
 
 def population(training, seed=0, batched=False):
     run = Run("layout", TASK, MLP(hidden=(8,)), Arm("sgd", (SGD(lr=0.0),)), training, seed)
-    made = Population([run], Compiled(run, Layout(batched, 0, 20), (), ()))
+    made = Population([run], Compiled(run, Placement(batched, 0, 20), (), ()))
     made.begin()
     return made
 

@@ -36,13 +36,13 @@ def moved(method, params, steps=3):
     transform = method.transform()
 
     @quick_jit
-    def step(params, memory, grads):
-        updates, memory = transform.update(grads, memory, params)
-        return jax.tree.map(jnp.add, params, updates), memory
+    def step(params, opt_state, grads):
+        updates, opt_state = transform.update(grads, opt_state, params)
+        return jax.tree.map(jnp.add, params, updates), opt_state
 
-    memory = transform.init(params)
+    opt_state = transform.init(params)
     for n in range(steps):
-        params, memory = step(params, memory, gradients(params, n))
+        params, opt_state = step(params, opt_state, gradients(params, n))
     return params
 
 

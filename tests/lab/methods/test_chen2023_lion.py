@@ -36,20 +36,20 @@ def double():
 
 def stepped(method, gradients):
     params, transform = network(), method.transform()
-    memory, update = transform.init(params), jax.jit(transform.update)
+    opt_state, update = transform.init(params), jax.jit(transform.update)
     for seed in gradients:
-        direction, memory = update(network(seed), memory, params)
+        direction, opt_state = update(network(seed), opt_state, params)
         params = optax.apply_updates(params, direction)
     return jax.tree.leaves(params)
 
 
 def by_hand(gradients, lr, wd, beta1, beta2):
     params = [np.array(w) for w in jax.tree.leaves(network())]
-    memory = [np.zeros_like(w) for w in params]
+    opt_state = [np.zeros_like(w) for w in params]
     for seed in gradients:
         for i, g in enumerate(map(np.asarray, jax.tree.leaves(network(seed)))):
-            params[i] = (1 - lr * wd) * params[i] - lr * np.sign(beta1 * memory[i] + (1 - beta1) * g)
-            memory[i] = beta2 * memory[i] + (1 - beta2) * g
+            params[i] = (1 - lr * wd) * params[i] - lr * np.sign(beta1 * opt_state[i] + (1 - beta1) * g)
+            opt_state[i] = beta2 * opt_state[i] + (1 - beta2) * g
     return params
 
 

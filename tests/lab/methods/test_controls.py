@@ -97,7 +97,7 @@ def test_a_replay_follows_the_record_step_by_step():
         now = at_step(made, step)
         new = now.tap(None, SITE, H, None)
         assert radii(new).mean() == pytest.approx(wanted, rel=1e-6)
-        ((name, (told, got)),) = now.proof((), None, {SITE: new}).items()
+        ((name, (told, got)),) = now.check((), None, {SITE: new}).items()
         assert name == "radius_hidden_0_pre" and float(told) == pytest.approx(wanted)
         assert float(got) == pytest.approx(wanted, rel=1e-6)
 
@@ -112,8 +112,8 @@ def test_a_stopped_factor_only_scales_the_gradient():
 
 
 def test_a_match_that_failed_shows_in_the_proof():
-    (wanted, got), *_ = clamp("batch-mean").proof((), None, {SITE: H}).values()
+    (wanted, got), *_ = clamp("batch-mean").check((), None, {SITE: H}).values()
     assert wanted == 0.8 and float(got) == pytest.approx(radii(H).mean(), rel=1e-6) and abs(float(got) - 0.8) > 0.1
-    assert clamp("outer").proof((), None, {SITE: H}) == {}
+    assert clamp("outer").check((), None, {SITE: H}) == {}
     with pytest.raises(SpecError, match=r"^unknown site 'hidden\.9\.pre'"):
-        RadiusReplay(0.5, "hidden.9.pre").proof((), None, {SITE: H})
+        RadiusReplay(0.5, "hidden.9.pre").check((), None, {SITE: H})

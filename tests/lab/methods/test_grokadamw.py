@@ -19,9 +19,9 @@ def field(rng, scale=1.0):
 def trained(method, params, gradients):
     transform = method.transform()
     params = jax.tree.map(jnp.asarray, params)
-    memory = transform.init(params)
+    opt_state = transform.init(params)
     for gradient in gradients:
-        update, memory = transform.update(jax.tree.map(jnp.asarray, gradient), memory, params)
+        update, opt_state = transform.update(jax.tree.map(jnp.asarray, gradient), opt_state, params)
         params = optax.apply_updates(params, update)
     return params
 
@@ -98,8 +98,8 @@ def test_clipping_is_tensor_by_tensor_and_leaves_short_gradients():
 
 
 def test_no_two_memories_share_a_buffer():
-    memory = GrokAdamW().transform().init({"a": jnp.ones(3)})
-    assert len({x.unsafe_buffer_pointer() for x in jax.tree.leaves(memory)}) == 4
+    opt_state = GrokAdamW().transform().init({"a": jnp.ones(3)})
+    assert len({x.unsafe_buffer_pointer() for x in jax.tree.leaves(opt_state)}) == 4
 
 
 def test_a_gradient_of_0_moves_nothing_but_the_decay():

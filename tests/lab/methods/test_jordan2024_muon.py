@@ -76,9 +76,9 @@ def in_torch(method, model, seeds):
 
 def stepped(method, model, seeds):
     params, transform = network(model), method.transform()
-    memory, update = transform.init(params), jax.jit(transform.update)
+    opt_state, update = transform.init(params), jax.jit(transform.update)
     for seed in seeds:
-        direction, memory = update(network(model, seed), memory, params)
+        direction, opt_state = update(network(model, seed), opt_state, params)
         params = optax.apply_updates(params, direction)
     return params
 

@@ -26,9 +26,9 @@ def filtered(method, gradients, params=None):
     chain = method if isinstance(method, tuple) else (method,)
     transform = optax.chain(*(m.transform() for m in chain))
     params = jax.tree.map(jnp.ones_like, gradients[0]) if params is None else params
-    memory, out = transform.init(params), []
+    opt_state, out = transform.init(params), []
     for gradient in gradients:
-        update, memory = transform.update(jax.tree.map(jnp.asarray, gradient), memory, params)
+        update, opt_state = transform.update(jax.tree.map(jnp.asarray, gradient), opt_state, params)
         out.append(update)
     return out
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from anglewise.errors import SpecError
-from anglewise.lab.engine.forward import woven
+from anglewise.lab.engine.forward import with_methods
 from anglewise.lab.methods.loshchilov2024_ngpt import NGPT
 from anglewise.lab.models.mlp import MLP
 from anglewise.lab.models.transformer import Transformer
@@ -70,7 +70,7 @@ def published(network, alpha, logits):
 
 
 def woven_logits(network, method):
-    return jax.jit(lambda n: woven(n, n, (method,))(jnp.asarray(INPUTS)))(network)
+    return jax.jit(lambda n: with_methods(n, n, (method,))(jnp.asarray(INPUTS)))(network)
 
 
 def test_a_network_is_the_published_one_with_a_step_of_its_own_along_every_unit(network):
@@ -103,7 +103,7 @@ def test_weight_vectors_along_the_width_have_length_1_at_first_and_after_a_step(
 
 
 def test_every_scale_is_learned(network):
-    gradient = jax.jit(jax.grad(lambda n: jnp.sum(woven(n, n, (NGPT(),))(jnp.asarray(INPUTS))[0] ** 2)))(network)
+    gradient = jax.jit(jax.grad(lambda n: jnp.sum(with_methods(n, n, (NGPT(),))(jnp.asarray(INPUTS))[0] ** 2)))(network)
     assert all((np.abs(g) > 0).any() for g in jax.tree.leaves(gradient.extra))
     assert set(jax.tree.leaves(network.roles.extra)) == {"extra"}
 

@@ -35,7 +35,7 @@ def test_the_substitute_is_as_long_as_the_penaltys_gradient(kind, granularity):
         np.testing.assert_allclose(put, norms(PENALTY), rtol=1e-5, atol=1e-5)
         np.testing.assert_allclose(state.got, norms(PENALTY), rtol=1e-5)
     assert np.linalg.norm(put) == pytest.approx(np.linalg.norm(norms(PENALTY)), rel=1e-5)
-    wanted, got = made.proof(state, PARAMS, {})["gradient"]
+    wanted, got = made.check(state, PARAMS, {})["gradient"]
     assert float(got) == pytest.approx(float(wanted), rel=1e-5) and float(wanted) > 0
 
 
@@ -65,5 +65,5 @@ def test_weights_without_a_direction_are_told_as_a_failed_match(granularity):
     made = MatchedNoise(1.0, "shrink", granularity)
     nothing = jax.tree.map(jnp.zeros_like, PARAMS)
     new, state = stepped(made, params=nothing)
-    wanted, got = made.proof(state, nothing, {})["gradient"]
+    wanted, got = made.check(state, nothing, {})["gradient"]
     assert float(got) < 1e-4 * float(wanted) and all(np.isfinite(x).all() for x in new.values())

@@ -42,13 +42,13 @@ def total(leaves):
 def stepped(method, seeds, lr=0.1):
     """Plain descent, then the method, step by step: weights and the method's memory."""
     params, transform = network(), method.transform()
-    memory, update = transform.init(params), jax.jit(transform.update)
+    opt_state, update = transform.init(params), jax.jit(transform.update)
     for seed in seeds:
         direction = jax.tree.map(lambda g: -lr * g, network(seed))
-        direction, memory = update(direction, memory, params)
+        direction, opt_state = update(direction, opt_state, params)
         params = optax.apply_updates(params, direction)
         params = method.project(params) if method.project is not None else params
-    return params, memory
+    return params, opt_state
 
 
 def by_hand(seeds, wanted, lr=0.1):
@@ -68,10 +68,10 @@ def held(pairs):
 def test_the_norm_of_the_network_is_held():
     first = total(jax.tree.leaves(network()))
     for method, wanted in ((NormClamp(0.8), 0.8 * first), (NormClamp(0.5, 6.0, to="given"), 3.0)):
-        params, memory = stepped(method, [1, 2, 3])
+        params, opt_state = stepped(method, [1, 2, 3])
         for x, y in zip(jax.tree.leaves(params), by_hand([1, 2, 3], wanted), strict=True):
             np.testing.assert_allclose(x, y, rtol=1e-10)
-        assert len(held(method.proof(memory, params, {}))) == 1
+        assert len(held(method.check(opt_state, params, {}))) == 1
         np.testing.assert_allclose(norm_of(params), wanted, rtol=1e-12)
 
 
@@ -79,21 +79,21 @@ def test_each_tensor_is_held_and_what_starts_at_zero_stays_free():
     method, params = NormClamp(0.7, per="tensor"), network()
     params = eqx.tree_at(lambda p: p.layers[0].bias, params, replace_fn=lambda b: 0 * b)
     transform = method.transform()
-    memory = transform.init(params)
-    direction, memory = transform.update(network(1), memory, params)
+    opt_state = transform.init(params)
+    direction, opt_state = transform.update(network(1), opt_state, params)
     after = optax.apply_updates(params, direction)
-    pairs = method.proof(memory, after, {})
+    pairs = method.check(opt_state, after, {})
     assert pairs.pop("norm.layers.0.bias")[1] > 0
     np.testing.assert_allclose(after.layers[0].bias, network(1).layers[0].bias, rtol=1e-12)
     assert len(held(pairs)) == 6
 
 
 def test_omnigrok_holds_all_but_the_embeddings():
-    params, memory = stepped(OMNIGROK, [1, 2])
+    params, opt_state = stepped(OMNIGROK, [1, 2])
     before = network()
     rest = [w for w, r in zip(jax.tree.leaves(before), jax.tree.leaves(before.roles), strict=True) if r != "embedding"]
-    np.testing.assert_allclose(memory, total(rest), rtol=1e-12)
-    held(OMNIGROK.proof(memory, params, {}))
+    np.testing.assert_allclose(opt_state, total(rest), rtol=1e-12)
+    held(OMNIGROK.check(opt_state, params, {}))
     free = before.embedding - 0.1 * (network(1).embedding + network(2).embedding)
     np.testing.assert_allclose(params.embedding, free, rtol=1e-12)
 
@@ -107,9 +107,9 @@ def test_at_strength_0_it_lets_go():
 @pytest.mark.parametrize("parameter", ["", "layers.1.weight"])
 def test_a_recorded_norm_is_imposed_and_proved(parameter):
     method = NormReplay(2.5, parameter)
-    params, memory = stepped(method, [1, 2])
+    params, opt_state = stepped(method, [1, 2])
     free, _ = stepped(NormClamp(strength=0.0), [1, 2])
-    ((name, (wanted, got)),) = method.proof(memory, params, {}).items()
+    ((name, (wanted, got)),) = method.check(opt_state, params, {}).items()
     assert name == ("norm.layers.1.weight" if parameter else "norm")
     np.testing.assert_allclose([wanted, got], 2.5, rtol=1e-12)
     assert np.array_equal(params.head.weight, free.head.weight) == bool(parameter)
@@ -117,13 +117,13 @@ def test_a_recorded_norm_is_imposed_and_proved(parameter):
 
 def test_before_the_first_update_the_wanted_norm_is_the_present_one():
     params, method = network(), NormReplay(2.5)
-    wanted, got = method.proof(method.transform().init(params), params, {})["norm"]
+    wanted, got = method.check(method.transform().init(params), params, {})["norm"]
     assert wanted == got
 
 
 def test_the_norm_of_the_next_update_is_not_what_is_proved():
-    params, memory = stepped(NormReplay(2.5), [1])
-    wanted, got = NormReplay(9.0).proof(memory, params, {})["norm"]  # a schedule has moved on
+    params, opt_state = stepped(NormReplay(2.5), [1])
+    wanted, got = NormReplay(9.0).check(opt_state, params, {})["norm"]  # a schedule has moved on
     np.testing.assert_allclose([wanted, got], 2.5, rtol=1e-12)
 
 

@@ -53,7 +53,7 @@ def test_every_row_is_pushed_as_hard_but_elsewhere(along):
         along_own = np.sum(np.asarray(found[site]) * u, axis=-1) / c
         assert np.abs(along_own).max() < 0.99 and np.abs(along_own.mean()) < 0.5  # control: no longer radial
     assert float(made.penalty(AT, None)) == pytest.approx(float(radial.penalty(AT, None)), rel=1e-6)
-    wanted, got = made.proof((), None, AT)["push"]
+    wanted, got = made.check((), None, AT)["push"]
     assert float(wanted) == pytest.approx(float(got), rel=1e-5) and float(wanted) > 0
 
 
@@ -137,7 +137,7 @@ def test_what_is_made_anew_is_the_activation():
 
                 def both(params, static=static, inputs=inputs, made=rule):
                     activations = eqx.combine(params, static)(inputs)[1]
-                    return [(made.made(site, activations, params), activations[site]) for site in params.feeds]
+                    return [(made.made(site, activations, params), activations[site]) for site in params.linear_maps]
 
                 for made, h in quick_jit(both)(params):
                     np.testing.assert_allclose(made, h, atol=1e-14)

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from anglewise.errors import SpecError
-from anglewise.lab.engine.forward import woven
-from anglewise.lab.engine.placement import Layout
+from anglewise.lab.engine.forward import with_methods
+from anglewise.lab.engine.placement import Placement
 from anglewise.lab.engine.population import Population
 from anglewise.lab.engine.programs import Compiled
 from anglewise.lab.methods.optimizers import SGD
@@ -60,7 +60,7 @@ def test_a_network_with_dropout_is_the_obvious_one_with_a_mask_per_layer():
                 masks[site] = np.asarray(super().tap(params, site, jnp.ones_like(h), key))
             return super().tap(params, site, h, key)
 
-    logits, _ = woven(network, network, (Seen(0.4),))(jnp.asarray(inputs), key=KEY)
+    logits, _ = with_methods(network, network, (Seen(0.4),))(jnp.asarray(inputs), key=KEY)
     first, second, head = (np.asarray(x.weight, np.float64) for x in (*network.layers, network.head))
     x = np.concatenate([np.eye(7)[inputs[:, 0]], np.eye(7)[inputs[:, 1]]], axis=1)
     h = np.maximum(x @ first, 0) * masks["hidden.0.post"]
@@ -73,7 +73,7 @@ def test_a_network_with_dropout_is_the_obvious_one_with_a_mask_per_layer():
 def test_rate_0_trains_to_the_bits_of_no_dropout():
     def trained(*methods):
         run = Run("dropout", TASK, MODEL, Arm("arm", (SGD(lr=0.1), *methods)), Training(budget=4, every=4), 0)
-        population = Population([run], Compiled(run, Layout(False, 0, 4), (), ()))
+        population = Population([run], Compiled(run, Placement(False, 0, 4), (), ()))
         population.begin()
         while population.live.any():
             population.advance()

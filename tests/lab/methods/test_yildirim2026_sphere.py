@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from anglewise.errors import SpecError
-from anglewise.lab.engine.forward import woven
+from anglewise.lab.engine.forward import with_methods
 from anglewise.lab.methods.yildirim2026_sphere import SphereCosine, unit
 from anglewise.lab.models.mlp import MLP
 from anglewise.lab.models.transformer import Transformer
@@ -54,7 +54,7 @@ def network():
 def test_a_stream_is_the_one_written_out(network, sphere, cosine):
     inputs = SEQUENCES.table()[0]
     method = SphereCosine(7.0, sphere=sphere, cosine=cosine)
-    logits, _ = jax.jit(lambda network: woven(method.reshape(network), network, (method,))(jnp.asarray(inputs)))(
+    logits, _ = jax.jit(lambda network: with_methods(method.reshape(network), network, (method,))(jnp.asarray(inputs)))(
         network
     )
     want = slow(network, inputs, length_1 if sphere else (lambda x: x), cosine, 7.0)
@@ -67,7 +67,7 @@ def test_a_stream_is_the_one_written_out(network, sphere, cosine):
 def test_an_mlp_has_its_post_activations_on_the_sphere():
     network, inputs = MLP(hidden=(9, 6)).init(PAIRS, jax.random.key(0)), jnp.asarray(PAIRS.table()[0])
     method = SphereCosine()
-    logits, activations = woven(network, network, (method,))(inputs)
+    logits, activations = with_methods(network, network, (method,))(inputs)
     for k in range(2):
         np.testing.assert_allclose(np.linalg.norm(activations[f"hidden.{k}.post"], axis=1), 1, rtol=1e-5)
     assert np.abs(np.linalg.norm(activations["hidden.1.pre"], axis=1) - 1).max() > 0.1  # control
@@ -80,7 +80,7 @@ def test_a_head_does_not_care_for_the_length_of_class_vectors_only_with_cosines(
     network, inputs = MLP(hidden=(9,)).init(PAIRS, jax.random.key(0)), jnp.asarray(PAIRS.table()[0])
     longer = eqx.tree_at(lambda n: n.head.weight, network, replace_fn=lambda w: 3 * w)
     for cosine in (True, False):
-        one, other = (woven(n, n, (SphereCosine(cosine=cosine),))(inputs)[0] for n in (network, longer))
+        one, other = (with_methods(n, n, (SphereCosine(cosine=cosine),))(inputs)[0] for n in (network, longer))
         assert np.allclose(one, other, atol=1e-5) == cosine
 
 

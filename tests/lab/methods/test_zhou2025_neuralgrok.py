@@ -28,12 +28,12 @@ def outer(params):
 def stepped(method, steps, gradient=None):
     """Amplified gradients and memories, step after step, at weights that move a little."""
     transform, params = method.transform(), field(0)
-    memory, out = transform.init(params), []
+    opt_state, out = transform.init(params), []
     update = jax.jit(lambda g, m, p: transform.update(g, m, p, outer=outer))
     for step in range(steps):
-        found, memory = update(gradient or field(step + 1), memory, params)
+        found, opt_state = update(gradient or field(step + 1), opt_state, params)
         params = jax.tree.map(lambda w, g: w - 0.01 * g, params, found)
-        out.append((found, memory))
+        out.append((found, opt_state))
     return out
 
 
@@ -62,11 +62,11 @@ def test_the_released_softmax_is_gradient_normalisation_to_the_bit_and_never_lea
     plain = GradNorm(0.7).transform()
     normalised = jax.jit(plain.update)
     first = found[0][1].phi
-    for step, (amplified, memory) in enumerate(found):
+    for step, (amplified, opt_state) in enumerate(found):
         wanted, _ = normalised(field(step + 1), plain.init(None))
         assert all(np.array_equal(amplified[name], wanted[name]) for name in SHAPES)
         assert all(
-            np.array_equal(x, y) for x, y in zip(jax.tree.leaves(memory.phi), jax.tree.leaves(first), strict=True)
+            np.array_equal(x, y) for x, y in zip(jax.tree.leaves(opt_state.phi), jax.tree.leaves(first), strict=True)
         )
     published = stepped(NeuralGrok(c=0.7, every=2, hidden=(5,)), 1)  # control
     assert not np.allclose(published[0][0]["a"], found[0][0]["a"], rtol=1e-3)
@@ -111,15 +111,17 @@ def test_it_is_the_bilevel_rule():
         found = stepped(method, 6)
         phi = jax.tree.map(np.asarray, drawn(hidden, 0))
         wanted = by_torch([field(i + 1) for i in range(6)], phi, c=0.7, meta_lr=0.05, inner_lr=0.1, every=2)
-        for (amplified, memory), (theirs, weights) in zip(found, wanted, strict=True):
+        for (amplified, opt_state), (theirs, weights) in zip(found, wanted, strict=True):
             for name in SHAPES:
                 np.testing.assert_allclose(amplified[name], theirs[name].numpy(), rtol=1e-9, atol=1e-12)
-            for x, y in zip(jax.tree.leaves(memory.phi), weights, strict=True):
+            for x, y in zip(jax.tree.leaves(opt_state.phi), weights, strict=True):
                 np.testing.assert_allclose(x, y.numpy(), rtol=1e-7, atol=1e-10)
 
 
 def test_phi_learns_every_so_many_steps_and_not_between():
-    phis = [np.asarray(memory.phi[0][0]) for _, memory in stepped(NeuralGrok(meta_lr=0.01, every=3, hidden=(4,)), 6)]
+    phis = [
+        np.asarray(opt_state.phi[0][0]) for _, opt_state in stepped(NeuralGrok(meta_lr=0.01, every=3, hidden=(4,)), 6)
+    ]
     moved = [not np.array_equal(a, b) for a, b in itertools.pairwise(phis)]
     assert moved == [False, True, False, False, True]
 
@@ -129,13 +131,13 @@ def test_the_amplifier_learns_which_entries_help():
     gradient = {"a": jnp.array([2.0, 2.0, 2.0, 0.2, 0.2, 0.2])}
     transform = NeuralGrok(meta_lr=0.03, inner_lr=0.5, every=1, hidden=(8,)).transform()
     params = {"a": jnp.zeros(6)}
-    memory = transform.init(params)
+    opt_state = transform.init(params)
     update = jax.jit(
         lambda m: transform.update(gradient, m, params, outer=lambda p: jnp.sum(p["a"] * (gradient["a"] - 1)))
     )
     shares = []
     for _ in range(40):
-        found, memory = update(memory)
+        found, opt_state = update(opt_state)
         shares.append(float(found["a"][0] / found["a"][5]))
     assert shares[-1] > 2 * shares[0]
 

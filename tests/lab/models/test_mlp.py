@@ -177,10 +177,10 @@ def test_every_site_exists_with_its_width(model):
 def test_each_site_is_fed_by_its_source_through_its_weight(model):
     network = drawn(model)
     _, activations = quick_jit(lambda x: network(x))(INPUTS)
-    assert set(network.feeds) == set(model.sites)
-    for k, (site, feed) in enumerate(network.feeds.items()):
+    assert set(network.linear_maps) == set(model.sites)
+    for k, (site, linear_map) in enumerate(network.linear_maps.items()):
         bias = network.layers[k].bias
-        made = np.asarray(activations[feed.source]) @ np.asarray(feed.weight(network))
+        made = np.asarray(activations[linear_map.source]) @ np.asarray(linear_map.weight(network))
         np.testing.assert_allclose(
             made + (0 if bias is None else np.asarray(bias)), activations[site], rtol=1e-4, atol=1e-4
         )

@@ -142,11 +142,11 @@ def test_each_site_is_fed_by_its_source_through_its_weight(name):
     network = network_of(name)
     with jax.enable_x64(True):
         _, activations = called(network, INPUTS)
-    assert set(network.feeds) == set(MODELS[name].sites)
-    for site, feed in network.feeds.items():
+    assert set(network.linear_maps) == set(MODELS[name].sites)
+    for site, linear_map in network.linear_maps.items():
         block = network.blocks[int(site.split(".")[1])]
         bias = (block.out if "attention" in site else block.down).bias
-        made = np.asarray(activations[feed.source]) @ np.asarray(feed.weight(network))
+        made = np.asarray(activations[linear_map.source]) @ np.asarray(linear_map.weight(network))
         np.testing.assert_allclose(made + (0 if bias is None else np.asarray(bias)), activations[site], atol=1e-11)
 
 

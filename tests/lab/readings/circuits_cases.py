@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from anglewise.lab.protocols.reading import Look
+from anglewise.lab.protocols.reading import Snapshot
 from anglewise.lab.tasks.modular import Modular
 from readings_cases import quick_jit
 
@@ -28,7 +28,7 @@ class Hand(eqx.Module):
         return self.logits[a, b], {"x.post": self.post[a, b]}
 
     @property
-    def feeds(self) -> Mapping:
+    def linear_maps(self) -> Mapping:
         return {}
 
 
@@ -38,7 +38,9 @@ def look_at(task: Any, network: Any) -> tuple[Any, Any]:
     data = task.split(jax.random.key(0))
 
     def at(params):
-        return Look(task, None, params, static, data, 0, jax.random.key(1), None, None, {}, None, (), lambda: params)
+        return Snapshot(
+            task, None, params, static, data, 0, jax.random.key(1), None, None, {}, None, (), lambda: params
+        )
 
     return at, params
 

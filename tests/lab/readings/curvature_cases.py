@@ -43,8 +43,8 @@ def _dense(case: str) -> dict[str, Dense]:
         theta, unravel = ravel_pytree(params)
 
         def losses(theta: Any) -> Any:
-            look = at(params)
-            return [look.objective(unravel(theta), *look.rows("train", ROWS), of) for of in ("task", "total")]
+            snapshot = at(params)
+            return [snapshot.objective(unravel(theta), *snapshot.rows("train", ROWS), of) for of in ("task", "total")]
 
         values, matrices = quick_jit(lambda x: (losses(x), jax.hessian(losses)(x)))(theta)
         sizes = {name: leaf.size for name, leaf in named_parameters(params).items()}

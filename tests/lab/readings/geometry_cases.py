@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from anglewise.lab.engine.step import cross_entropy
-from anglewise.lab.protocols.reading import Earlier, Look
+from anglewise.lab.protocols.reading import PastWeights, Snapshot
 from anglewise.lab.protocols.task import Data
 from readings_cases import quick_jit
 
@@ -33,8 +33,8 @@ class Hand(eqx.Module):
         return flat @ self.head, {"a": h}
 
 
-def hand_look(
-    h, *, head=None, labels=None, loss=cross_entropy, penalty=None, springs=None, earlier=(), step=9, **fields
+def hand_snapshot(
+    h, *, head=None, labels=None, loss=cross_entropy, penalty=None, radial_terms=None, earlier=(), step=9, **fields
 ):
     """A look at a hand-made network; `earlier` are (activations, step) of the last two measurements."""
     h = jnp.asarray(h)
@@ -42,9 +42,11 @@ def hand_look(
     params, static = eqx.partition(Hand(h, head), eqx.is_inexact_array)
     inputs = np.arange(h.shape[-2], dtype=np.int32)[:, None]
     labels = jnp.zeros(len(inputs), jnp.int32) if labels is None else jnp.asarray(labels)
-    past = [Earlier(eqx.tree_at(lambda p: p.h, params, jnp.asarray(x, h.dtype)), jnp.asarray(k)) for x, k in earlier]
-    past += [Earlier(params, jnp.asarray(-1))] * (2 - len(past))
-    return Look(
+    past = [
+        PastWeights(eqx.tree_at(lambda p: p.h, params, jnp.asarray(x, h.dtype)), jnp.asarray(k)) for x, k in earlier
+    ]
+    past += [PastWeights(params, jnp.asarray(-1))] * (2 - len(past))
+    return Snapshot(
         task=None,
         model=types.SimpleNamespace(sites=("a",)),
         params=params,
@@ -54,7 +56,7 @@ def hand_look(
         key=jax.random.key(0),
         loss=loss,
         penalty=penalty,
-        springs=springs or {},
+        radial_terms=radial_terms or {},
         edge=None,
         earlier=tuple(past),
         **({"after": lambda: params} | fields),
@@ -63,11 +65,11 @@ def hand_look(
 
 def hand(reading, h, **fields):
     """A reading's values at a hand-made network, by name, as floats."""
-    found = quick_jit(lambda h: {name: v for (_, name), v in reading.measure(hand_look(h, **fields)).items()})(h)
+    found = quick_jit(lambda h: {name: v for (_, name), v in reading.measure(hand_snapshot(h, **fields)).items()})(h)
     return {name: float(value) for name, value in found.items()}
 
 
-class Turned(Look):
+class Turned(Snapshot):
     """A look in whose network each site's activations are multiplied with a matrix, and the next layer undoes it."""
 
     turns: dict
@@ -88,9 +90,9 @@ class Turned(Look):
         return network
 
 
-def turned(look, turns):
+def turned(snapshot, turns):
     """The look with its sites' coordinates changed."""
-    fields = {f.name: getattr(look, f.name) for f in dataclasses.fields(Look) if f.name != "_known"}
+    fields = {f.name: getattr(snapshot, f.name) for f in dataclasses.fields(Snapshot) if f.name != "_known"}
     new = Turned(**fields)
     object.__setattr__(new, "turns", turns)
     return new

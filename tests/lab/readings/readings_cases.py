@@ -15,7 +15,7 @@ from anglewise.lab.engine.step import Member, Program, State
 from anglewise.lab.methods.optimizers import AdamW
 from anglewise.lab.models.mlp import MLP
 from anglewise.lab.models.transformer import Transformer
-from anglewise.lab.protocols.reading import Earlier, Look
+from anglewise.lab.protocols.reading import PastWeights, Snapshot
 from anglewise.lab.spec import Training
 from anglewise.lab.tasks.modular import Modular
 
@@ -50,10 +50,10 @@ def looking(model: Any, task: Any, methods: tuple[Any, ...] = BASE, *, seed: int
             state = state._replace(params=drawn, step=state.step + 5)
         history.append(state)
     last, before = history[-2], history[-3] if len(history) > 2 else history[0]
-    past = (Earlier(last.params, last.step), Earlier(before.params, before.step))
+    past = (PastWeights(last.params, last.step), PastWeights(before.params, before.step))
 
-    def at(params: Any) -> Look:
-        return program.look(member, State(state.step, state.order, params, state.memory), past)
+    def at(params: Any) -> Snapshot:
+        return program.snapshot(member, State(state.step, state.order, params, state.opt_state), past)
 
     return at, state.params
 

@@ -45,9 +45,9 @@ def seen(request):
         at, params = looking(model, task, (*BASE, RadialPenalty(strength=0.3, target=0.4, sites=(model.sites[0],))))
 
         def everything(params):
-            look = at(params)
-            seen = (look.forward("train", 7).activations, look.gradients("task", "train", 7))
-            return Antagonism(rows=7).measure(look), *seen, look.gradients("total", "train", 7)
+            snapshot = at(params)
+            seen = (snapshot.forward("train", 7).activations, snapshot.gradients("task", "train", 7))
+            return Antagonism(rows=7).measure(snapshot), *seen, snapshot.gradients("total", "train", 7)
 
         found, activations, task_gradients, total = jax.tree.map(np.asarray, quick_jit(everything)(params))
     return model, found, activations, task_gradients, total

@@ -73,8 +73,8 @@ def test_values_are_those_of_the_obvious_computation(name):
 
         @quick_jit
         def both(params):
-            look = at(params)
-            return dict(READING.measure(look)), look.forward("train", 4).activations
+            snapshot = at(params)
+            return dict(READING.measure(snapshot)), snapshot.forward("train", 4).activations
 
         found, activations = both(params)
     expected = obvious(activations, model, 3, 3)
@@ -94,8 +94,8 @@ def given(weights, stream=None, **fields):
     }
     seen = type("Pass", (), {"activations": activations})
     model = Transformer(layers=1, width=4 * heads, heads=heads, **fields)
-    look = type("Look", (), {"model": model, "forward": lambda self, part, rows: seen})()
-    return {key: np.asarray(value) for key, value in READING.measure(look).items()}
+    snapshot = type("Look", (), {"model": model, "forward": lambda self, part, rows: seen})()
+    return {key: np.asarray(value) for key, value in READING.measure(snapshot).items()}
 
 
 def causal(length, to_first=None):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from anglewise.lab.engine.placement import Layout
+from anglewise.lab.engine.placement import Placement
 from anglewise.lab.engine.population import Population
 from anglewise.lab.engine.programs import Compiled
 from anglewise.lab.methods.optimizers import AdamW
@@ -33,7 +33,7 @@ def values():
     for name, task in TASKS.items():
         training = Training(budget=900, every=900, measure_every=900)
         run = Run("control", task, MODEL, Arm("arm", (AdamW(lr=0.01, wd=1.0, beta2=0.98),)), training, 0)
-        population = Population([run], Compiled(run, Layout(False, 0, 900), READINGS, ()))
+        population = Population([run], Compiled(run, Placement(False, 0, 900), READINGS, ()))
         population.begin()
         while population.live.any():
             for rows in population.advance():

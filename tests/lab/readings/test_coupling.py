@@ -31,17 +31,17 @@ def test_coupling_is_the_obvious_computation(case):
     model, task = CASES[case]
     with jax.enable_x64(True):
         at, params = looking(model, task)
-        look = at(params)
+        snapshot = at(params)
         found = quick_jit(lambda p: Coupling().measure(at(p)))(params)
-        inputs, labels = look.rows()
-        activations = look.forward().activations
+        inputs, labels = snapshot.rows()
+        activations = snapshot.forward().activations
 
         @quick_jit
         def gradients(factors):
             """Of the summed loss, at every site whose radii are multiplied; the others' factors are 1."""
 
             def loss(nudges):
-                z, _ = look.network(inputs, tap=lambda s, h: factors[s] * h + nudges[s] if s in nudges else h)
+                z, _ = snapshot.network(inputs, tap=lambda s, h: factors[s] * h + nudges[s] if s in nudges else h)
                 return jnp.sum(jax.nn.logsumexp(z, axis=-1) - jnp.take_along_axis(z, labels[:, None], axis=-1)[:, 0])
 
             return jax.grad(loss)({s: jnp.zeros_like(activations[s]) for s in model.sites})

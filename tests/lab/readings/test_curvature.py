@@ -63,8 +63,8 @@ def plain():
         at, params = looking(MLP(hidden=(8, 6)), PAIRS)
 
         def values(params, labels):
-            look = at(params)
-            return dict(QUICK.measure(dataclasses.replace(look, data=look.data._replace(train_labels=labels))))
+            snapshot = at(params)
+            return dict(QUICK.measure(dataclasses.replace(snapshot, data=snapshot.data._replace(train_labels=labels))))
 
         compiled = quick_jit(values)
         predicted = jnp.argmax(at(params).forward("train", 0).logits, axis=-1).astype(jnp.int32)
@@ -100,8 +100,8 @@ def test_no_measure_but_the_layerwise_one_survives_rescaling_of_layers(plain):
         at, _ = looking(MLP(hidden=(8, 6)), PAIRS)
 
         def traces(params):
-            look, (theta, unravel) = at(params), ravel_pytree(params)
-            loss = lambda x: look.objective(unravel(x), *look.rows("train", ROWS))  # noqa: E731
+            snapshot, (theta, unravel) = at(params), ravel_pytree(params)
+            loss = lambda x: snapshot.objective(unravel(x), *snapshot.rows("train", ROWS))  # noqa: E731
             blocks = unravel(jnp.diag(jax.hessian(loss)(theta)))
             return jax.tree.map(lambda h, w: jnp.sum(h) * jnp.mean(w * w), blocks, params)
 

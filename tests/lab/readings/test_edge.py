@@ -60,9 +60,9 @@ def test_descent_on_a_parabola_shrinks_below_the_edge_and_grows_above_it(momentu
     @quick_jit
     def end(curvature):
         def step(carry, _):
-            w, memory = carry
-            update, memory = transform.update(curvature * w, memory, w)
-            return (optax.apply_updates(w, update), memory), None
+            w, opt_state = carry
+            update, opt_state = transform.update(curvature * w, opt_state, w)
+            return (optax.apply_updates(w, update), opt_state), None
 
         return jax.lax.scan(step, (jnp.ones(()), transform.init(jnp.ones(()))), length=60)[0][0]
 

@@ -299,10 +299,10 @@ def test_readings_of_a_batch_of_networks_are_those_of_each():
     at, _ = look_at(task, networks[0])
 
     def measure(params):
-        look, found = at(params), {}
+        snapshot, found = at(params), {}
         for reading in ALL:
             assert reading.suits(task, model)
-            found |= reading.measure(look)
+            found |= reading.measure(snapshot)
         return found
 
     together = quick_jit(jax.vmap(measure))(jax.tree.map(lambda *w: jnp.stack(w), *networks))

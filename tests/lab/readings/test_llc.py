@@ -126,11 +126,11 @@ def test_the_reading_gives_the_function_on_the_task_loss():
     at, params = looking(model, task, BASE)
 
     def both(params):
-        look = at(params)
-        inputs, labels = look.rows("train", 0)
+        snapshot = at(params)
+        inputs, labels = snapshot.rows("train", 0)
         settings = {"n": len(labels), "eps": 1e-3, "gamma": 10.0, "chains": 3, "steps": 8, "burn": 4}
-        loss = lambda w, key: look.objective(w, inputs, labels)  # noqa: E731
-        return dict(reading.measure(look)), learning_coefficient(loss, params, look.draw(CHAINS), **settings)
+        loss = lambda w, key: snapshot.objective(w, inputs, labels)  # noqa: E731
+        return dict(reading.measure(snapshot)), learning_coefficient(loss, params, snapshot.draw(CHAINS), **settings)
 
     found, expected = quick_jit(both)(params)
     names = {"llc": "value", "llc_se": "error", "llc_path": "path"} | {

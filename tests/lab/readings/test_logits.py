@@ -34,9 +34,9 @@ def test_values_are_those_of_the_obvious_computation(case):
 
         @quick_jit
         def both(params):
-            look = at(params)
-            parts = {part: look.forward(part, 9) for part in ("train", "test")}
-            return dict(READING.measure(look)), {part: (seen.logits, seen.labels) for part, seen in parts.items()}
+            snapshot = at(params)
+            parts = {part: snapshot.forward(part, 9) for part in ("train", "test")}
+            return dict(READING.measure(snapshot)), {part: (seen.logits, seen.labels) for part, seen in parts.items()}
 
         found, seen = jax.device_get(both(params))
         total = np.sqrt(sum(np.sum(np.asarray(w, np.float64) ** 2) for w in jax.tree.leaves(params)))
@@ -141,8 +141,8 @@ def test_the_reading_counts_saturated_training_examples(precision):
 
         @quick_jit
         def measure(params):
-            look = at(params)
-            return Logits().measure(look)["", "saturation"], look.forward().logits
+            snapshot = at(params)
+            return Logits().measure(snapshot)["", "saturation"], snapshot.forward().logits
 
         found, z = measure(scaled)
         expected = torch_zero(z, at(scaled).data.train_labels).mean()
@@ -163,9 +163,9 @@ def test_rows_choose_how_many_examples_are_seen():
 
     @quick_jit
     def measure(params):
-        look = at(params)
-        found = [Logits(rows=rows, probes=2).measure(look)["", "margin_min"] for rows in (0, 3)]
-        return found, margin(look.network(look.data.train_inputs)[0], look.data.train_labels)
+        snapshot = at(params)
+        found = [Logits(rows=rows, probes=2).measure(snapshot)["", "margin_min"] for rows in (0, 3)]
+        return found, margin(snapshot.network(snapshot.data.train_inputs)[0], snapshot.data.train_labels)
 
     (every, three), margins = measure(params)
     np.testing.assert_allclose([every, three], [margins.min(), margins[:3].min()], rtol=1e-5)

@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import pytest
 
-from anglewise.lab.engine.placement import Layout
+from anglewise.lab.engine.placement import Placement
 from anglewise.lab.engine.population import Population
 from anglewise.lab.engine.programs import Compiled
 from anglewise.lab.methods.controls import RadiusReplay
@@ -25,7 +25,7 @@ REPLAY = RadiusReplay(Recorded((0.5, 0.9), 4.0), "hidden.1.pre")
 def read(*methods, batched=False):
     training = Training(budget=4, every=2, measure_every=2)
     runs = [Run("m", Modular(p=5, train=0.5), MLP(hidden=(8, 6)), Arm("a", methods), training, s) for s in (0, 1)]
-    population = Population(runs if batched else runs[:1], Compiled(runs[0], Layout(batched, 0, 4), (Match(),), ()))
+    population = Population(runs if batched else runs[:1], Compiled(runs[0], Placement(batched, 0, 4), (Match(),), ()))
     population.begin()
     found = {}
     while population.live.any():

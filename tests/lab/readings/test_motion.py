@@ -38,25 +38,25 @@ def both(case):
     with jax.enable_x64(True):
         at, params = looking(model, task, SPRUNG)
 
-        look = at(params)
-        inputs, labels = look.rows()
+        snapshot = at(params)
+        inputs, labels = snapshot.rows()
 
         @quick_jit
         def seen(params):
-            look = at(params)
-            changes = {"update": jax.tree.map(jnp.subtract, look.after(), params)}
+            snapshot = at(params)
+            changes = {"update": jax.tree.map(jnp.subtract, snapshot.after(), params)}
             for of in ("task", "penalty"):
-                changes[f"{of}_step"] = jax.grad(look.objective)(params, inputs, labels, of)
-            return {**Motion().measure(look), **Updates().measure(look)}, changes
+                changes[f"{of}_step"] = jax.grad(snapshot.objective)(params, inputs, labels, of)
+            return {**Motion().measure(snapshot), **Updates().measure(snapshot)}, changes
 
-        out = quick_jit(lambda p: {site: look.at(p)(inputs)[1][site] for site in look.sites})
+        out = quick_jit(lambda p: {site: snapshot.at(p)(inputs)[1][site] for site in snapshot.sites})
         found, changes = seen(params)
 
         def effect(change, e=1e-6):
             along = lambda f: out(jax.tree.map(lambda w, c: w + f * c, params, change))  # noqa: E731
             return jax.tree.map(lambda x, y: (x - y) / (2 * e), along(e), along(-e))
 
-        history = [out(p) for p in (look.earlier[1].params, look.earlier[0].params, params)]
+        history = [out(p) for p in (snapshot.earlier[1].params, snapshot.earlier[0].params, params)]
         effects = {name: effect(change) for name, change in changes.items()}
         return jax.tree.map(np.asarray, (found, history, effects))
 
@@ -217,9 +217,9 @@ def test_pure_decay_moves_the_activations_of_a_homogeneous_network_along_their_r
         at, params = looking(*CASES[case])
 
         def measure(params):
-            look = at(params)
+            snapshot = at(params)
             decayed = lambda: jax.tree.map(lambda w: 0.9 * w, params)  # noqa: E731
-            return Updates().measure(dataclasses.replace(look, after=decayed, _known={}))
+            return Updates().measure(dataclasses.replace(snapshot, after=decayed, _known={}))
 
         return {site: float(v) for (site, name), v in quick_jit(measure)(params).items() if name[:6] == "update"}
 

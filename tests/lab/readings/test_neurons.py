@@ -41,11 +41,11 @@ def test_values_are_those_of_the_obvious_computation_and_features_are_what_the_h
 
         @quick_jit
         def read_and_show(params):
-            look = at(params)
-            seen, network = look.forward("train", 9), look.network
+            snapshot = at(params)
+            seen, network = snapshot.forward("train", 9), snapshot.network
             phi, norm = features(seen.activations), getattr(network, "norm", None)
             by_hand = network.head(phi if norm is None else norm(phi))
-            return dict(Neurons(rows=9, tau=0.6).measure(look)), seen, by_hand
+            return dict(Neurons(rows=9, tau=0.6).measure(snapshot)), seen, by_hand
 
         found, seen, by_hand = jax.device_get(read_and_show(params))
     np.testing.assert_allclose(by_hand, seen.logits, rtol=1e-9)

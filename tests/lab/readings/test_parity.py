@@ -7,7 +7,7 @@ import pytest
 
 from anglewise.lab.models.mlp import MLP
 from anglewise.lab.models.transformer import Transformer
-from anglewise.lab.protocols.reading import Earlier
+from anglewise.lab.protocols.reading import PastWeights
 from anglewise.lab.readings.parity import ParityProgress
 from anglewise.lab.tasks.modular import Modular
 from anglewise.lab.tasks.parity import Parity
@@ -44,10 +44,10 @@ def compiled():
 
     @quick_jit
     def measure(params, before, step, inputs, labels):
-        look = at(params)
-        earlier = (Earlier(before, step), look.earlier[1])
-        data = look.data._replace(test_inputs=inputs, test_labels=labels)
-        seen = dataclasses.replace(look, earlier=earlier, data=data)
+        snapshot = at(params)
+        earlier = (PastWeights(before, step), snapshot.earlier[1])
+        data = snapshot.data._replace(test_inputs=inputs, test_labels=labels)
+        seen = dataclasses.replace(snapshot, earlier=earlier, data=data)
         return {name: x for (_, name), x in ParityProgress(rows=0).measure(seen).items()}
 
     data = at(params).data
@@ -64,9 +64,9 @@ def test_values_are_those_of_the_obvious_computation():
 
         @quick_jit
         def both(params):
-            look = at(params)
-            by_weight = jax.grad(lambda p: look.objective(p, *look.rows("test", 50)))(params)
-            return dict(ParityProgress(rows=50).measure(look)), by_weight
+            snapshot = at(params)
+            by_weight = jax.grad(lambda p: snapshot.objective(p, *snapshot.rows("test", 50)))(params)
+            return dict(ParityProgress(rows=50).measure(snapshot)), by_weight
 
         found, by_weight = both(params)
         w, before = signed(params), signed(at(params).earlier[0].params)

@@ -27,11 +27,11 @@ STRENGTH, TARGET = 0.3, 0.7
 SPRUNG = (*BASE, RadialPenalty(strength=STRENGTH, target=TARGET))
 
 
-def measured(look, readings=READINGS):
+def measured(snapshot, readings=READINGS):
     """All readings by (site, name)."""
     found = {}
     for reading in readings:
-        values = dict(reading.measure(look))
+        values = dict(reading.measure(snapshot))
         assert not set(values) & set(found)
         found |= values
     return found
@@ -45,9 +45,9 @@ def everything(case):
         at, params = looking(model, task, SPRUNG)
 
         def seen(params):
-            look = at(params)
-            pass_, other = look.forward(), look.forward("test")
-            return measured(look, READINGS[:2]), pass_.activations, other.activations, pass_.inputs, pass_.labels
+            snapshot = at(params)
+            pass_, other = snapshot.forward(), snapshot.forward("test")
+            return measured(snapshot, READINGS[:2]), pass_.activations, other.activations, pass_.inputs, pass_.labels
 
         found, train, test, inputs, labels = jax.tree.map(np.asarray, quick_jit(seen)(params))
         network = at(params).network
@@ -136,9 +136,9 @@ def in_coordinates():
                 w, b, v = leaves(params)
                 return eqx.tree_at(leaves, params, (w[:, order], b[order], v[order]))
 
-            look = at(shuffled(params))
-            past = tuple(e._replace(params=shuffled(e.params)) for e in look.earlier)
-            return measured(turned(dataclasses.replace(look, earlier=past), turns))
+            snapshot = at(shuffled(params))
+            past = tuple(e._replace(params=shuffled(e.params)) for e in snapshot.earlier)
+            return measured(turned(dataclasses.replace(snapshot, earlier=past), turns))
 
         order = np.arange(model.hidden[0])
         views = {

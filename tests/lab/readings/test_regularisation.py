@@ -10,7 +10,7 @@ import pytest
 from anglewise import radial_penalty
 from anglewise.lab.methods.tiwari2026_radial import RadialPenalty
 from anglewise.lab.models.mlp import MLP
-from anglewise.lab.protocols.reading import Earlier
+from anglewise.lab.protocols.reading import PastWeights
 from anglewise.lab.readings.regularisation import (
     PenaltyGradient,
     _of_layer,
@@ -85,23 +85,28 @@ def seen(request):
         at, params = looking(model, task, (*BASE, RadialPenalty(strength=1.0, target=0.4, sites=(site,))))
 
         def everything(params):
-            look = at(params)
-            gradient = jax.grad(look.objective)(params, look.data.train_inputs, look.data.train_labels, "penalty")
-            feed = look.network.feeds[site]
-            values = PenaltyGradient().measure(look)
-            return values, look.forward("train", 0).activations, feed.weight(gradient)
+            snapshot = at(params)
+            gradient = jax.grad(snapshot.objective)(
+                params, snapshot.data.train_inputs, snapshot.data.train_labels, "penalty"
+            )
+            linear_map = snapshot.network.linear_maps[site]
+            values = PenaltyGradient().measure(snapshot)
+            return values, snapshot.forward("train", 0).activations, linear_map.weight(gradient)
 
         found, activations, gradient = jax.tree.map(np.asarray, quick_jit(everything)(params))
-        look = at(params)
-    return model, look, found, activations, gradient
+        snapshot = at(params)
+    return model, snapshot, found, activations, gradient
 
 
 def test_every_value_equals_the_obvious_computation(seen):
-    model, look, found, activations, _ = seen
-    for site, feed in look.network.feeds.items():
-        x, h = activations[feed.source], activations[site]
+    model, snapshot, found, activations, _ = seen
+    for site, linear_map in snapshot.network.linear_maps.items():
+        x, h = activations[linear_map.source], activations[site]
         matrix, expected = slow(x, h, 0.4 if site == model.sites[0] else 1.0)
-        now, then = np.asarray(feed.weight(look.params)), np.asarray(feed.weight(look.earlier[0].params))
+        now, then = (
+            np.asarray(linear_map.weight(snapshot.params)),
+            np.asarray(linear_map.weight(snapshot.earlier[0].params)),
+        )
         change = (now - then).ravel()
         for name, force in (("update", -matrix @ (now + then)), ("decay", -(now + then))):
             cosine = change @ force.ravel() / np.linalg.norm(change) / np.linalg.norm(force)
@@ -112,10 +117,10 @@ def test_every_value_equals_the_obvious_computation(seen):
 
 
 def test_the_penaltys_gradient_is_the_matrix_times_the_weight_and_a_term_of_the_bias(seen):
-    model, look, _, activations, gradient = seen
-    feed, h = look.network.feeds[model.sites[0]], activations[model.sites[0]]
-    x, d = activations[feed.source], h.shape[-1]
-    weight = np.asarray(feed.weight(look.params))
+    model, snapshot, _, activations, gradient = seen
+    linear_map, h = snapshot.network.linear_maps[model.sites[0]], activations[model.sites[0]]
+    x, d = activations[linear_map.source], h.shape[-1]
+    weight = np.asarray(linear_map.weight(snapshot.params))
     matrix, _ = slow(x, h, 0.4)
     bias = (h - x @ weight).reshape(-1, d)[0]
     pulls = 1 - 0.4 * np.sqrt(d) / np.linalg.norm(h, axis=-1)
@@ -284,16 +289,16 @@ def aligned(weight_of, *, target=1.0, step=3):
     model, task = MLP(hidden=(6,)), Modular(p=4, train=0.9)
     with jax.enable_x64(True):
         at, params = looking(model, task, (*BASE, RadialPenalty(target=target)))
-        look = at(params)
+        snapshot = at(params)
         then = np.asarray(params.layers[0].weight)
-        x = np.asarray(look.forward("train", 0).activations["input"])
+        x = np.asarray(snapshot.forward("train", 0).activations["input"])
         params = replaced(params, lambda p: p.layers[0].weight, weight_of(then, x.T @ x / len(x)))
 
         def measure(params, then):
-            past = Earlier(then, jnp.asarray(step))
+            past = PastWeights(then, jnp.asarray(step))
             return PenaltyGradient().measure(dataclasses.replace(at(params), earlier=(past, past)))
 
-        found = quick_jit(measure)(params, look.params)
+        found = quick_jit(measure)(params, snapshot.params)
     return {name: float(v) for (_, name), v in found.items() if np.ndim(v) == 0}
 
 

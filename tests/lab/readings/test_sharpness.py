@@ -50,11 +50,11 @@ def test_the_rise_of_the_loss_is_what_moving_the_weights_gives():
     exact = dense("mlp")
     found = measured(dataclasses.replace(SHARPNESS, directions=3, eps=0.2), exact.at, exact.params)
     with jax.enable_x64(True):
-        look, rises = exact.at(exact.params), []
-        for key in jax.random.split(look.draw(2), 3):
+        snapshot, rises = exact.at(exact.params), []
+        for key in jax.random.split(snapshot.draw(2), 3):
             d = filter_direction(exact.params, key)
             moved = jax.tree.map(lambda w, x: w + 0.2 * x, exact.params, d)
-            rises.append(float(look.objective(moved, *look.rows("train", ROWS))) - exact.loss)
+            rises.append(float(snapshot.objective(moved, *snapshot.rows("train", ROWS))) - exact.loss)
     np.testing.assert_allclose(found["", "filter_sharpness"], np.mean(rises))
     np.testing.assert_allclose(found["", "filter_sharpness_se"], np.std(rises, ddof=1) / np.sqrt(3))
 

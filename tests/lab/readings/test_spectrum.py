@@ -26,10 +26,10 @@ def seen(request):
         at, params = looking(model, task)
 
         def everything(params):
-            look, found = at(params), {}
+            snapshot, found = at(params), {}
             for reading in (Spectrum(rows=7), WeightNorms(), WeightSpectrum()):
-                found |= reading.measure(look)
-            return found, look.forward("train", 7).activations
+                found |= reading.measure(snapshot)
+            return found, snapshot.forward("train", 7).activations
 
         found, activations = jax.tree.map(np.asarray, quick_jit(everything)(params))
     return found, {site: activations[site] for site in model.sites}, params
@@ -74,8 +74,8 @@ def test_readings_of_a_batch_of_networks_are_those_of_each():
     at, params = looking(*CASES["mlp"])
 
     def everything(params):
-        look = at(params)
-        return {**Spectrum().measure(look), **WeightNorms().measure(look), **WeightSpectrum().measure(look)}
+        snapshot = at(params)
+        return {**Spectrum().measure(snapshot), **WeightNorms().measure(snapshot), **WeightSpectrum().measure(snapshot)}
 
     both = [params, jax.tree.map(lambda w: 2 * w[::-1], params)]
     together = quick_jit(jax.vmap(everything))(jax.tree.map(lambda *w: jnp.stack(w), *both))

@@ -11,7 +11,7 @@ from anglewise.lab.models.mlp import MLP
 from anglewise.lab.models.transformer import Transformer
 from anglewise.lab.readings.theory import Theory, balance_radius
 from anglewise.penalty import radial_penalty
-from geometry_cases import hand, hand_look
+from geometry_cases import hand, hand_snapshot
 from readings_cases import BASE, CASES, PAIRS, looking, quick_jit, read
 
 NETWORKS = {
@@ -50,10 +50,10 @@ def test_theory_is_the_obvious_computation(case):
 
         @quick_jit
         def seen(params):
-            look = at(params)
-            pass_ = look.forward()
-            own = {s: pass_.activations[s] for s in look.sites}
-            return Theory().measure(look), pass_.logits, pass_.labels, own, look.gradients("task")
+            snapshot = at(params)
+            pass_ = snapshot.forward()
+            own = {s: pass_.activations[s] for s in snapshot.sites}
+            return Theory().measure(snapshot), pass_.logits, pass_.labels, own, snapshot.gradients("task")
 
         found, z, labels, activations, gradients = jax.tree.map(np.asarray, seen(params))
     p = np.exp(z) / np.exp(z).sum(1, keepdims=True)
@@ -114,18 +114,18 @@ def test_free_vectors_under_gradient_flow_with_constant_rho_come_to_rest_at_the_
     def loss(z, labels):  # homogeneous: -<z, dl/dz> = rho for every position
         return -rho / 2 * jnp.sum(jnp.log(jnp.sum(z.reshape(len(labels), -1, d) ** 2, axis=-1)), axis=-1)
 
-    def look(h):
-        return hand_look(
+    def snapshot(h):
+        return hand_snapshot(
             h,
             loss=loss,
             penalty=lambda activations, params: strength * radial_penalty(activations["a"], target),
-            springs={"a": (strength, target)},
+            radial_terms={"a": (strength, target)},
         )
 
     @quick_jit
     def flow(h):
         def objective(h):
-            now = look(h)
+            now = snapshot(h)
             return now.objective(now.params, *now.rows(), "total")
 
         def step(h, _):
@@ -134,7 +134,7 @@ def test_free_vectors_under_gradient_flow_with_constant_rho_come_to_rest_at_the_
         return jax.lax.scan(step, h, length=300)[0]
 
     rest = flow(h)
-    found = jax.tree.map(float, quick_jit(lambda h: dict(Theory().measure(look(h))))(rest))
+    found = jax.tree.map(float, quick_jit(lambda h: dict(Theory().measure(snapshot(h))))(rest))
     measured = np.linalg.norm(np.asarray(rest), axis=-1) / math.sqrt(d)
     assert found["a", "balance_radius"] == pytest.approx(measured.mean(), rel=1e-4) and measured.std() < 1e-4
     assert found["a", "balance_radius_here"] == pytest.approx(measured.mean(), rel=1e-4)

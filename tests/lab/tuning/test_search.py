@@ -12,7 +12,7 @@ import pytest
 
 from anglewise.errors import SpecError
 from anglewise.lab.catalogue import METHODS, SCHEDULES
-from anglewise.lab.engine.placement import Layout
+from anglewise.lab.engine.placement import Placement
 from anglewise.lab.engine.programs import Compiled
 from anglewise.lab.engine.step import Member
 from anglewise.lab.experiments.config import arms_of
@@ -169,7 +169,7 @@ def begins(track, arm):
     """Whether a track's network takes an arm: its first state, in shapes alone."""
     experiment, key = BOARDS[track].track, jax.random.key(0)
     run = Run(track, experiment.task, experiment.model, arm, experiment.training, 0)
-    program, data = Compiled(run, Layout(False, 0, 1), (), ()).program, experiment.task.split(key)
+    program, data = Compiled(run, Placement(False, 0, 1), (), ()).program, experiment.task.split(key)
     methods = jax.tree.map(lambda x: jnp.asarray(x, "float32"), arm.methods)
     try:
         jax.eval_shape(lambda methods: program.start(Member(methods, data, key, key), key), methods)

@@ -18,17 +18,17 @@ from jaxtyping import Array, Int, PRNGKeyArray
 from anglewise.lab.protocols.model import Activations, Params, Tap
 
 
-def woven(params: Params, static: Any, chain: tuple[Any, ...]) -> Any:
+def with_methods(params: Params, static: Any, chain: tuple[Any, ...]) -> Any:
     """The network of `params`, as the methods of `chain` make it compute."""
     taps = [method for method in chain if method.tap is not None]
     own = params
     for method in chain:
         params = method.weights(params) if method.weights is not None else params
     network = eqx.combine(params, static)
-    return Woven(network, own, taps) if taps else network
+    return WithMethods(network, own, taps) if taps else network
 
 
-class Woven:
+class WithMethods:
     """A network with taps; everything else about it is the network's."""
 
     def __init__(self, network: Any, params: Params, methods: list[Any]):

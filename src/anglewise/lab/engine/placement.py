@@ -1,4 +1,4 @@
-"""How members are laid out on a device: one after the other or batched, in which row blocks, how many at once.
+"""How members are placed on a device: one after the other or batched, in which row blocks, how many at once.
 
 A CPU is bound by arithmetic and by its caches: members train one after the other, which also lets each stop when
 it has finished and makes its numbers independent of its neighbours.  An accelerator is bound by how much work it
@@ -19,7 +19,7 @@ from anglewise.lab.spec import Training
 
 
 @dataclasses.dataclass(frozen=True)
-class Layout:
+class Placement:
     """Decided once for a structure, from the specification and the kind of device alone.
 
     Args:
@@ -33,8 +33,8 @@ class Layout:
     segment: int
 
 
-def choose(task: Task, training: Training, platform: str) -> Layout:
-    """The layout that measured fastest on this kind of device.
+def choose(task: Task, training: Training, platform: str) -> Placement:
+    """The placement that measured fastest on this kind of device.
 
     Args:
         task: Gives the number of examples and the length of an input.
@@ -42,9 +42,9 @@ def choose(task: Task, training: Training, platform: str) -> Layout:
         platform: ``"cpu"``, ``"gpu"`` or ``"tpu"``.
     """
     if platform != "cpu":
-        return Layout(batched=True, block=max(training.block, 0), segment=500)
+        return Placement(batched=True, block=max(training.block, 0), segment=500)
     block = max(training.block, 0)
-    return Layout(batched=False, block=block, segment=20)
+    return Placement(batched=False, block=block, segment=20)
 
 
 def first_device() -> Any:

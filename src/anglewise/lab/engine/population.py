@@ -19,7 +19,7 @@ from anglewise.lab.engine.placement import tree_bytes
 from anglewise.lab.engine.programs import Compiled, arithmetic
 from anglewise.lab.engine.rng import stream
 from anglewise.lab.engine.step import Member, State
-from anglewise.lab.protocols.reading import Earlier, named_parameters
+from anglewise.lab.protocols.reading import PastWeights, named_parameters
 from anglewise.lab.spec import Run
 
 CURVES = ("train_accuracy", "test_accuracy", "train_loss", "test_loss")
@@ -80,7 +80,7 @@ class Population:
         self.seconds = np.zeros(len(runs))
         self.steps = np.zeros(0, np.int64)
         self.curves = {name: np.zeros((len(runs), 0)) for name in CURVES}
-        self.past: tuple[Earlier, Earlier]
+        self.past: tuple[PastWeights, PastWeights]
 
     @property
     def step(self) -> int:
@@ -98,13 +98,13 @@ class Population:
                 methods = jax.tree.map(lambda x: jnp.asarray(x, dtype), run.arm.methods)
                 members.append(Member(methods, data, stream(run.seed, "batch"), stream(run.seed, "noise")))
                 states.append(self.compiled.program.start(members[-1], stream(run.seed, "init")))
-            batched = self.compiled.layout.batched
+            batched = self.compiled.placement.batched
             self.member = jax.tree.map(lambda *xs: jnp.stack(xs), *members) if batched else members[0]
             self.state: State = states[0]
             if batched:
                 moving = jax.tree.map(lambda *xs: jnp.stack(xs), *(state[1:] for state in states))
                 self.state = State(states[0].step, *moving)
-            never = Earlier(_copied(self.state.params), jnp.asarray(-1, jnp.int32))
+            never = PastWeights(_copied(self.state.params), jnp.asarray(-1, jnp.int32))
             self.past = (never, never)
 
     def targets(self) -> list[int]:
@@ -123,7 +123,7 @@ class Population:
         targets = self.targets()
         with arithmetic(self.training):
             self.state, rows, seconds = self.compiled.advance(self.member, self.state, targets)
-        if not self.compiled.layout.batched:
+        if not self.compiled.placement.batched:
             rows = jax.tree.map(lambda x: np.asarray(x)[None], rows)
         self.seconds[self.live] += seconds / self.live.sum()
         self.steps = np.concatenate([self.steps, np.asarray(targets, np.int64)])
@@ -147,7 +147,7 @@ class Population:
         if not self.steps.size:
             return
         self.live[[int(i) for i in np.flatnonzero(self.live) if self._end(int(i)) is not None]] = False
-        if self.compiled.layout.batched and 0 < 2 * self.live.sum() <= len(self.runs):
+        if self.compiled.placement.batched and 0 < 2 * self.live.sum() <= len(self.runs):
             self._keep(np.flatnonzero(self.live))
 
     def _measured(self, live: list[int]) -> dict[int, dict[Any, np.ndarray]]:
@@ -164,9 +164,9 @@ class Population:
             with arithmetic(self.training):
                 values = self.compiled.measure(some, self.member, self.state, self.past)
             for i in members:
-                found[i] |= {name: x[i] if self.compiled.layout.batched else x for name, x in values.items()}
+                found[i] |= {name: x[i] if self.compiled.placement.batched else x for name, x in values.items()}
         if step % due == 0:  # a measurement between two regular ones is none that the next is compared with
-            self.past = (Earlier(_copied(self.state.params), self.state.step + 0), self.past[0])
+            self.past = (PastWeights(_copied(self.state.params), self.state.step + 0), self.past[0])
         return found
 
     def _show(self, index: int, targets: list[int], readings: Any, measured: dict[Any, np.ndarray]) -> Rows:
@@ -201,17 +201,17 @@ class Population:
     def _kept(self, index: int) -> Kept:
         """One member's state as named arrays."""
         state, past = self.state, self.past
-        if self.compiled.layout.batched:
+        if self.compiled.placement.batched:
             step, *moving = state
             state = State(step, *jax.tree.map(lambda x: x[index], moving))
-            past = tuple(Earlier(jax.tree.map(lambda x: x[index], was.params), was.step) for was in past)  # type: ignore[assignment]
+            past = tuple(PastWeights(jax.tree.map(lambda x: x[index], was.params), was.step) for was in past)  # type: ignore[assignment]
         weights, rest = jax.device_get((named_parameters(state.params), self._rest(state, past)))
         return Kept(self.step, dict(weights), checkpoint.named(rest))
 
     def _rest(self, state: Any, past: Any) -> dict[str, Any]:
         """What going on needs beside the weights; weights at earlier measurements only where something reads them."""
         earlier = {"past": past} if self.compiled.readings else {}
-        return {"order": state.order, "memory": state.memory} | earlier
+        return {"order": state.order, "memory": state.opt_state} | earlier
 
     def _keep(self, rows: np.ndarray) -> None:
         """Go on with the members at `rows` alone (of a batched program)."""
@@ -221,7 +221,7 @@ class Population:
         self.member = jax.tree.map(lambda x: x[rows], self.member)
         step, *moving = self.state
         self.state = State(step, *jax.tree.map(lambda x: x[rows], moving))
-        self.past = tuple(Earlier(jax.tree.map(lambda x: x[rows], was.params), was.step) for was in self.past)  # type: ignore[assignment]
+        self.past = tuple(PastWeights(jax.tree.map(lambda x: x[rows], was.params), was.step) for was in self.past)  # type: ignore[assignment]
 
     def save(self, path: Path, note: Mapping[str, Any] = MappingProxyType({})) -> None:
         """Write everything that going on needs, with a note: the caller's, the members, how they are watched."""
@@ -248,19 +248,21 @@ class Population:
         with arithmetic(self.training):
             for i, own in enumerate(kept):
                 state, past = self.state, self.past
-                if self.compiled.layout.batched:
+                if self.compiled.placement.batched:
                     state = State(state.step, *jax.tree.map(lambda x, i=i: x[i], tuple(state[1:])))
-                    past = tuple(Earlier(jax.tree.map(lambda x, i=i: x[i], w.params), w.step) for w in past)  # type: ignore[assignment]
+                    past = tuple(PastWeights(jax.tree.map(lambda x, i=i: x[i], w.params), w.step) for w in past)  # type: ignore[assignment]
                 params = _from_names(own.weights, state.params)
                 rest = checkpoint.shaped(own.rest, self._rest(state, past), "the kept state")
                 rest = jax.tree.map(jnp.asarray, rest)
                 states.append((rest["order"], params, rest["memory"]))
                 pasts.append(rest.get("past", past))
             step = jnp.asarray(kept[0].step, jnp.int32)
-            if self.compiled.layout.batched:
+            if self.compiled.placement.batched:
                 self.state = State(step, *jax.tree.map(lambda *xs: jnp.stack(xs), *states))
                 stacked = [
-                    Earlier(jax.tree.map(lambda *xs: jnp.stack(xs), *(p[k].params for p in pasts)), pasts[0][k].step)
+                    PastWeights(
+                        jax.tree.map(lambda *xs: jnp.stack(xs), *(p[k].params for p in pasts)), pasts[0][k].step
+                    )
                     for k in range(2)
                 ]
                 self.past = (stacked[0], stacked[1])

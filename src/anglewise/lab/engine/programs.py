@@ -16,9 +16,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from anglewise.lab.engine.placement import Layout
+from anglewise.lab.engine.placement import Placement
 from anglewise.lab.engine.step import Member, Program, State
-from anglewise.lab.protocols.reading import Earlier, Reading
+from anglewise.lab.protocols.reading import PastWeights, Reading
 from anglewise.lab.spec import Run, Training
 
 MEMBERS: Any = Member(0, 0, 0, 0)  # type: ignore[arg-type]
@@ -50,23 +50,23 @@ def arithmetic(training: Training) -> Iterator[None]:
 
 
 class Compiled:
-    """The compiled functions of one structure on one layout; compiled once per number of members."""
+    """The compiled functions of one structure on one placement; compiled once per number of members."""
 
-    def __init__(self, run: Run, layout: Layout, readings: tuple[Reading, ...], instruments: tuple[Any, ...]):
+    def __init__(self, run: Run, placement: Placement, readings: tuple[Reading, ...], instruments: tuple[Any, ...]):
         """Assemble, without compiling."""
-        self.training, self.layout = run.training, layout
-        self.program = Program(run.task, run.model, run.arm.methods, run.training, instruments, layout.block)
+        self.training, self.placement = run.training, placement
+        self.program = Program(run.task, run.model, run.arm.methods, run.training, instruments, placement.block)
         self.readings = tuple(reading for reading in readings if reading.suits(run.task, run.model))
-        self.length = max(1, layout.segment // run.training.every)
+        self.length = max(1, placement.segment // run.training.every)
         segment = self._segment
-        if layout.batched:
+        if placement.batched:
             segment = jax.vmap(segment, in_axes=(MEMBERS, STATES, None, None), out_axes=(STATES, 0))
         self._advance = jax.jit(segment, donate_argnums=1)
         self._measures: dict[Any, Any] = {}
         self._ready: dict[Any, Any] = {}
 
     def measure(
-        self, readings: tuple[Reading, ...], member: Member, state: State, past: tuple[Earlier, Earlier]
+        self, readings: tuple[Reading, ...], member: Member, state: State, past: tuple[PastWeights, PastWeights]
     ) -> dict[Any, Any]:
         """Values of some of the readings, by (site, name)."""
         found: dict[Any, Any] = {}
@@ -83,23 +83,23 @@ class Compiled:
     def _measure(self, readings: tuple[Reading, ...], precision: str) -> Any:
         """One program for some readings."""
 
-        def measure(member: Member, state: State, past: tuple[Earlier, Earlier]) -> Any:
+        def measure(member: Member, state: State, past: tuple[PastWeights, PastWeights]) -> Any:
             if precision == "float64":
                 member, state, past = jax.tree.map(_widened, (member, state, past))
             return dict(self.program.measure(readings, member, state, past))
 
-        def some_at_once(member: Member, state: State, past: tuple[Earlier, Earlier]) -> Any:
+        def some_at_once(member: Member, state: State, past: tuple[PastWeights, PastWeights]) -> Any:
             step, *moving = state
             steps = [was.step for was in past]
 
             def one(xs: Any) -> Any:
                 member, moving, params = xs
-                was = [Earlier(*pair) for pair in zip(params, steps, strict=True)]
+                was = [PastWeights(*pair) for pair in zip(params, steps, strict=True)]
                 return measure(member, State(step, *moving), (was[0], was[1]))
 
             return jax.lax.map(one, (member, moving, [was.params for was in past]), batch_size=AT_ONCE)
 
-        return some_at_once if self.layout.batched else measure
+        return some_at_once if self.placement.batched else measure
 
     def _segment(self, member: Member, state: State, targets: Any, count: Any) -> tuple[State, Any]:
         evaluate, step = self.program.evaluate, self.program.step

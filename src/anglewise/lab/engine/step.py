@@ -23,12 +23,12 @@ import optax
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from anglewise.errors import SpecError
-from anglewise.lab.engine.forward import woven
+from anglewise.lab.engine.forward import with_methods
 from anglewise.lab.engine.names import check_names
 from anglewise.lab.protocols.dataclass import at_step
 from anglewise.lab.protocols.loss import cross_entropy
 from anglewise.lab.protocols.model import Model, Params
-from anglewise.lab.protocols.reading import Earlier, Instrument, Look, Reading
+from anglewise.lab.protocols.reading import ActivationReading, PastWeights, Reading, Snapshot
 from anglewise.lab.protocols.task import Data, Task
 from anglewise.lab.spec import Training
 
@@ -46,7 +46,7 @@ class State(NamedTuple):
     step: Int[Array, ""]
     order: Int[Array, " n"]
     params: Params
-    memory: tuple[Any, ...]
+    opt_state: tuple[Any, ...]
 
 
 class Member(NamedTuple):
@@ -104,7 +104,7 @@ class Program:
     model: Model
     methods: Chain
     training: Training
-    instruments: tuple[Instrument, ...] = ()
+    instruments: tuple[ActivationReading, ...] = ()
     block: int = 0
 
     def __post_init__(self) -> None:
@@ -118,10 +118,10 @@ class Program:
             raise SpecError(f"an arm needs an optimiser such as adamw, got only {', '.join(names)}")
         if len(steps := [name for name, m in transforms if m.downhill]) > 1:
             raise SpecError(f"an arm can have one optimiser, got {len(steps)}: {', '.join(steps)}")
-        order = [(name, m.stands) for name, m in zip(names, self.methods, strict=True) if m.transform is not None]
-        for (before, stood), (after, stands) in itertools.pairwise(order):
-            if stands == "first" or (stood == "last" and stands != "last"):
-                where = f"{after} must stand before" if stands == "first" else f"{before} must stand behind"
+        order = [(name, m.position) for name, m in zip(names, self.methods, strict=True) if m.transform is not None]
+        for (before, stood), (after, position) in itertools.pairwise(order):
+            if position == "first" or (stood == "last" and position != "last"):
+                where = f"{after} must stand before" if position == "first" else f"{before} must stand behind"
                 raise SpecError(f"got {before} before {after}, but {where} every optimiser and filter of its arm")
 
     @cached_property
@@ -170,9 +170,9 @@ class Program:
                 extra = {"data": member.data} if "data" in method.needs else {}
                 params = method.init(params, jax.random.fold_in(key, 1000 + index), **extra)
         params = jax.tree.map(lambda w: w.astype(self.dtype), params)
-        memory = tuple(m.transform().init(params) if m.transform is not None else () for m in chain)
+        opt_state = tuple(m.transform().init(params) if m.transform is not None else () for m in chain)
         order = jnp.arange(self.rows, dtype=jnp.int32)
-        return State(jnp.zeros((), jnp.int32), order, params, memory)
+        return State(jnp.zeros((), jnp.int32), order, params, opt_state)
 
     def step(self, member: Member, state: State) -> State:
         """One update."""
@@ -216,15 +216,15 @@ class Program:
                     found.update(instrument.read(own))
         return {**row, "readings": found}
 
-    def look(self, member: Member, state: State, past: tuple[Earlier, Earlier]) -> Look:
+    def snapshot(self, member: Member, state: State, past: tuple[PastWeights, PastWeights]) -> Snapshot:
         """What a reading sees of a member."""
         chain = self._chain(member, state.step)
         penalties = [m.penalty for m in chain if m.penalty is not None]
-        springs: dict[str, tuple[Array, Array]] = {}
+        radial_terms: dict[str, tuple[Array, Array]] = {}
         for method in chain:
-            springs.update(method.springs() if method.springs is not None else {})
-        edges = [m.edge(memory) for m, memory in zip(chain, state.memory, strict=True) if m.edge is not None]
-        return Look(
+            radial_terms.update(method.radial_terms() if method.radial_terms is not None else {})
+        edges = [m.edge(opt_state) for m, opt_state in zip(chain, state.opt_state, strict=True) if m.edge is not None]
+        return Snapshot(
             task=self.task,
             model=self.model,
             params=state.params,
@@ -234,21 +234,21 @@ class Program:
             key=jax.random.fold_in(jax.random.fold_in(member.noise_key, MEASURING), state.step),
             loss=self._loss(chain),
             penalty=(lambda activations, params: sum(p(activations, params) for p in penalties)) if penalties else None,
-            springs=springs,
+            radial_terms=radial_terms,
             edge=edges[-1] if edges else None,
             earlier=past,
             after=lambda: self.step(member, state).params,
             build=lambda params: self._network(params, chain),
-            proofs=lambda activations: self._proofs(chain, state, activations),
+            checks=lambda activations: self._checks(chain, state, activations),
         )
 
     def measure(
-        self, readings: tuple[Reading, ...], member: Member, state: State, past: tuple[Earlier, Earlier]
+        self, readings: tuple[Reading, ...], member: Member, state: State, past: tuple[PastWeights, PastWeights]
     ) -> Values:
         """Values of some readings, by (site, name)."""
-        look, found = self.look(member, state, past), dict[tuple[str, str], Array]()
+        snapshot, found = self.snapshot(member, state, past), dict[tuple[str, str], Array]()
         for reading in readings:
-            found.update(reading.measure(look))
+            found.update(reading.measure(snapshot))
         return found
 
     def _chain(self, member: Member, step: Any) -> Chain:
@@ -260,13 +260,13 @@ class Program:
 
     def _network(self, params: Params, chain: Chain) -> Any:
         """The network as it computes: with the methods' taps and weights."""
-        return woven(params, self.static, chain)
+        return with_methods(params, self.static, chain)
 
     @staticmethod
-    def _proofs(chain: Chain, state: State, activations: Any) -> dict[str, tuple[Array, Array]]:
+    def _checks(chain: Chain, state: State, activations: Any) -> dict[str, tuple[Array, Array]]:
         found: dict[str, tuple[Array, Array]] = {}
-        for method, memory in zip(chain, state.memory, strict=True):
-            found |= method.proof(memory, state.params, activations) if method.proof is not None else {}
+        for method, opt_state in zip(chain, state.opt_state, strict=True):
+            found |= method.check(opt_state, state.params, activations) if method.check is not None else {}
         return found
 
     @staticmethod
@@ -328,7 +328,7 @@ class Program:
             logits, _ = self._network(params, chain)(inputs)
             return jnp.mean(self._loss(chain)(logits, labels))
 
-        direction, memory = gradient(state.params), list(state.memory)
+        direction, opt_state = gradient(state.params), list(state.opt_state)
         for index, method in enumerate(chain):
             if method.transform is None:
                 continue
@@ -337,12 +337,12 @@ class Program:
             if "noise" in method.needs:
                 extra["key"] = jax.random.fold_in(noise, index + 1)
             transform = optax.with_extra_args_support(method.transform())
-            direction, new = transform.update(direction, memory[index], state.params, **extra)
-            memory[index] = _like(new, memory[index])
+            direction, new = transform.update(direction, opt_state[index], state.params, **extra)
+            opt_state[index] = _like(new, opt_state[index])
         params = optax.apply_updates(state.params, direction)
         for method in chain:
             params = method.project(params) if method.project is not None else params
-        return State(state.step + 1, state.order, _like(params, state.params), tuple(memory))
+        return State(state.step + 1, state.order, _like(params, state.params), tuple(opt_state))
 
 
 @functools.lru_cache(maxsize=64)

@@ -138,12 +138,12 @@ class ConstrainedMuon(Method):
             leads = jax.tree_util.tree_map_with_path(leading, params, params.roles)
             return Memory(jax.tree.map(jnp.zeros_like, params), leads)
 
-        def update(grads: Params, memory: Memory, params: Any = None) -> tuple[Params, Memory]:
+        def update(grads: Params, opt_state: Memory, params: Any = None) -> tuple[Params, Memory]:
             mu: Any = self.momentum
             ahead: Any = self.lookahead
-            average = jax.tree.map(lambda m, g: mu * m + (1 - mu) * g, memory.average, grads)
+            average = jax.tree.map(lambda m, g: mu * m + (1 - mu) * g, opt_state.average, grads)
             mixed = jax.tree.map(lambda m, g: m + ahead * (g - m), average, grads)
-            moved = jax.tree_util.tree_map_with_path(self._move, params, params.roles, mixed, memory.leading)
+            moved = jax.tree_util.tree_map_with_path(self._move, params, params.roles, mixed, opt_state.leading)
             new, leading = jax.tree.transpose(jax.tree.structure(params), jax.tree.structure((0, 0)), moved)
             return jax.tree.map(jnp.subtract, new, params), Memory(average, leading)
 

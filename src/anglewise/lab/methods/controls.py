@@ -82,7 +82,7 @@ class RadiusClamp(Method):
         wrong = (r > limit) if self.side == "outer" else (r < limit) & (r > 0)
         return jnp.where(wrong, h * (limit / jnp.where(wrong, r, 1)), h)
 
-    def proof(self, memory: Any, params: Params, activations: Activations) -> Mapping[str, tuple[Any, Any]]:
+    def check(self, opt_state: Any, params: Params, activations: Activations) -> Mapping[str, tuple[Any, Any]]:
         """The mean radius by site where it is held; nothing for a limit, which matches nothing."""
         if self.side != "batch-mean":
             return {}
@@ -108,7 +108,7 @@ class RadiusReplay(Method):
         """Rescale at the site, leave all others."""
         return _with_mean(h, self.radius, stopped=self.gradient == "stopped") if site == self.site else h
 
-    def proof(self, memory: Any, params: Params, activations: Activations) -> Mapping[str, tuple[Any, Any]]:
+    def check(self, opt_state: Any, params: Params, activations: Activations) -> Mapping[str, tuple[Any, Any]]:
         """The mean radius that was recorded, and the one that there is."""
         return {_named(self.site): (self.radius, _mean(pick(activations, (self.site,))[self.site]))}
 

@@ -43,7 +43,7 @@ class SAM(Method):
     adaptive: bool = False
 
     needs: ClassVar[frozenset[str]] = frozenset({"gradient"})
-    stands = "first"
+    position = "first"
 
     downhill = False
 

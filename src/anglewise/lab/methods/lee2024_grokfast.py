@@ -119,7 +119,7 @@ class GrokfastControl(Method):
 
     lamb: Annotated[float | Schedule, NOT_NEGATIVE] = 2.0
 
-    stands = "last"
+    position = "last"
 
     downhill = False
 

@@ -9,7 +9,7 @@ decay of equal gradient magnitude: it always shrinks, even where the penalty inf
 
 Stands before the optimiser in a chain that has the penalty.  The transform's state remembers both norms of the last
 step, the second measured on what stands for the penalty's gradient in what is handed on, and
-:meth:`MatchedNoise.proof` tells them.
+:meth:`MatchedNoise.check` tells them.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class MatchedNoise(Method):
     kind: Literal["noise", "shrink"] = "noise"
     granularity: Literal["tensor", "global"] = "tensor"
     needs = frozenset({"parts", "noise"})
-    stands = "first"
+    position = "first"
 
     downhill = False
 
@@ -84,13 +84,13 @@ class MatchedNoise(Method):
 
         return optax.GradientTransformationExtraArgs(init, update)
 
-    def proof(
-        self, memory: Matched, params: Params, activations: Activations
+    def check(
+        self, opt_state: Matched, params: Params, activations: Activations
     ) -> Mapping[str, tuple[Float[Array, ""], Float[Array, ""]]]:
         """Norm of the penalty's gradient and of what stood for it in the last step; of the worst tensor."""
-        small = jnp.finfo(memory.wanted.dtype).tiny
-        worst = jnp.argmax(jnp.abs(memory.got - memory.wanted) / jnp.maximum(memory.wanted, small))
-        return {"gradient": (memory.wanted[worst], memory.got[worst])}
+        small = jnp.finfo(opt_state.wanted.dtype).tiny
+        worst = jnp.argmax(jnp.abs(opt_state.got - opt_state.wanted) / jnp.maximum(opt_state.wanted, small))
+        return {"gradient": (opt_state.wanted[worst], opt_state.got[worst])}
 
     def _norms(self, tree: Params) -> Float[Array, " tensors"]:
         squares = jnp.stack([jnp.sum(jnp.square(x)) for x in jax.tree.leaves(tree)])

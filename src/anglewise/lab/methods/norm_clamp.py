@@ -69,7 +69,7 @@ class NormClamp(Method):
     per: Literal["network", "tensor"] = "network"
     roles: Annotated[tuple[str, ...], Names("role")] = ()
 
-    stands = "last"
+    position = "last"
 
     downhill = False
 
@@ -103,16 +103,18 @@ class NormClamp(Method):
 
         return optax.GradientTransformation(init, update)  # type: ignore[arg-type]
 
-    def _reference(self, memory: Any) -> Any:
-        return memory if self.to == "initial" else self.reference
+    def _reference(self, opt_state: Any) -> Any:
+        return opt_state if self.to == "initial" else self.reference
 
-    def proof(self, memory: Any, params: Params, activations: Any) -> Mapping[str, tuple[Any, Any]]:
+    def check(self, opt_state: Any, params: Params, activations: Any) -> Mapping[str, tuple[Any, Any]]:
         """Wanted and present norm of the network, or of each tensor."""
         rho: Any = self.rho
         if self.per == "network":
-            return {"norm": (rho * self._reference(memory), norm_of(params, roles=self.roles))}
+            return {"norm": (rho * self._reference(opt_state), norm_of(params, roles=self.roles))}
         got, role = named_parameters(params), named_parameters(params.roles)
-        held = {name: n for name, n in named_parameters(memory).items() if not self.roles or role[name] in self.roles}
+        held = {
+            name: n for name, n in named_parameters(opt_state).items() if not self.roles or role[name] in self.roles
+        }
         return {f"norm.{name}": (rho * n, _length(got[name])) for name, n in held.items()}
 
 
@@ -132,7 +134,7 @@ class NormReplay(Method):
     norm: Annotated[float | Schedule, NOT_NEGATIVE] = 1.0
     parameter: Annotated[str, Names("parameter")] = ""
 
-    stands = "last"
+    position = "last"
 
     downhill = False
 
@@ -154,9 +156,9 @@ class NormReplay(Method):
 
         return jax.tree_util.tree_map_with_path(scaled, params)
 
-    def proof(self, memory: Array, params: Params, activations: Any) -> Mapping[str, tuple[Any, Any]]:
+    def check(self, opt_state: Array, params: Params, activations: Any) -> Mapping[str, tuple[Any, Any]]:
         """Norm wanted by the last update, and norm now."""
-        return {f"norm.{self.parameter}" if self.parameter else "norm": (memory, norm_of(params, self.parameter))}
+        return {f"norm.{self.parameter}" if self.parameter else "norm": (opt_state, norm_of(params, self.parameter))}
 
 
 def _length(w: Array) -> Array:

@@ -30,10 +30,10 @@ def _matrices(params: Params) -> Params:
     return jax.tree.map(lambda w: w.ndim > 1, params)
 
 
-def _adam_edge(method: Any, memory: Any) -> Edge:
+def _adam_edge(method: Any, opt_state: Any) -> Edge:
     r"""Adam's edge of stability: :math:`(2 + 2 \beta_1) / ((1 - \beta_1) \eta)` for :math:`P^{-1} H`,
     :math:`P = \sqrt{\hat v} + \epsilon` (arXiv 2207.14484, equation 3; 38 / eta at beta1 0.9)."""
-    count, nu = optax.tree_utils.tree_get(memory, "count"), optax.tree_utils.tree_get(memory, "nu")
+    count, nu = optax.tree_utils.tree_get(opt_state, "count"), optax.tree_utils.tree_get(opt_state, "nu")
     seen = 1 - method.beta2 ** jnp.maximum(count, 1)
     threshold = (2 + 2 * method.beta1) / ((1 - method.beta1) * method.lr)
     return Edge(jnp.asarray(threshold), jax.tree.map(lambda v: jnp.sqrt(v / seen) + method.eps, nu))
@@ -69,9 +69,9 @@ class AdamW(Method):
             _downhill(self.lr),
         )
 
-    def edge(self, memory: Any) -> Edge:
+    def edge(self, opt_state: Any) -> Edge:
         """Adam's edge of stability."""
-        return _adam_edge(self, memory)
+        return _adam_edge(self, opt_state)
 
 
 @method
@@ -102,9 +102,9 @@ class Adam(Method):
             _downhill(self.lr),
         )
 
-    def edge(self, memory: Any) -> Edge:
+    def edge(self, opt_state: Any) -> Edge:
         """Adam's edge of stability."""
-        return _adam_edge(self, memory)
+        return _adam_edge(self, opt_state)
 
 
 @method
@@ -129,7 +129,7 @@ class SGD(Method):
         """Add the decay, accumulate, step downhill."""
         return optax.chain(optax.add_decayed_weights(self.wd), optax.trace(self.momentum), _downhill(self.lr))
 
-    def edge(self, memory: Any) -> Edge:
+    def edge(self, opt_state: Any) -> Edge:
         r"""Heavy-ball's edge of stability, :math:`(2 + 2 \mu) / \eta` (arXiv 2103.00065)."""
         lr: Any = self.lr
         return Edge(jnp.asarray((2 + 2 * self.momentum) / lr), None)

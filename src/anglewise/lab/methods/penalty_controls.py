@@ -64,7 +64,7 @@ class ShuffledPenalty(Method):
         strength: Any = self.strength
         return strength * sum(self._surrogate(site, h) for site, h in pick(activations, self.sites).items())
 
-    def proof(self, memory: Any, params: Params, activations: Activations) -> Mapping[str, tuple[Array, Array]]:
+    def check(self, opt_state: Any, params: Params, activations: Activations) -> Mapping[str, tuple[Array, Array]]:
         """Norm of the gradient with respect to all activations: the radial penalty's, and this one's."""
         at = dict(pick(activations, self.sites))
         radial = RadialPenalty(self.strength, self.target, self.sites)
@@ -117,10 +117,10 @@ class StopGradientPenalty(Method):
         Raises:
             SpecError: If no linear map makes the activation at the site.
         """
-        if site not in params.feeds:
-            raise SpecError(unknown("site behind a linear map", site, params.feeds))
-        feed, h = params.feeds[site], activations[site]
-        x, weight = activations[feed.source], feed.weight(params)
+        if site not in params.linear_maps:
+            raise SpecError(unknown("site behind a linear map", site, params.linear_maps))
+        linear_map, h = params.linear_maps[site], activations[site]
+        x, weight = activations[linear_map.source], linear_map.weight(params)
         if self.reaches == "below":
             again = x @ jax.lax.stop_gradient(weight)
         else:

@@ -34,7 +34,7 @@ def own_sites(network: Any, sites: tuple[str, ...]) -> tuple[str, ...]:
     for site in sites:
         if site not in known:
             raise SpecError(unknown("site to act at", site, known))
-    return sites or tuple(network.feeds)
+    return sites or tuple(network.linear_maps)
 
 
 def last_site(network: Any) -> str:

@@ -44,7 +44,7 @@ class RadialPenalty(Method):
         total = sum(radial_penalty(h, self.target, side=self.side) for h in at.values())
         return self.strength * (total if self.over == "sum" else total / len(at))
 
-    def springs(self) -> Mapping[str, tuple[Any, Any]]:
+    def radial_terms(self) -> Mapping[str, tuple[Any, Any]]:
         """Strength per site, and target."""
         strength: Any = self.strength
         each = strength if self.over == "sum" else strength / len(self.sites)

@@ -69,10 +69,10 @@ def train(weak: Weak, inputs: Array, labels: Array, lr: Any, wd: Any, steps: int
     adam = optax.scale_by_adam()
 
     def step(_: Any, carry: Any) -> Any:
-        weak, memory = carry
+        weak, opt_state = carry
         gradient = jax.grad(lambda w: jnp.mean(cross_entropy(w(inputs), labels)))(weak)
-        update, memory = adam.update(gradient, memory)
-        return jax.tree.map(lambda w, u: w - lr * (u + wd * w), weak, update), memory
+        update, opt_state = adam.update(gradient, opt_state)
+        return jax.tree.map(lambda w, u: w - lr * (u + wd * w), weak, update), opt_state
 
     return jax.lax.fori_loop(0, steps, step, (weak, adam.init(weak)))[0]
 

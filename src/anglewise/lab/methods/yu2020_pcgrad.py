@@ -43,7 +43,7 @@ class PCGrad(Method):
     variant: Variant = "symmetric"
 
     needs: ClassVar[frozenset[str]] = frozenset({"parts"})
-    stands = "first"
+    position = "first"
 
     downhill = False
 

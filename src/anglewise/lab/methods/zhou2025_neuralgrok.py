@@ -133,13 +133,13 @@ class NeuralGrok(Method):
                 trial = jax.tree.map(lambda w, g: w - inner * g, params, amplified)
                 _, pull = jax.vjp(lambda phi: self.amplify(phi, gradient), state.phi)
                 wanted = jax.tree.map(lambda q, g: (-inner * q).astype(g.dtype), jax.grad(outer)(trial), amplified)
-                step, memory = adam.update(pull(wanted)[0], state.adam)
+                step, opt_state = adam.update(pull(wanted)[0], state.adam)
                 phi = jax.tree.map(lambda w, s: (w - meta_lr * s).astype(w.dtype), state.phi, step)
-                return phi, jax.tree.map(lambda x, old: x.astype(old.dtype), memory, state.adam)
+                return phi, jax.tree.map(lambda x, old: x.astype(old.dtype), opt_state, state.adam)
 
             seen = state.seen + 1
-            phi, memory = jax.lax.cond(seen % self.every == 0, learn, lambda: (state.phi, state.adam))
-            return amplified, Learned(seen, phi, memory)
+            phi, opt_state = jax.lax.cond(seen % self.every == 0, learn, lambda: (state.phi, state.adam))
+            return amplified, Learned(seen, phi, opt_state)
 
         return optax.GradientTransformationExtraArgs(init, update)  # type: ignore[arg-type]
 

@@ -26,7 +26,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 from anglewise.errors import SpecError
 from anglewise.lab.models.layers import Activation, Linear, activate, roles
 from anglewise.lab.protocols.fields import COUNT, Bound, bounded
-from anglewise.lab.protocols.model import Activations, Feed, Tap
+from anglewise.lab.protocols.model import Activations, LinearMap, Tap
 from anglewise.lab.protocols.task import Task
 
 
@@ -119,10 +119,10 @@ class MLPNetwork(eqx.Module):
         return h, activations
 
     @property
-    def feeds(self) -> Mapping[str, Feed]:
+    def linear_maps(self) -> Mapping[str, LinearMap]:
         """The layer that makes each pre-activation."""
         sources = ["input", *(f"hidden.{k}.post" for k in range(len(self.layers) - 1))]
-        return {f"hidden.{k}.pre": Feed(source, _weight_of(k)) for k, source in enumerate(sources)}
+        return {f"hidden.{k}.pre": LinearMap(source, _weight_of(k)) for k, source in enumerate(sources)}
 
     @property
     def roles(self) -> Any:

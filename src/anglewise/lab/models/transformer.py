@@ -33,7 +33,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 from anglewise.errors import SpecError
 from anglewise.lab.models.layers import Activation, LayerNorm, Linear, activate, matmul, roles
 from anglewise.lab.protocols.fields import COUNT, Bound, bounded
-from anglewise.lab.protocols.model import Activations, Feed, Tap
+from anglewise.lab.protocols.model import Activations, LinearMap, Tap
 from anglewise.lab.protocols.task import Task
 
 
@@ -356,13 +356,13 @@ class TransformerNetwork(eqx.Module):
         return roles(self)
 
     @property
-    def feeds(self) -> Mapping[str, Feed]:
+    def linear_maps(self) -> Mapping[str, LinearMap]:
         """The output projection of each sub-layer."""
         found = {}
         for k in range(len(self.blocks)):
             for sub_layer, source, part in (("attention", "mixed", "out"), ("mlp", "post", "down")):
                 name = f"block.{k}.{sub_layer}"
-                found[f"{name}.out"] = Feed(f"{name}.{source}", _weight_of(k, part))
+                found[f"{name}.out"] = LinearMap(f"{name}.{source}", _weight_of(k, part))
         return found
 
 

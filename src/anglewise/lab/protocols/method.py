@@ -44,18 +44,18 @@ class Method:
             method's own under its name in ``network.extra``.
         init: ``(params, key) -> params``, acts on the first weights (and draws what `reshape` attached); with
             ``"data"`` in `needs` it is also called with ``data=``, the run's examples.
-        springs: ``() -> {site: (strength, target)}``, for a method whose penalty is the radial one: what readings
+        radial_terms: ``() -> {site: (strength, target)}``, for a method whose penalty is the radial one: what readings
             compare with theory.
-        edge: ``(memory) -> Edge``, for an optimiser whose edge of stability is known; `memory` is its transform's.
-        proof: ``(memory, params, activations) -> {name: (wanted, got)}``, for a control that matches something: what
-            it was to match, and what it has.  `memory` is its transform's, () where it has none.
+        edge: ``(opt_state) -> Edge``, for an optimiser whose edge of stability is known; with its transform's state.
+        check: ``(opt_state, params, activations) -> {name: (wanted, got)}``, for a control that matches something: what
+            it was to match, and what it has.  `opt_state` is its transform's, () where it has none.
         needs: What the method asks of the engine beyond a plain step: ``"gradient"``, ``"parts"``, ``"noise"``
             (a key for the transform), ``"forward-noise"`` (a key for the network), ``"whole-batch"`` (its penalty
             is no mean over rows, so the batch must not be cut), ``"outer"`` (the transform is called with ``outer=``,
             a function from params to the task loss on a fiftieth of the training examples, which are then not
             trained on), ``"data"``.
-        stands: Where its transform must stand among the arm's: ``"first"``, since it puts a gradient of its own in
-            the place of what comes in; ``"last"``, since it acts on the finished step; ``""`` for anywhere.
+        position: Where its transform must stand among the arm's: ``"first"``, since it puts a gradient of its own in
+            the place of what comes in; ``"last"``, since it acts on the finished step; ``"any"`` for anywhere.
         downhill: Whether its transform is an optimiser, whose updates step downhill, of which an arm has exactly one;
             False for a filter of gradients or updates; None where nobody says.
         copies: Copies of all parameters that it keeps or makes beside them, for the estimate of memory.
@@ -70,11 +70,11 @@ class Method:
     weights: ClassVar[Any] = None
     reshape: ClassVar[Any] = None
     init: ClassVar[Any] = None
-    springs: ClassVar[Any] = None
+    radial_terms: ClassVar[Any] = None
     edge: ClassVar[Any] = None
-    proof: ClassVar[Any] = None
+    check: ClassVar[Any] = None
     needs: ClassVar[frozenset[str]] = frozenset()
-    stands: ClassVar[Literal["first", "last", ""]] = ""
+    position: ClassVar[Literal["first", "last", "any"]] = "any"
     downhill: ClassVar[bool | None] = None
 
     @property

@@ -22,7 +22,7 @@ Tap: TypeAlias = Callable[[str, Float[Array, "*batch d"]], Float[Array, "*batch 
 """Called by a network with (site, activation); what it returns is what the network goes on with."""
 
 
-class Feed(NamedTuple):
+class LinearMap(NamedTuple):
     """The linear map behind a site: h = x @ weight (+ bias), with x the activation at `source`."""
 
     source: str
@@ -39,7 +39,7 @@ class Network(Protocol):
         """Logits and activations by site.  `key` is there only for methods that need noise in the forward pass."""
 
     @property
-    def feeds(self) -> Mapping[str, Feed]:
+    def linear_maps(self) -> Mapping[str, LinearMap]:
         """For each default site, the linear map that makes it."""
 
     @property

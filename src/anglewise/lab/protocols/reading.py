@@ -42,7 +42,7 @@ class Pass(NamedTuple):
     activations: Activations
 
 
-class Earlier(NamedTuple):
+class PastWeights(NamedTuple):
     """The weights at an earlier measurement; step -1 where there was none (the weights are then today's)."""
 
     params: Params
@@ -50,7 +50,7 @@ class Earlier(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Look:
+class Snapshot:
     """One network at one step.
 
     Args:
@@ -64,12 +64,12 @@ class Look:
             training draws.
         loss: ``(logits, labels) -> per-example loss``, the arm's own.
         penalty: ``(activations, params) -> scalar``, the sum of the arm's penalties; None where there is none.
-        springs: For each site that a radial penalty pulls at, its (strength, target).
+        radial_terms: For each site that a radial penalty pulls at, its (strength, target).
         edge: Where the arm's optimiser stops being stable; None where nobody knows.
         earlier: The weights at the last measurement, and at the one before it.
         after: Gives the weights after the next update.
         build: ``(params) -> network``, with what the arm's methods do in the forward pass; None for nothing.
-        proofs: ``(activations) -> {name: (wanted, got)}``, of the arm's controls.
+        checks: ``(activations) -> {name: (wanted, got)}``, of the arm's controls.
     """
 
     task: Task
@@ -81,12 +81,12 @@ class Look:
     key: PRNGKeyArray
     loss: Callable[[Array, Array], Array]
     penalty: Callable[[Activations, Params], Array] | None
-    springs: Mapping[str, tuple[Array, Array]]
+    radial_terms: Mapping[str, tuple[Array, Array]]
     edge: Edge | None
-    earlier: tuple[Earlier, Earlier]
+    earlier: tuple[PastWeights, PastWeights]
     after: Callable[[], Params]
     build: Callable[[Params], Network] | None = None
-    proofs: Callable[[Activations], Mapping[str, tuple[Any, Any]]] | None = None
+    checks: Callable[[Activations], Mapping[str, tuple[Any, Any]]] | None = None
     _known: dict[Any, Any] = dataclasses.field(default_factory=dict, repr=False)
 
     @property
@@ -159,7 +159,7 @@ class Look:
         return jax.grad(objective)(nudges)
 
 
-class Instrument(Protocol):
+class ActivationReading(Protocol):
     """Reads activations that an evaluation has at hand anyway, so it may be read at every one."""
 
     def read(self, activations: Activations) -> Mapping[tuple[str, str], Array]:
@@ -170,7 +170,7 @@ class Reading:
     """A costlier instrument, with passes of its own, at its own cadence.
 
     A reading is a frozen dataclass.  It is compiled into a program of its own, apart from training, and is handed a
-    :class:`Look`; readings of one program share the passes that they take through it.
+    :class:`Snapshot`; readings of one program share the passes that they take through it.
 
     Attributes:
         every: Measurements (see ``Training.measure_every``) between two of its values; 1 is each.
@@ -193,7 +193,7 @@ class Reading:
         """Whether it means anything for this task and model; where it does not, it is left out."""
         return True
 
-    def measure(self, look: Look) -> Mapping[tuple[str, str], Array]:
+    def measure(self, snapshot: Snapshot) -> Mapping[tuple[str, str], Array]:
         """Values by (site, name): a scalar becomes a row of ``readings``, an array a row of ``arrays``.
 
         The site is ``""`` for what belongs to the whole network, or the name of a parameter for what belongs to one.

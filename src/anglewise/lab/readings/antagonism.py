@@ -30,7 +30,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from anglewise.lab.protocols.fields import COUNT, Bound
-from anglewise.lab.protocols.reading import ROWS, Look, Reading
+from anglewise.lab.protocols.reading import ROWS, Reading, Snapshot
 from anglewise.penalty import radial_penalty
 
 
@@ -57,14 +57,14 @@ class Antagonism(Reading):
     every: Annotated[int, COUNT] = 4
     rows: Annotated[int, Bound(0)] = ROWS
 
-    def measure(self, look: Look) -> Mapping[tuple[str, str], Array]:
+    def measure(self, snapshot: Snapshot) -> Mapping[tuple[str, str], Array]:
         """``{penalty,task}_{sigma1,bulk,stable_rank}_rate``, by site."""
         found: dict[tuple[str, str], Array] = {}
-        gradients = look.gradients("task", "train", self.rows)
-        seen = look.forward("train", self.rows)
-        for site in look.sites:
+        gradients = snapshot.gradients("task", "train", self.rows)
+        seen = snapshot.forward("train", self.rows)
+        for site in snapshot.sites:
             h, n = seen.activations[site], seen.labels.shape[0]
-            target = look.springs[site][1] if site in look.springs else 1.0
+            target = snapshot.radial_terms[site][1] if site in snapshot.radial_terms else 1.0
             pull = n * jax.grad(lambda h, target=target: radial_penalty(h, target))(h)
             moves = {"penalty": -pull, "task": -gradients[site]}
             flat = {name: move.reshape(-1, h.shape[-1]) for name, move in moves.items()}

@@ -38,7 +38,7 @@ from jaxtyping import Array, Float
 
 from anglewise.lab.protocols.fields import COUNT, NOT_NEGATIVE, Bound
 from anglewise.lab.protocols.model import Model
-from anglewise.lab.protocols.reading import ROWS, Look, Reading
+from anglewise.lab.protocols.reading import ROWS, Reading, Snapshot
 from anglewise.lab.protocols.task import Task
 
 
@@ -60,7 +60,7 @@ class Attention(Reading):
         """Models with attention heads, on inputs of at least two tokens."""
         return getattr(model, "heads", 0) > 0 and task.length > 1
 
-    def measure(self, look: Look) -> Mapping[tuple[str, str], Array]:
+    def measure(self, snapshot: Snapshot) -> Mapping[tuple[str, str], Array]:
         """By ``block.k.attention.weights``, ``block.k.out`` and ``""``.
 
         At the weights: ``sink``, ``sink_excess``, ``attention_entropy``, means over heads in [0, 1] (the excess may be
@@ -69,9 +69,9 @@ class Attention(Reading):
         [0, 1].  At ``""``: ``sink_rate``, a share of all heads.
         """
         found: dict[tuple[str, str], Array] = {}
-        heads, causal = getattr(look.model, "heads", 1), getattr(look.model, "causal", True)
+        heads, causal = getattr(snapshot.model, "heads", 1), getattr(snapshot.model, "causal", True)
         sinks: list[Array] = []
-        for site, a in look.forward("train", self.rows).activations.items():
+        for site, a in snapshot.forward("train", self.rows).activations.items():
             if site.endswith(".attention.weights"):
                 length = a.shape[-1] // heads
                 queries = np.arange(length - a.shape[0], length)

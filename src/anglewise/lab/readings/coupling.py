@@ -31,7 +31,7 @@ from jaxtyping import Array, Float
 
 from anglewise.geometry import split
 from anglewise.lab.protocols.fields import COUNT, POSITIVE, Bound
-from anglewise.lab.protocols.reading import Look, Reading
+from anglewise.lab.protocols.reading import Reading, Snapshot
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Coupling(Reading):
     rows: Annotated[int, Bound(0)] = 128
     factors: Annotated[tuple[float, ...], POSITIVE] = (0.5, 1.0, 2.0, 4.0)
 
-    def measure(self, look: Look) -> Mapping[tuple[str, str], Array]:
+    def measure(self, snapshot: Snapshot) -> Mapping[tuple[str, str], Array]:
         """By site; all positions' vectors of the site are rescaled together.
 
         For each factor, here 2: ``angular_gradient_x2`` (root mean square norm over vectors, loss per unit of length)
@@ -56,27 +56,27 @@ class Coupling(Reading):
         is: ``angular_coupling`` and ``angular_elasticity``.  NaN where no angular gradient is left.
         """
         found: dict[tuple[str, str], Array] = {}
-        for site in look.sites:
-            scaled = jax.vmap(lambda log, site=site: self._angular(look, site, log))
-            logs = jnp.log(jnp.asarray(self.factors, look.forward("train", self.rows).logits.dtype))
+        for site in snapshot.sites:
+            scaled = jax.vmap(lambda log, site=site: self._angular(snapshot, site, log))
+            logs = jnp.log(jnp.asarray(self.factors, snapshot.forward("train", self.rows).logits.dtype))
             for factor, g in zip(self.factors, scaled(logs), strict=True):
                 size, isotropy = spread(g)
                 found[site, f"angular_gradient_x{factor:g}"] = size
                 found[site, f"angular_isotropy_x{factor:g}"] = isotropy
             zero, one = jnp.zeros((), logs.dtype), jnp.ones((), logs.dtype)
-            g, change = jax.jvp(lambda log, site=site: self._angular(look, site, log), (zero,), (one,))
+            g, change = jax.jvp(lambda log, site=site: self._angular(snapshot, site, log), (zero,), (one,))
             found[site, "angular_coupling"], found[site, "angular_elasticity"] = relative_change(g, change)
         return found
 
-    def _angular(self, look: Look, site: str, log: Float[Array, ""]) -> Float[Array, "*batch d"]:
+    def _angular(self, snapshot: Snapshot, site: str, log: Float[Array, ""]) -> Float[Array, "*batch d"]:
         """G, per sample, with the site's radii multiplied by exp(log)."""
-        inputs, labels = look.rows("train", self.rows)
-        h = look.forward("train", self.rows).activations[site]
+        inputs, labels = snapshot.rows("train", self.rows)
+        h = snapshot.forward("train", self.rows).activations[site]
 
         def loss(nudge: Float[Array, "*batch d"]) -> Float[Array, ""]:
             there = jnp.exp(log) * h + nudge
-            logits, _ = look.network(inputs, tap=lambda name, x: there if name == site else x)
-            return jnp.sum(look.loss(logits, labels))
+            logits, _ = snapshot.network(inputs, tap=lambda name, x: there if name == site else x)
+            return jnp.sum(snapshot.loss(logits, labels))
 
         return split(jax.grad(loss)(jnp.zeros_like(h)), at=h).angular
 

@@ -37,7 +37,7 @@ from jaxtyping import Array, Float
 
 from anglewise.lab.protocols.fields import COUNT, Bound
 from anglewise.lab.protocols.model import Params
-from anglewise.lab.protocols.reading import Look, Of, Reading, named_parameters
+from anglewise.lab.protocols.reading import Of, Reading, Snapshot, named_parameters
 from anglewise.lab.readings.hessian import density, hessian, largest, ritz, trace
 
 PROBES, STARTS = 0, 1
@@ -72,7 +72,7 @@ class Curvature(Reading):
         """Lanczos keeps all of its vectors, in float64."""
         return 4 + 2 * self.lanczos
 
-    def measure(self, look: Look) -> Mapping[tuple[str, str], Array]:
+    def measure(self, snapshot: Snapshot) -> Mapping[tuple[str, str], Array]:
         """By loss (``_total`` appended for the total one).
 
         For the network: ``hessian_loss``, ``hessian_trace`` and ``hessian_trace_se``, ``hessian_top`` and
@@ -82,19 +82,19 @@ class Curvature(Reading):
         ``normalised_trace``.
         """
         found: dict[tuple[str, str], Array] = {}
-        for of, suffix in objectives(look):
-            found.update({(site, name + suffix): value for (site, name), value in self._measure(look, of).items()})
+        for of, suffix in objectives(snapshot):
+            found.update({(site, name + suffix): value for (site, name), value in self._measure(snapshot, of).items()})
         return found
 
-    def _measure(self, look: Look, of: Of) -> Mapping[tuple[str, str], Array]:
-        params, (inputs, labels) = look.params, look.rows("train", self.rows)
+    def _measure(self, snapshot: Snapshot, of: Of) -> Mapping[tuple[str, str], Array]:
+        params, (inputs, labels) = snapshot.params, snapshot.rows("train", self.rows)
 
         def loss(params: Params) -> Array:
-            return look.objective(params, inputs, labels, of)
+            return snapshot.objective(params, inputs, labels, of)
 
         product = hessian(loss, params)
-        traces = trace(product, params, look.draw(PROBES), probes=self.probes)
-        spectrum = ritz(product, params, look.draw(STARTS), steps=self.lanczos, starts=self.starts)
+        traces = trace(product, params, snapshot.draw(PROBES), probes=self.probes)
+        spectrum = ritz(product, params, snapshot.draw(STARTS), steps=self.lanczos, starts=self.starts)
         values, error = largest(spectrum)
         squares, total = named_parameters(jax.tree.map(square, params)), square(params)
         size = sum(leaf.size for leaf in jax.tree.leaves(params))
@@ -119,9 +119,9 @@ class Curvature(Reading):
         return found
 
 
-def objectives(look: Look) -> tuple[tuple[Of, str], ...]:
+def objectives(snapshot: Snapshot) -> tuple[tuple[Of, str], ...]:
     """The losses whose curvature is read, each with the suffix of its names."""
-    return (("task", ""),) if look.penalty is None else (("task", ""), ("total", "_total"))
+    return (("task", ""),) if snapshot.penalty is None else (("task", ""), ("total", "_total"))
 
 
 def square(params: Params) -> Float[Array, ""]:

@@ -28,7 +28,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from anglewise.lab.protocols.fields import COUNT, Bound
-from anglewise.lab.protocols.reading import Look, Reading
+from anglewise.lab.protocols.reading import Reading, Snapshot
 from anglewise.lab.readings.hessian import hessian, largest, preconditioned, ritz
 
 START = 3
@@ -55,20 +55,20 @@ class EdgeOfStability(Reading):
         """Lanczos keeps all of its vectors, in float64."""
         return 4 + 2 * self.lanczos
 
-    def measure(self, look: Look) -> Mapping[tuple[str, str], Array]:
+    def measure(self, snapshot: Snapshot) -> Mapping[tuple[str, str], Array]:
         """``preconditioned_sharpness``, its ``_error`` (an eigenvalue lies that near), ``edge_threshold`` and
         ``edge_ratio``; nothing where nobody knows the optimiser's edge."""
-        if look.edge is None:
+        if snapshot.edge is None:
             return {}
-        params, (inputs, labels) = look.params, look.rows("train", self.rows)
-        product = hessian(lambda params: look.objective(params, inputs, labels, "total"), params)
+        params, (inputs, labels) = snapshot.params, snapshot.rows("train", self.rows)
+        product = hessian(lambda params: snapshot.objective(params, inputs, labels, "total"), params)
         known: Array = jnp.asarray(True)
-        if look.edge.preconditioner is not None:
-            known = look.step > 0
-            diagonal = jax.tree.map(lambda p, w: p.astype(w.dtype), look.edge.preconditioner, params)
+        if snapshot.edge.preconditioner is not None:
+            known = snapshot.step > 0
+            diagonal = jax.tree.map(lambda p, w: p.astype(w.dtype), snapshot.edge.preconditioner, params)
             product = preconditioned(product, diagonal)
-        values, error = largest(ritz(product, params, look.draw(START), steps=self.lanczos))
-        threshold = look.edge.threshold
+        values, error = largest(ritz(product, params, snapshot.draw(START), steps=self.lanczos))
+        threshold = snapshot.edge.threshold
         return {
             ("", "preconditioned_sharpness"): jnp.where(known, values[0], jnp.nan),
             ("", "preconditioned_sharpness_error"): jnp.where(known, error, jnp.nan),

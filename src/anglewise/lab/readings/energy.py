@@ -28,7 +28,7 @@ from jaxtyping import Array, Bool, Float
 
 from anglewise.geometry import radial_energy
 from anglewise.lab.protocols.fields import COUNT, NOT_NEGATIVE, Bound
-from anglewise.lab.protocols.reading import ROWS, Look, Reading
+from anglewise.lab.protocols.reading import ROWS, Reading, Snapshot
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,7 +46,7 @@ class RadialEnergy(Reading):
     rows: Annotated[int, Bound(0)] = ROWS
     relative: Annotated[float, NOT_NEGATIVE] = 1e-6
 
-    def measure(self, look: Look) -> Mapping[tuple[str, str], Array]:
+    def measure(self, snapshot: Snapshot) -> Mapping[tuple[str, str], Array]:
         """By site, all of the gradient with respect to the activations, sample by sample.
 
         Of the task: ``radial_energy`` (mean over vectors), ``radial_energy_se``, ``radial_energy_median``,
@@ -54,11 +54,11 @@ class RadialEnergy(Reading):
         Of task and penalties: ``total_radial_energy``, and after it ``_median`` and ``_of_means``; they equal the
         task's where there is no penalty.
         """
-        activations = look.forward("train", self.rows).activations
-        task = look.gradients("task", "train", self.rows)
-        total = task if look.penalty is None else look.gradients("total", "train", self.rows)
+        activations = snapshot.forward("train", self.rows).activations
+        task = snapshot.gradients("task", "train", self.rows)
+        total = task if snapshot.penalty is None else snapshot.gradients("total", "train", self.rows)
         found: dict[tuple[str, str], Array] = {}
-        for site in look.sites:
+        for site in snapshot.sites:
             h = activations[site]
             own, usable, weight = self._energies(task[site], h)
             found.update({(site, name): value for name, value in _averages(own, usable, weight).items()})

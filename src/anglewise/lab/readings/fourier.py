@@ -38,7 +38,7 @@ from jaxtyping import Array, Float
 
 from anglewise.lab.protocols.fields import COUNT, NOT_NEGATIVE, SHARE, Bound, Names
 from anglewise.lab.protocols.model import Model
-from anglewise.lab.protocols.reading import Look, Reading
+from anglewise.lab.protocols.reading import Reading, Snapshot
 from anglewise.lab.protocols.task import Task
 from anglewise.lab.readings.cycles import cycle_of_task, cyclic, means, power, waves, waves_of
 
@@ -59,7 +59,7 @@ class EmbeddingFourier(Reading):
         """Tasks with a cycle."""
         return cyclic(task)
 
-    def measure(self, look: Look) -> Mapping[tuple[str, str], Array]:
+    def measure(self, snapshot: Snapshot) -> Mapping[tuple[str, str], Array]:
         """By table: ``fourier_power`` [f], ``fourier_max``, ``fourier_entropy``, ``fourier_gini``, ``circles``, ...
 
         ``fourier_max`` is the largest |c_k| over frequencies and columns.  ``fourier_entropy`` is that of q over ln f
@@ -69,7 +69,7 @@ class EmbeddingFourier(Reading):
         counter-clockwise), and ``circle_frequencies`` [circles] says which these are.
         """
         found: dict[tuple[str, str], Array] = {}
-        for name, table in token_tables(look).items():
+        for name, table in token_tables(snapshot).items():
             columns = power(table)
             strength = jnp.sum(columns, axis=1)
             share = strength / jnp.sum(strength)
@@ -108,7 +108,7 @@ class NeuronFourier(Reading):
         """Tasks with a cycle."""
         return cyclic(task)
 
-    def measure(self, look: Look) -> Mapping[tuple[str, str], Array]:
+    def measure(self, snapshot: Snapshot) -> Mapping[tuple[str, str], Array]:
         """By site: ``fourier_map`` [neurons, f], ``fourier_coherence``, ``live_frequencies``, and others.
 
         ``fourier_map`` is R^2 by neuron and frequency; ``fourier_coherence`` the mean of its best over live neurons,
@@ -117,16 +117,16 @@ class NeuronFourier(Reading):
         (0: one frequency, 1: all alike), ``live_frequencies`` the number that have a cluster, ``cluster_size`` the
         median size of these (NaN without), ``fourier_max`` the largest coefficient with the transform divided by n.
         """
-        activations = look.table().activations
+        activations = snapshot.table().activations
         sites = self.sites or tuple(site for site in activations if site.endswith(".post"))
         found: dict[tuple[str, str], Array] = {}
         for site in sites:
             h = activations[site]
-            found.update({(site, name): x for name, x in self._one(h if h.ndim == 2 else h[-1], look).items()})
+            found.update({(site, name): x for name, x in self._one(h if h.ndim == 2 else h[-1], snapshot).items()})
         return found
 
-    def _one(self, h: Float[Array, "n2 d"], look: Look) -> dict[str, Array]:
-        cycle = cycle_of_task(look.task)
+    def _one(self, h: Float[Array, "n2 d"], snapshot: Snapshot) -> dict[str, Array]:
+        cycle = cycle_of_task(snapshot.task)
         n = len(cycle.order)
         found = means(h.reshape(n, n, -1))
         live = found.variance > self.relative * jnp.max(found.variance)
@@ -171,9 +171,9 @@ class LogitFourier(Reading):
         """Tasks with a cycle."""
         return cyclic(task)
 
-    def measure(self, look: Look) -> Mapping[tuple[str, str], Array]:
+    def measure(self, snapshot: Snapshot) -> Mapping[tuple[str, str], Array]:
         """``logit_fourier`` [f], the shares of variance by frequency; ``logit_coherence``, ``..._best``, their sums."""
-        share = logit_shares(look)
+        share = logit_shares(snapshot)
         strongest = jax.lax.top_k(share, min(self.best, share.shape[0]))[0]
         return {
             ("", "logit_fourier"): share,
@@ -182,45 +182,45 @@ class LogitFourier(Reading):
         }
 
 
-def logit_shares(look: Look) -> Float[Array, " f"]:
+def logit_shares(snapshot: Snapshot) -> Float[Array, " f"]:
     """Share of the logits' variance along the cosine of k(a + b - c), for every frequency k.
 
     Only classes that are members of the group count, and each pair's logits are taken about their mean over these: a
     constant added to all of a pair's logits changes no probability.
     """
-    cycle = cycle_of_task(look.task)
+    cycle = cycle_of_task(snapshot.task)
     n = len(cycle.order)
-    logits = look.table().logits[:, np.asarray(cycle.order)]
+    logits = snapshot.table().logits[:, np.asarray(cycle.order)]
     centred = logits - jnp.mean(logits, axis=1, keepdims=True)
     by_distance = means(means(centred.reshape(n, n, n)).answer(cycle)).minus
     along = jnp.asarray(waves(n).cos, logits.dtype) @ by_distance
     return jnp.square(along) / jnp.mean(jnp.sum(jnp.square(centred), axis=1))
 
 
-def token_tables(look: Look) -> dict[str, Float[Array, "n d"]]:
+def token_tables(snapshot: Snapshot) -> dict[str, Float[Array, "n d"]]:
     """What the network keeps for the tokens of an operand, one row per member of the group in its order.
 
     The embedding under its own name (``embedding``, or ``embedding.0``, ``embedding.1`` for a stack), and for every
     weight that is applied to the embedded input, the map from the token at each operand's position to its outputs,
     as ``<weight>.<position>``.
     """
-    cycle, network = cycle_of_task(look.task), look.network
+    cycle, network = cycle_of_task(snapshot.task), snapshot.network
     order, found = np.asarray(cycle.order), dict[str, Array]()
-    embedding: Any = getattr(look.params, "embedding", None)
+    embedding: Any = getattr(snapshot.params, "embedding", None)
     stack = None if embedding is None else (embedding[None] if embedding.ndim == 2 else embedding)
     names = jax.tree_util.tree_map_with_path(
-        lambda path, _: jax.tree_util.keystr(path, simple=True, separator="."), look.params
+        lambda path, _: jax.tree_util.keystr(path, simple=True, separator="."), snapshot.params
     )
     for position in (cycle.a, cycle.b):
         if stack is not None:
             which = position % stack.shape[0]
             found["embedding" if embedding.ndim == 2 else f"embedding.{which}"] = stack[which][order]
-        for feed in network.feeds.values():
-            if feed.source == "input":
-                weight = feed.weight(network)
-                block = weight.reshape(look.task.length, -1, weight.shape[-1])[position]
+        for linear_map in network.linear_maps.values():
+            if linear_map.source == "input":
+                weight = linear_map.weight(network)
+                block = weight.reshape(snapshot.task.length, -1, weight.shape[-1])[position]
                 rows = block[order] if stack is None else stack[position % stack.shape[0]][order] @ block
-                found[f"{feed.weight(names)}.{position}"] = rows
+                found[f"{linear_map.weight(names)}.{position}"] = rows
     return found
 
 

@@ -48,7 +48,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from anglewise.errors import SpecError
 from anglewise.lab.protocols.fields import COUNT, NOT_NEGATIVE, POSITIVE, Bound
 from anglewise.lab.protocols.model import Params
-from anglewise.lab.protocols.reading import Look, Reading
+from anglewise.lab.protocols.reading import Reading, Snapshot
 from anglewise.lab.readings.curvature import standard_error
 
 Loss: TypeAlias = Callable[[Params, PRNGKeyArray], Array]
@@ -165,21 +165,21 @@ class LearningCoefficient(Reading):
         if self.burn > self.steps - 2:
             raise SpecError(f"llc needs burn of at most steps - 2, got burn={self.burn}, steps={self.steps}")
 
-    def measure(self, look: Look) -> Mapping[tuple[str, str], Array]:
+    def measure(self, snapshot: Snapshot) -> Mapping[tuple[str, str], Array]:
         """``llc``, ``llc_se``, ``llc_drift``, ``llc_negative``, ``llc_virial``, and ``llc_path`` [steps]."""
-        inputs, labels = look.rows("train", 0)
+        inputs, labels = snapshot.rows("train", 0)
         n = labels.shape[0]
 
         def loss(params: Params, key: PRNGKeyArray) -> Array:
             if not self.batch:
-                return look.objective(params, inputs, labels)
+                return snapshot.objective(params, inputs, labels)
             rows = jax.random.randint(key, (self.batch,), 0, n)
-            return look.objective(params, inputs[rows], labels[rows])
+            return snapshot.objective(params, inputs[rows], labels[rows])
 
         found = learning_coefficient(
             loss,
-            look.params,
-            look.draw(CHAINS),
+            snapshot.params,
+            snapshot.draw(CHAINS),
             n=n,
             eps=self.eps,
             gamma=self.gamma,

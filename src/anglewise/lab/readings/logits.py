@@ -27,7 +27,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from anglewise.lab.protocols.fields import NOT_NEGATIVE, Bound
-from anglewise.lab.protocols.reading import ROWS, Look, Reading
+from anglewise.lab.protocols.reading import ROWS, Reading, Snapshot
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Logits(Reading):
     probes: Annotated[int, NOT_NEGATIVE] = 32
     tolerance: Annotated[float, NOT_NEGATIVE] = 1e-5
 
-    def measure(self, look: Look) -> Mapping[tuple[str, str], Array]:
+    def measure(self, snapshot: Snapshot) -> Mapping[tuple[str, str], Array]:
         """At ``""``, for training examples (with ``test_`` in front, for test examples, where it says both).
 
         ``logit_scale`` (both): root mean square of logits less their mean over classes; ``logit_norm``: mean |z|;
@@ -54,26 +54,26 @@ class Logits(Reading):
         """
         found: dict[tuple[str, str], Array] = {}
         for part, prefix in (("train", ""), ("test", "test_")):
-            seen = look.forward("train" if part == "train" else "test", self.rows)
+            seen = snapshot.forward("train" if part == "train" else "test", self.rows)
             margins = margin(seen.logits, seen.labels)
             centred = seen.logits - jnp.mean(seen.logits, axis=-1, keepdims=True)
             found["", f"{prefix}logit_scale"] = jnp.sqrt(jnp.mean(jnp.square(centred)))
             found["", f"{prefix}margin"] = jnp.mean(margins)
             found["", f"{prefix}margin_q05"] = jnp.quantile(margins, jnp.asarray(0.05, margins.dtype))
             found["", f"{prefix}margin_min"] = jnp.min(margins)
-        train = look.forward("train", self.rows)
+        train = snapshot.forward("train", self.rows)
         found["", "logit_norm"] = jnp.mean(jnp.linalg.norm(train.logits, axis=-1))
         found["", "saturation"] = jnp.mean(saturated(train.logits, train.labels), dtype=train.logits.dtype)
-        squares = [jnp.sum(jnp.square(w)) for w in jax.tree.leaves(look.params)]
-        degree, norm = self.degree(look), jnp.sqrt(sum(squares, start=jnp.zeros(())))
+        squares = [jnp.sum(jnp.square(w)) for w in jax.tree.leaves(snapshot.params)]
+        degree, norm = self.degree(snapshot), jnp.sqrt(sum(squares, start=jnp.zeros(())))
         found["", "degree"] = degree
         found["", "normalised_margin"] = found["", "margin_min"] / norm**degree
         return found
 
-    def degree(self, look: Look) -> Float[Array, ""]:
+    def degree(self, snapshot: Snapshot) -> Float[Array, ""]:
         """The degree of homogeneity; NaN where doubling the weights does not multiply the logits."""
-        inputs, _ = look.rows("train", self.probes)
-        z, doubled = look.network(inputs)[0], look.at(jax.tree.map(lambda w: 2 * w, look.params))(inputs)[0]
+        inputs, _ = snapshot.rows("train", self.probes)
+        z, doubled = snapshot.network(inputs)[0], snapshot.at(jax.tree.map(lambda w: 2 * w, snapshot.params))(inputs)[0]
         size = jnp.linalg.norm(z)
         degree = jnp.round(jnp.log2(jnp.linalg.norm(doubled) / size))
         residual = jnp.linalg.norm(doubled / 2**degree - z)

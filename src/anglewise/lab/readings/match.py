@@ -1,7 +1,7 @@
 r"""Whether a control matches what it is to match: what was wanted, beside what there is.
 
 A control that has, say, the radius or the gradient's size of another arm says nothing unless it really has them.  Each
-method that matches something tells both numbers (its ``proof``); arms without such a method have no such reading.
+method that matches something tells both numbers (its ``check``); arms without such a method have no such reading.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from anglewise.lab.protocols.fields import COUNT, Bound
-from anglewise.lab.protocols.reading import ROWS, Look, Reading
+from anglewise.lab.protocols.reading import ROWS, Reading, Snapshot
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,12 +29,12 @@ class Match(Reading):
     every: Annotated[int, COUNT] = 1
     rows: Annotated[int, Bound(0)] = ROWS
 
-    def measure(self, look: Look) -> Mapping[tuple[str, str], Array]:
+    def measure(self, snapshot: Snapshot) -> Mapping[tuple[str, str], Array]:
         """``match_NAME_wanted`` and ``match_NAME_got`` for every proof of the arm; nothing where there is none."""
-        if look.proofs is None:
+        if snapshot.checks is None:
             return {}
         found: dict[tuple[str, str], Array] = {}
-        for name, pair in look.proofs(look.forward("train", self.rows).activations).items():
+        for name, pair in snapshot.checks(snapshot.forward("train", self.rows).activations).items():
             for what, value in zip(("wanted", "got"), pair, strict=True):
                 found["", f"match_{name}_{what}"] = jnp.asarray(value)
         return found

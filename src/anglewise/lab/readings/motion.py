@@ -34,7 +34,7 @@ from jaxtyping import Array, Float
 from anglewise.geometry import direction, displacement, radial_energy, radius, split
 from anglewise.lab.protocols.fields import COUNT, Bound
 from anglewise.lab.protocols.model import Activations, Params
-from anglewise.lab.protocols.reading import ROWS, Earlier, Look, Of, Reading
+from anglewise.lab.protocols.reading import ROWS, Of, PastWeights, Reading, Snapshot
 
 RESOLVED = 1000
 """A turn by less than this times the arithmetic's epsilon, in radians, has no direction that rounding leaves."""
@@ -52,7 +52,7 @@ class Motion(Reading):
     every: Annotated[int, COUNT] = 1
     rows: Annotated[int, Bound(0)] = ROWS
 
-    def measure(self, look: Look) -> Mapping[tuple[str, str], Array]:
+    def measure(self, snapshot: Snapshot) -> Mapping[tuple[str, str], Array]:
         """By site; NaN where there is no earlier measurement, or (``angular_cosine``) no two.
 
         ``radial_displacement`` and ``angular_displacement`` (root mean square over vectors, units of sqrt(d)),
@@ -60,17 +60,17 @@ class Motion(Reading):
         ``relative_radial_displacement`` (mean of the radial one over the geometric mean radius), ``angle`` (mean, in
         radians), ``angular_speed`` (radians per step), ``angular_cosine`` (mean cosine of successive turns).
         """
-        inputs, _ = look.rows("train", self.rows)
-        now = look.forward("train", self.rows).activations
-        last, first = (look.at(was.params)(inputs)[1] for was in look.earlier)
-        steps = look.step - look.earlier[0].step
+        inputs, _ = snapshot.rows("train", self.rows)
+        now = snapshot.forward("train", self.rows).activations
+        last, first = (snapshot.at(was.params)(inputs)[1] for was in snapshot.earlier)
+        steps = snapshot.step - snapshot.earlier[0].step
         found: dict[tuple[str, str], Array] = {}
-        for site in look.sites:
+        for site in snapshot.sites:
             values = displacement_means(last[site], now[site])
             values["angular_speed"] = values["angle"] / jnp.where(steps > 0, steps, jnp.nan)
-            known = {name: _if_known(value, look.earlier[0]) for name, value in values.items()}
+            known = {name: _if_known(value, snapshot.earlier[0]) for name, value in values.items()}
             cosine = jnp.nanmean(turning_cosine(first[site], last[site], now[site]))
-            known["angular_cosine"] = _if_known(cosine, look.earlier[1])
+            known["angular_cosine"] = _if_known(cosine, snapshot.earlier[1])
             found.update({(site, name): value for name, value in known.items()})
         return found
 
@@ -91,24 +91,24 @@ class Updates(Reading):
     every: Annotated[int, COUNT] = 8
     rows: Annotated[int, Bound(0)] = 256
 
-    def measure(self, look: Look) -> Mapping[tuple[str, str], Array]:
+    def measure(self, snapshot: Snapshot) -> Mapping[tuple[str, str], Array]:
         """By site, means over vectors: ``update_radial_energy``, ``task_step_radial_energy``,
         ``penalty_step_radial_energy`` (NaN where there is no penalty).
         """
-        inputs, labels = look.rows("train", self.rows)
-        here = look.forward("train", self.rows).activations
+        inputs, labels = snapshot.rows("train", self.rows)
+        here = snapshot.forward("train", self.rows).activations
         parts: tuple[Of, ...] = ("task", "penalty")
 
         def activations(params: Params) -> Activations:
-            seen = look.at(params)(inputs)[1]
-            return {site: seen[site] for site in look.sites}
+            seen = snapshot.at(params)(inputs)[1]
+            return {site: seen[site] for site in snapshot.sites}
 
-        realised = jax.tree.map(jnp.subtract, look.after(), look.params)
-        steps = [jax.grad(look.objective)(look.params, inputs, labels, of) for of in parts]
+        realised = jax.tree.map(jnp.subtract, snapshot.after(), snapshot.params)
+        steps = [jax.grad(snapshot.objective)(snapshot.params, inputs, labels, of) for of in parts]
         changes = jax.tree.map(lambda *x: jnp.stack(x), realised, *steps)
-        effects = jax.vmap(effect_of(activations, look.params))(changes)
+        effects = jax.vmap(effect_of(activations, snapshot.params))(changes)
         found: dict[tuple[str, str], Array] = {}
-        for site in look.sites:
+        for site in snapshot.sites:
             h = here[site]
             for name, v in zip(("update", "task_step", "penalty_step"), effects[site], strict=True):
                 told = jnp.where(radius(h) > 0, radial_energy(v, at=h), jnp.nan)
@@ -162,5 +162,5 @@ def effect_of(f: Callable[[Params], Activations], params: Params) -> Callable[[P
     return lambda change: transposed(change)[0]
 
 
-def _if_known(value: Array, was: Earlier) -> Array:
+def _if_known(value: Array, was: PastWeights) -> Array:
     return jnp.where(was.step >= 0, value, math.nan)

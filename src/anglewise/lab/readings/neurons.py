@@ -31,7 +31,7 @@ from jaxtyping import Array, Float
 from anglewise.geometry import direction
 from anglewise.lab.protocols.fields import NOT_NEGATIVE, Bound
 from anglewise.lab.protocols.model import Activations
-from anglewise.lab.protocols.reading import ROWS, Look, Reading
+from anglewise.lab.protocols.reading import ROWS, Reading, Snapshot
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,12 +46,12 @@ class Neurons(Reading):
     rows: Annotated[int, Bound(0)] = ROWS
     tau: Annotated[float, NOT_NEGATIVE] = 0.025
 
-    def measure(self, look: Look) -> Mapping[tuple[str, str], Array]:
+    def measure(self, snapshot: Snapshot) -> Mapping[tuple[str, str], Array]:
         """``dormant`` and ``dead`` at every post-activation and, over all of these neurons, at ``""``.
 
         And at ``""`` ``coadaptation`` and ``coadaptation_cosine``, NaN where all examples have one label.
         """
-        seen = look.forward("train", self.rows)
+        seen = snapshot.forward("train", self.rows)
         found: dict[tuple[str, str], Array] = {}
         layers = {site: score(a) for site, a in seen.activations.items() if site.endswith(".post")}
         for site, s in {**layers, "": jnp.concatenate(list(layers.values()))}.items():

@@ -30,7 +30,7 @@ from jaxtyping import Array, Bool, Float
 
 from anglewise.lab.protocols.fields import Bound
 from anglewise.lab.protocols.model import Model, Params
-from anglewise.lab.protocols.reading import ROWS, Look, Reading
+from anglewise.lab.protocols.reading import ROWS, Reading, Snapshot
 from anglewise.lab.protocols.task import Task
 
 
@@ -48,7 +48,7 @@ class ParityProgress(Reading):
         """Tasks with ``secret_positions`` and networks that read one-hot tokens."""
         return secret_positions(task) is not None and getattr(model, "embedding", None) == 0
 
-    def measure(self, look: Look) -> Mapping[tuple[str, str], Array]:
+    def measure(self, snapshot: Snapshot) -> Mapping[tuple[str, str], Array]:
         """At the first site:
 
         ``relevant_weight_share``, ``relevant_movement_share`` (NaN at a run's first measurement and where nothing
@@ -56,12 +56,12 @@ class ParityProgress(Reading):
         their squared norm), ``relevant_gradient_gap`` (the same of the gradient): in [-1, 1]; ``relevant_inf``,
         ``irrelevant_inf``: largest |w| inside and outside S.
         """
-        site, before = look.sites[0], look.earlier[0]
-        inside = np.isin(np.arange(look.task.length), secret_positions(look.task) or ())
-        inputs, _ = look.rows("test", self.rows)
-        w = self._signed(look, look.params)
-        moved = jnp.where(before.step >= 0, w - self._signed(look, before.params), jnp.nan)
-        pulls = look.gradients("task", "test", self.rows)[site]
+        site, before = snapshot.sites[0], snapshot.earlier[0]
+        inside = np.isin(np.arange(snapshot.task.length), secret_positions(snapshot.task) or ())
+        inputs, _ = snapshot.rows("test", self.rows)
+        w = self._signed(snapshot, snapshot.params)
+        moved = jnp.where(before.step >= 0, w - self._signed(snapshot, before.params), jnp.nan)
+        pulls = snapshot.gradients("task", "test", self.rows)[site]
         gradient = (2 * inputs - 1).astype(w.dtype).T @ pulls / inputs.shape[0]
         size = jnp.abs(w)
         return {
@@ -75,11 +75,11 @@ class ParityProgress(Reading):
         }
 
     @staticmethod
-    def _signed(look: Look, params: Params) -> Float[Array, "n d"]:
+    def _signed(snapshot: Snapshot, params: Params) -> Float[Array, "n d"]:
         """First-layer weights on inputs of plus and minus 1."""
-        network = look.at(params)
-        weight = network.feeds[look.sites[0]].weight(network)
-        rows = weight.reshape(look.task.length, look.task.tokens, -1)
+        network = snapshot.at(params)
+        weight = network.linear_maps[snapshot.sites[0]].weight(network)
+        rows = weight.reshape(snapshot.task.length, snapshot.task.tokens, -1)
         return (rows[:, 1] - rows[:, 0]) / 2
 
 

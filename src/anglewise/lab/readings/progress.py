@@ -32,7 +32,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from anglewise.lab.protocols.fields import COUNT, REACHED
 from anglewise.lab.protocols.model import Model
-from anglewise.lab.protocols.reading import Look, Reading
+from anglewise.lab.protocols.reading import Reading, Snapshot
 from anglewise.lab.protocols.task import Task
 from anglewise.lab.readings.cycles import cycle_of_task, cyclic, means, waves
 from anglewise.lab.readings.fourier import logit_shares
@@ -56,29 +56,29 @@ class RestrictedLoss(Reading):
         """Tasks with a cycle."""
         return cyclic(task)
 
-    def measure(self, look: Look) -> Mapping[tuple[str, str], Array]:
+    def measure(self, snapshot: Snapshot) -> Mapping[tuple[str, str], Array]:
         """``restricted_loss``, ``excluded_loss``, ``full_loss`` (all pairs), ``key_frequency_count``, ...
 
         ``key_frequencies`` [most] are these frequencies, strongest first, NaN where there are fewer.  Losses are
         cross-entropies in nats, whatever the arm's own loss is.  Training pairs outside the group (0 in
         multiplication) are left out of the excluded loss.
         """
-        cycle, table = cycle_of_task(look.task), look.table()
+        cycle, table = cycle_of_task(snapshot.task), snapshot.table()
         n = len(cycle.order)
-        ranked, key = self._key(logit_shares(look))
+        ranked, key = self._key(logit_shares(snapshot))
         by_answer = means(table.logits.reshape(n, n, -1)).answer(cycle)
         circuit = _project(by_answer, key)
 
-        place = np.full(look.task.tokens, -1)
+        place = np.full(snapshot.task.tokens, -1)
         place[list(cycle.order)] = np.arange(n)
-        i, j = (jnp.asarray(place)[look.data.train_inputs[:, position]] for position in (cycle.a, cycle.b))
+        i, j = (jnp.asarray(place)[snapshot.data.train_inputs[:, position]] for position in (cycle.a, cycle.b))
         inside = (i >= 0) & (j >= 0)
         excluded = table.logits[i * n + j] - circuit[(i + cycle.sign * j) % n]
         return {
             ("", "restricted_loss"): jnp.mean(
                 small_loss(jnp.mean(by_answer, axis=0) + circuit, jnp.asarray(cycle.order))
             ),
-            ("", "excluded_loss"): jnp.mean(small_loss(excluded, look.data.train_labels), where=inside),
+            ("", "excluded_loss"): jnp.mean(small_loss(excluded, snapshot.data.train_labels), where=inside),
             ("", "full_loss"): jnp.mean(small_loss(table.logits, jnp.asarray(table.labels))),
             ("", "key_frequency_count"): jnp.sum(key, dtype=by_answer.dtype),
             ("", "key_frequencies"): ranked,

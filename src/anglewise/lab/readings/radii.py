@@ -18,7 +18,7 @@ from jaxtyping import Array, Float
 from anglewise.geometry import radius
 from anglewise.lab.protocols.fields import COUNT, Bound
 from anglewise.lab.protocols.model import Activations
-from anglewise.lab.protocols.reading import ROWS, Look, Reading
+from anglewise.lab.protocols.reading import ROWS, Reading, Snapshot
 
 QUANTILES = (5, 50, 95)
 """In percent."""
@@ -48,11 +48,11 @@ class RadiusQuantiles(Reading):
     every: Annotated[int, COUNT] = 1
     rows: Annotated[int, Bound(0)] = ROWS
 
-    def measure(self, look: Look) -> Mapping[tuple[str, str], Array]:
+    def measure(self, snapshot: Snapshot) -> Mapping[tuple[str, str], Array]:
         """``radius_q05``, ``radius_q50``, ``radius_q95``, by site; of test points these and Radii's, as ``test_*``."""
-        train, test = (look.forward(part, self.rows).activations for part in ("train", "test"))
+        train, test = (snapshot.forward(part, self.rows).activations for part in ("train", "test"))
         found: dict[tuple[str, str], Array] = {}
-        for site in look.sites:
+        for site in snapshot.sites:
             r, other = _radii(train[site]), _radii(test[site])
             found.update({(site, name): value for name, value in _quantiles(r).items()})
             apart = {**_moments(other), **_quantiles(other)}

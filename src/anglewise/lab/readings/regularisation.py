@@ -35,7 +35,7 @@ from jaxtyping import Array, Float
 
 from anglewise.geometry import direction, radius
 from anglewise.lab.protocols.fields import COUNT, Bound
-from anglewise.lab.protocols.reading import Look, Reading
+from anglewise.lab.protocols.reading import Reading, Snapshot
 
 PAIRED = 256
 """Examples whose pairs give the Gauss-Newton form's anisotropy."""
@@ -58,7 +58,7 @@ class PenaltyGradient(Reading):
     every: Annotated[int, COUNT] = 4
     rows: Annotated[int, Bound(0)] = 1024
 
-    def measure(self, look: Look) -> Mapping[tuple[str, str], Array]:
+    def measure(self, snapshot: Snapshot) -> Mapping[tuple[str, str], Array]:
         """By site: the arrays ``penalty_spectrum`` and ``input_spectrum``, ascending, and 11 scalars.
 
         ``penalty_anisotropy``, ``penalty_anisotropic_share``, ``penalty_negative``, ``penalty_input_alignment``,
@@ -66,12 +66,12 @@ class PenaltyGradient(Reading):
         ``gauss_newton_anisotropy``, ``update_alignment``, ``decay_alignment``.
         """
         found: dict[tuple[str, str], Array] = {}
-        activations, earlier = look.forward("train", self.rows).activations, look.earlier[0]
-        of = look.task.sizes[0]
-        for site, feed in look.network.feeds.items():
-            target = look.springs[site][1] if site in look.springs else 1.0
-            matrix, values = _of_layer(activations[feed.source], activations[site], target, of)
-            now, then = feed.weight(look.params), feed.weight(earlier.params)
+        activations, earlier = snapshot.forward("train", self.rows).activations, snapshot.earlier[0]
+        of = snapshot.task.sizes[0]
+        for site, linear_map in snapshot.network.linear_maps.items():
+            target = snapshot.radial_terms[site][1] if site in snapshot.radial_terms else 1.0
+            matrix, values = _of_layer(activations[linear_map.source], activations[site], target, of)
+            now, then = linear_map.weight(snapshot.params), linear_map.weight(earlier.params)
             middle, change = (now + then) / 2, now - then
             for name, force in (("update_alignment", -(matrix @ middle)), ("decay_alignment", -middle)):
                 cosine = jnp.sum(change * force) / (jnp.linalg.norm(change) * jnp.linalg.norm(force))

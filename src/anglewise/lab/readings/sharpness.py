@@ -31,7 +31,7 @@ from jaxtyping import Array, PRNGKeyArray
 
 from anglewise.lab.protocols.fields import COUNT, POSITIVE, Bound
 from anglewise.lab.protocols.model import Params
-from anglewise.lab.protocols.reading import Look, Of, Reading
+from anglewise.lab.protocols.reading import Of, Reading, Snapshot
 from anglewise.lab.readings.curvature import objectives, standard_error
 from anglewise.lab.readings.hessian import hessian
 
@@ -56,21 +56,21 @@ class FilterSharpness(Reading):
     directions: Annotated[int, Bound(1, 100_000)] = 8
     eps: Annotated[float, POSITIVE] = 0.1
 
-    def measure(self, look: Look) -> Mapping[tuple[str, str], Array]:
+    def measure(self, snapshot: Snapshot) -> Mapping[tuple[str, str], Array]:
         """``filter_sharpness``, ``filter_curvature``, and their standard errors over directions, ``..._se``; the same
         names with ``_total`` appended for the total loss."""
         found: dict[tuple[str, str], Array] = {}
-        for of, suffix in objectives(look):
-            for name, draws in zip(("filter_sharpness", "filter_curvature"), self._draws(look, of), strict=True):
+        for of, suffix in objectives(snapshot):
+            for name, draws in zip(("filter_sharpness", "filter_curvature"), self._draws(snapshot, of), strict=True):
                 found["", name + suffix] = jnp.mean(draws)
                 found["", f"{name}_se{suffix}"] = standard_error(draws)
         return found
 
-    def _draws(self, look: Look, of: Of) -> tuple[Array, Array]:
-        params, (inputs, labels) = look.params, look.rows("train", self.rows)
+    def _draws(self, snapshot: Snapshot, of: Of) -> tuple[Array, Array]:
+        params, (inputs, labels) = snapshot.params, snapshot.rows("train", self.rows)
 
         def loss(params: Params) -> Array:
-            return look.objective(params, inputs, labels, of)
+            return snapshot.objective(params, inputs, labels, of)
 
         product, here = hessian(loss, params), loss(params)
 
@@ -80,7 +80,7 @@ class FilterSharpness(Reading):
             curved = sum(jax.tree.leaves(jax.tree.map(lambda x, y: jnp.sum(x * y), d, product(d))))
             return loss(moved) - here, jnp.asarray(curved)
 
-        return jax.lax.map(along, jax.random.split(look.draw(DIRECTIONS), self.directions))
+        return jax.lax.map(along, jax.random.split(snapshot.draw(DIRECTIONS), self.directions))
 
 
 def filter_direction(params: Params, key: PRNGKeyArray) -> Params:

@@ -29,7 +29,7 @@ from jaxtyping import Array, Float
 
 from anglewise.geometry import effective_rank_of, stable_rank_of
 from anglewise.lab.protocols.fields import COUNT, Bound
-from anglewise.lab.protocols.reading import ROWS, Look, Reading, named_matrices, named_parameters
+from anglewise.lab.protocols.reading import ROWS, Reading, Snapshot, named_matrices, named_parameters
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,14 +44,14 @@ class Spectrum(Reading):
     every: Annotated[int, COUNT] = 2
     rows: Annotated[int, Bound(0)] = ROWS
 
-    def measure(self, look: Look) -> Mapping[tuple[str, str], Array]:
+    def measure(self, snapshot: Snapshot) -> Mapping[tuple[str, str], Array]:
         """``effective_rank``, ``effective_rank_centred``, ``stable_rank``, ``sigma_max``, ``rank_ceiling`` by site.
 
         And the array ``singular_values``, descending, shape ``[min(n, d)]``.
         """
         found: dict[tuple[str, str], Array] = {}
-        activations = look.forward("train", self.rows).activations
-        for site in look.sites:
+        activations = snapshot.forward("train", self.rows).activations
+        for site in snapshot.sites:
             h = activations[site]
             a = h.reshape(-1, h.shape[-1])
             sigma, centred = singular_values(a)
@@ -73,10 +73,10 @@ class WeightNorms(Reading):
 
     every: Annotated[int, COUNT] = 1
 
-    def measure(self, look: Look) -> Mapping[tuple[str, str], Array]:
+    def measure(self, snapshot: Snapshot) -> Mapping[tuple[str, str], Array]:
         """``weight_norm`` by parameter; at the site ``""``, of all parameters as one vector."""
-        vectors = {name: w for name, w in named_parameters(look.params).items() if w.ndim < 2}
-        squares = {name: jnp.sum(w * w) for name, w in {**named_matrices(look.params), **vectors}.items()}
+        vectors = {name: w for name, w in named_parameters(snapshot.params).items() if w.ndim < 2}
+        squares = {name: jnp.sum(w * w) for name, w in {**named_matrices(snapshot.params), **vectors}.items()}
         squares[""] = sum(squares.values(), start=jnp.zeros(()))
         return {(name, "weight_norm"): jnp.sqrt(square) for name, square in squares.items()}
 
@@ -91,13 +91,13 @@ class WeightSpectrum(Reading):
 
     every: Annotated[int, COUNT] = 4
 
-    def measure(self, look: Look) -> Mapping[tuple[str, str], Array]:
+    def measure(self, snapshot: Snapshot) -> Mapping[tuple[str, str], Array]:
         """``weight_sigma_max``, ``weight_effective_rank``, ``weight_stable_rank`` by matrix.
 
         And the array ``weight_singular_values``, descending, shape ``[min(i, o)]``.
         """
         found: dict[tuple[str, str], Array] = {}
-        for name, w in named_matrices(look.params).items():
+        for name, w in named_matrices(snapshot.params).items():
             sigma = jnp.linalg.svd(w, compute_uv=False)
             found[name, "weight_effective_rank"], found[name, "weight_stable_rank"] = ranks(sigma)
             found[name, "weight_sigma_max"] = sigma[0]

@@ -27,7 +27,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from anglewise.lab.protocols.fields import COUNT, REACHED, Bound
 from anglewise.lab.protocols.model import Model
-from anglewise.lab.protocols.reading import ROWS, Look, Part, Reading
+from anglewise.lab.protocols.reading import ROWS, Part, Reading, Snapshot
 from anglewise.lab.protocols.task import Task
 from anglewise.lab.readings.logits import margin
 
@@ -49,7 +49,7 @@ class Subnetworks(Reading):
         """Networks whose own sites are pre-activations of hidden layers."""
         return any(site.endswith(".pre") for site in model.sites)
 
-    def measure(self, look: Look) -> Mapping[tuple[str, str], Array]:
+    def measure(self, snapshot: Snapshot) -> Mapping[tuple[str, str], Array]:
         """By pre-activation site:
 
         ``effective_neurons``: k*, in neurons; ``sparse_accuracy``: test accuracy of the subnetwork, in [0, 1];
@@ -57,28 +57,28 @@ class Subnetworks(Reading):
         incoming weights inside and outside it, the latter NaN where nothing is outside.
         """
         found: dict[tuple[str, str], Array] = {}
-        for site, feed in look.network.feeds.items():
+        for site, linear_map in snapshot.network.linear_maps.items():
             if not site.endswith(".pre"):
                 continue
-            norms = jnp.linalg.norm(feed.weight(look.network), axis=0)
+            norms = jnp.linalg.norm(linear_map.weight(snapshot.network), axis=0)
             rank = jnp.argsort(jnp.argsort(-norms))
-            k = self._smallest(look, site, rank)
-            active, test_labels = rank < k, look.rows("test", self.rows)[1]
+            k = self._smallest(snapshot, site, rank)
+            active, test_labels = rank < k, snapshot.rows("test", self.rows)[1]
             found[site, "effective_neurons"] = k.astype(norms.dtype)
             for name, mask in (("sparse_accuracy", active), ("rest_accuracy", ~active)):
-                found[site, name] = self._agreement(look, site, mask, "test", test_labels)
+                found[site, name] = self._agreement(snapshot, site, mask, "test", test_labels)
             for name, mask in (("active_norm", active), ("inactive_norm", ~active)):
                 found[site, name] = jnp.sum(jnp.where(mask, norms, 0)) / jnp.sum(mask)
         return found
 
-    def _smallest(self, look: Look, site: str, rank: Int[Array, " d"]) -> Int[Array, ""]:
+    def _smallest(self, snapshot: Snapshot, site: str, rank: Int[Array, " d"]) -> Int[Array, ""]:
         """k*: no neuron is taken to be too few, all are always enough, and half way between is tried."""
-        whole = jnp.argmax(look.forward("train", self.rows).logits, axis=-1)
+        whole = jnp.argmax(snapshot.forward("train", self.rows).logits, axis=-1)
 
         def halve(_: Array, between: tuple[Array, Array]) -> tuple[Array, Array]:
             few, enough = between
             k = (few + enough) // 2
-            agreed = self._agreement(look, site, rank < k, "train", whole) >= self.keep
+            agreed = self._agreement(snapshot, site, rank < k, "train", whole) >= self.keep
             return jnp.where(agreed, few, k), jnp.where(agreed, k, enough)
 
         d = rank.shape[0]
@@ -86,12 +86,12 @@ class Subnetworks(Reading):
         return jax.lax.fori_loop(0, (d - 1).bit_length(), halve, start)[1]
 
     def _agreement(
-        self, look: Look, site: str, mask: Bool[Array, " d"], part: Part, labels: Int[Array, " n"]
+        self, snapshot: Snapshot, site: str, mask: Bool[Array, " d"], part: Part, labels: Int[Array, " n"]
     ) -> Float[Array, ""]:
         """Share of a part's examples for which the neurons of `mask` alone predict `labels`."""
 
         def tap(name: str, h: Float[Array, "*batch d"]) -> Float[Array, "*batch d"]:
             return jnp.where(mask, h, 0) if name == site else h
 
-        logits, _ = look.network(look.rows(part, self.rows)[0], tap=tap)
+        logits, _ = snapshot.network(snapshot.rows(part, self.rows)[0], tap=tap)
         return jnp.mean(margin(logits, labels) > 0, dtype=logits.dtype)

@@ -31,7 +31,7 @@ from jaxtyping import Array, Float
 
 from anglewise.geometry import direction, radius
 from anglewise.lab.protocols.fields import COUNT, Bound
-from anglewise.lab.protocols.reading import ROWS, Look, Reading
+from anglewise.lab.protocols.reading import ROWS, Reading, Snapshot
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Theory(Reading):
     every: Annotated[int, COUNT] = 1
     rows: Annotated[int, Bound(0)] = ROWS
 
-    def measure(self, look: Look) -> Mapping[tuple[str, str], Array]:
+    def measure(self, snapshot: Snapshot) -> Mapping[tuple[str, str], Array]:
         """Of the whole network ``rho`` (mean over examples, in units of the loss).
 
         By site, positions summed: ``outward_force`` (mean over examples of ``-<h, g>`` with g the task gradient: r
@@ -59,22 +59,22 @@ class Theory(Reading):
         and ``penalty_push`` (mean radial force of all the arm's penalties, positive outward, loss per unit of
         length).
         """
-        seen = look.forward("train", self.rows)
-        gradients = look.gradients("task", "train", self.rows)
-        rho = -jnp.sum(seen.logits * jax.grad(lambda z: jnp.sum(look.loss(z, seen.labels)))(seen.logits), axis=-1)
+        seen = snapshot.forward("train", self.rows)
+        gradients = snapshot.gradients("task", "train", self.rows)
+        rho = -jnp.sum(seen.logits * jax.grad(lambda z: jnp.sum(snapshot.loss(z, seen.labels)))(seen.logits), axis=-1)
         found: dict[tuple[str, str], Array] = {("", "rho"): jnp.mean(rho)}
         forces: dict[str, Array] = {}
-        for site in look.sites:
+        for site in snapshot.sites:
             force = -jnp.sum(seen.activations[site] * gradients[site], axis=-1)
             of_example = jnp.sum(force.reshape(-1, force.shape[-1]), axis=0)
             forces[site] = found[site, "outward_force"] = jnp.mean(of_example)
             found[site, "euler_residual"] = jnp.mean(jnp.abs(of_example - rho)) / jnp.mean(jnp.abs(rho))
-        total = look.gradients("total", "train", self.rows) if look.springs else gradients
-        for site, (strength, target) in look.springs.items():
+        total = snapshot.gradients("total", "train", self.rows) if snapshot.radial_terms else gradients
+        for site, (strength, target) in snapshot.radial_terms.items():
             h = seen.activations[site]
             found[site, "balance_radius"] = balance_radius(jnp.mean(rho), strength, target)
             found[site, "inside"] = jnp.mean(radius(h) < target * math.sqrt(h.shape[-1]), dtype=h.dtype)
-            if site in look.sites:
+            if site in snapshot.sites:
                 found[site, "balance_radius_here"] = balance_radius(forces[site], strength, target)
                 penalty = total[site] - gradients[site]  # no pass of its own: both are there for the radial energy
                 found[site, "penalty_push"] = -jnp.mean(jnp.sum(penalty * direction(h), axis=-1))

@@ -38,7 +38,7 @@ from jaxtyping import Array, Float, Int
 
 from anglewise.lab.protocols.fields import COUNT, Bound
 from anglewise.lab.protocols.model import Model
-from anglewise.lab.protocols.reading import Look, Reading
+from anglewise.lab.protocols.reading import Reading, Snapshot
 from anglewise.lab.protocols.task import Task
 from anglewise.lab.readings.cycles import cycle_of_task, cyclic, power
 
@@ -62,21 +62,21 @@ class ClockPizza(Reading):
         """Tasks with a cycle."""
         return cyclic(task)
 
-    def measure(self, look: Look) -> Mapping[tuple[str, str], Array]:
+    def measure(self, snapshot: Snapshot) -> Mapping[tuple[str, str], Array]:
         """``distance_irrelevance``, ``gradient_symmetricity``, ``circularity``.
 
         The last two only with one embedding for both operands: one-hot inputs have none to differentiate by, and two
         tables no common space to compare in.
         """
-        found = {("", "distance_irrelevance"): self._irrelevance(look)}
-        embedding = getattr(look.params, "embedding", None)
+        found = {("", "distance_irrelevance"): self._irrelevance(snapshot)}
+        embedding = getattr(snapshot.params, "embedding", None)
         if embedding is not None and (embedding.ndim == 2 or embedding.shape[0] == 1):
-            found["", "gradient_symmetricity"] = self._symmetricity(look)
-            found["", "circularity"] = self._circularity(look)
+            found["", "gradient_symmetricity"] = self._symmetricity(snapshot)
+            found["", "circularity"] = self._circularity(snapshot)
         return found
 
-    def _irrelevance(self, look: Look) -> Float[Array, ""]:
-        cycle, table = cycle_of_task(look.task), look.table()
+    def _irrelevance(self, snapshot: Snapshot) -> Float[Array, ""]:
+        cycle, table = cycle_of_task(snapshot.task), snapshot.table()
         n = len(cycle.order)
         right = jnp.take_along_axis(table.logits, jnp.asarray(table.labels)[:, None], axis=1).reshape(n, n)
         distance, i = np.arange(n)[:, None], np.arange(n)[None, :]
@@ -85,15 +85,15 @@ class ClockPizza(Reading):
         q = jnp.mean(jnp.std(by_distance, axis=1)) / spread
         return jnp.where(spread > 8 * jnp.finfo(right.dtype).eps * peak, q, jnp.nan)
 
-    def _symmetricity(self, look: Look) -> Float[Array, ""]:
-        cycle, task, table = cycle_of_task(look.task), look.task, look.params.embedding
+    def _symmetricity(self, snapshot: Snapshot) -> Float[Array, ""]:
+        cycle, task, table = cycle_of_task(snapshot.task), snapshot.task, snapshot.params.embedding
 
         def logit(rows: Float[Array, "2 e"], tokens: Array) -> Array:
             pair = tokens[:2]
-            params: Any = eqx.tree_at(lambda p: p.embedding, look.params, table.at[..., pair, :].set(rows))
+            params: Any = eqx.tree_at(lambda p: p.embedding, snapshot.params, table.at[..., pair, :].set(rows))
             inputs = jnp.asarray([token or 0 for token in task.fixed], jnp.int32)
             inputs = inputs.at[np.asarray((cycle.a, cycle.b))].set(pair)
-            return look.at(params)(inputs[None])[0][0, tokens[2]]
+            return snapshot.at(params)(inputs[None])[0][0, tokens[2]]
 
         def cosine(tokens: Array) -> Array:
             g, h = jax.grad(logit)(table.reshape(-1, table.shape[-1])[tokens[:2]], tokens)
@@ -101,8 +101,8 @@ class ClockPizza(Reading):
 
         return jnp.nanmean(jax.vmap(cosine)(jnp.asarray(draw(cycle.order, self.triples))))
 
-    def _circularity(self, look: Look) -> Float[Array, ""]:
-        cycle, table = cycle_of_task(look.task), look.params.embedding
+    def _circularity(self, snapshot: Snapshot) -> Float[Array, ""]:
+        cycle, table = cycle_of_task(snapshot.task), snapshot.params.embedding
         rows = table.reshape(-1, table.shape[-1])[np.asarray(cycle.order)]
         centred = rows - jnp.mean(rows, axis=0)
         _, scores = jnp.linalg.eigh(centred @ centred.T)  # the components' scores, each of length 1, largest last

@@ -26,7 +26,7 @@ def matched(results: Results, tolerance: float = TOLERANCE) -> dict[str, str | N
     Returns:
         By arm, in the order planned; arms that match nothing are left out.
     """
-    proofs = {
+    checks = {
         name.removeprefix("match_").removesuffix("_wanted"): (series, results.readings.get((_got(name), site), {}))
         for (name, site), series in results.readings.items()
         if name.startswith("match_") and name.endswith("_wanted")
@@ -35,7 +35,7 @@ def matched(results: Results, tolerance: float = TOLERANCE) -> dict[str, str | N
     for arm in results.arms:
         runs = {
             key: {
-                what: (wanted[key], got[key]) for what, (wanted, got) in proofs.items() if key in wanted and key in got
+                what: (wanted[key], got[key]) for what, (wanted, got) in checks.items() if key in wanted and key in got
             }
             for key in results.planned
             if key[0] == arm

@@ -27,7 +27,7 @@ class Tags(HTMLParser):
     def __init__(self, text):
         super().__init__()
         self.tags, self.attributes = [], []
-        self.feed(text)
+        self.linear_map(text)
 
     def handle_starttag(self, tag, attrs):
         self.tags.append(tag)
