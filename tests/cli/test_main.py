@@ -14,8 +14,8 @@ import pytest
 import anglewise
 from anglewise.cli import main as cli
 from anglewise.cli.main import main
-from anglewise.cli.stopping import stoppable
 from anglewise.errors import SpecError
+from anglewise.lab.execution.stopping import stoppable
 from anglewise.lab.experiments import EXPERIMENTS
 from anglewise.lab.protocols.schedule import Warmup
 

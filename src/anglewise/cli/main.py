@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from anglewise.cli import tracks as cli_tracks
-from anglewise.cli.stopping import stoppable
 from anglewise.errors import AnglewiseError, SpecError, install, printable, shown
+from anglewise.lab.execution.stopping import stoppable
 
 LONG = 300
 """Characters of one word of a message, such as a path, that are shown."""

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from anglewise.cli.stopping import stoppable
 from anglewise.errors import SpecError, shown, unknown
+from anglewise.lab.execution.stopping import stoppable
 
 LARGE = "do it also beyond 10,000 runs, 10^9 steps, 500 layers to compile, or this machine's memory"
 

@@ -12,8 +12,14 @@ from typing import Any
 
 @contextlib.contextmanager
 def stoppable() -> Iterator[threading.Event]:
-    """First Ctrl-C (or SIGTERM): finish the segment and save.  Second: at once."""
+    """First Ctrl-C (or SIGTERM): finish the segment and save.  Second: at once.
+
+    Python gives signals to the main thread alone, so in another thread nothing is caught.
+    """
     stop = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
 
     def ask(number: int, frame: Any) -> None:
         if stop.is_set():
