@@ -77,7 +77,8 @@ def requested(
         kept = tuple(arm for arm in whole.arms if arm.name in wanted)
         baseline = whole.reference if whole.reference in wanted else ""
         whole = dataclasses.replace(whole, arms=kept, baseline=baseline)
-    return Request(whole, tuple(chosen.values()), (*notes, *idle(whole)))
+    read = tuple(chosen.values()) if whole.training.measure_every else ()
+    return Request(whole, read, (*notes, *idle(whole)))
 
 
 def readings_named(wanted: Readings, changes: Mapping[str, Any] | None = None) -> dict[str, Reading]:

@@ -12,7 +12,8 @@ import jax
 from anglewise.lab.execution.estimate import admit
 from anglewise.lab.execution.planning import Plan
 from anglewise.lab.execution.stopping import stoppable
-from anglewise.lab.experiments.request import Readings, Request, requested
+from anglewise.lab.experiments.request import Readings, requested
+from anglewise.lab.protocols.reading import Reading
 from anglewise.lab.report.live import progress_for
 from anglewise.lab.report.opened import ExperimentResults
 from anglewise.lab.runner import CHECKPOINT_SECONDS, train
@@ -65,45 +66,30 @@ def run(
     admit(request.experiment, request.readings, large=large)
     folder = request.folder if out is None else Path(out)
     call = "" if isinstance(experiment, Experiment) else _call(str(experiment), asked)
-    provenance = provenance_of(request.experiment) | {"command": call or None}
+    device = str(jax.devices()[0].device_kind)
+    provenance = collect(None, device, request.experiment.training.precision) | {"command": call or None}
     for line in () if quiet else request.notes:
         print(line, file=sys.stderr)
-    plan = train_request(request, folder, provenance=provenance, quiet=quiet)
+    plan = train_missing(
+        request.experiment, folder, provenance=provenance, quiet=quiet, readings=request.readings
+    )  # fmt: skip
     for line in () if quiet else news(plan):
         print(line, file=sys.stderr)
     return ExperimentResults(folder, request.experiment.experiment_id)
 
 
-def provenance_of(
-    experiment: Experiment, command: list[str] | None = None, *, anonymous: bool = False
-) -> dict[str, Any]:
-    """What an experiment is trained with, here and now.
+def train_missing(
+    experiment: Experiment, folder: Path, *, provenance: Mapping[str, Any], quiet: bool = False,
+    readings: Sequence[Reading] = (), checkpoint_seconds: float = CHECKPOINT_SECONDS, keep: bool = True,
+) -> Plan:  # fmt: skip
+    """Train what a store lacks of an experiment; Ctrl-C saves and stops.
 
     Args:
         experiment: What is trained.
-        command: The command line, word by word; None where there is none.
-        anonymous: Whether to leave out the host's name and folders of paths.
-    """
-    device = str(jax.devices()[0].device_kind)
-    return collect(command, device=device, precision=experiment.training.precision, anonymous=anonymous)
-
-
-def train_request(
-    request: Request,
-    folder: Path,
-    *,
-    provenance: Mapping[str, Any],
-    quiet: bool = False,
-    checkpoint_seconds: float = CHECKPOINT_SECONDS,
-    keep: bool = True,
-) -> Plan:
-    """Train what is missing of a request; Ctrl-C saves and stops.
-
-    Args:
-        request: What to train and read.
-        folder: The store.
-        provenance: Written beside every run.
-        quiet: Whether to show nothing.
+        folder: The store; it is made where there is none.
+        provenance: Written beside every run; its ``"command"`` is what reproduces them.
+        quiet: Whether progress is left out.
+        readings: What is read of the networks.
         checkpoint_seconds: Seconds of training between checkpoints.
         keep: Whether each run's last weights stay in the store.
 
@@ -114,19 +100,12 @@ def train_request(
         StoreError: If the store cannot be written.
         Interrupted: After Ctrl-C, when everything is saved.
     """
-    experiment = request.experiment
     with Store.open(folder) as store, stoppable() as stop:
         return train(
-            experiment,
-            store,
-            progress_for(experiment, quiet=quiet),
-            provenance=provenance,
-            command=str(provenance.get("command") or ""),
-            stop=stop.is_set,
-            checkpoint_seconds=checkpoint_seconds,
-            readings=request.readings if experiment.training.measure_every else (),
-            keep=keep,
-        )
+            experiment, store, progress_for(experiment, quiet=quiet), provenance=provenance,
+            command=str(provenance.get("command") or ""), stop=stop.is_set, readings=readings,
+            checkpoint_seconds=checkpoint_seconds, keep=keep,
+        )  # fmt: skip
 
 
 def news(plan: Plan) -> list[str]:

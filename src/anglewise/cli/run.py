@@ -1,0 +1,103 @@
+"""``anglewise run``: train what is missing of an experiment, then write its report."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from anglewise.cli.flags import AddVerb, add_large, seconds
+from anglewise.cli.report import write_and_print
+from anglewise.cli.training import train_missing
+from anglewise.errors import SpecError
+
+if TYPE_CHECKING:
+    from anglewise.lab.experiments.request import Request
+
+
+def add(verb: AddVerb) -> None:
+    """Add the verb."""
+    parser = verb(
+        "run", run, "train what is missing of an experiment, then write its report",
+        epilog="Any field of the experiment is a flag too: --task.p 97, --training.every 5, "
+        "--arms.adamw-tuned.adamw.lr 0.01; so is one of a reading: --readings.curvature.probes 100.  "
+        "The same command again trains only what is missing.",
+    )  # fmt: skip
+    parser.set_defaults(takes_fields=True)
+    parser.add_argument("experiment", help="a named experiment (see: anglewise list experiments) or a .toml file")
+    parser.add_argument("--seeds", help="number of paired seeds")
+    parser.add_argument("--budget", metavar="STEPS", help="optimiser steps at most, the same for all arms")
+    parser.add_argument("--arms", metavar="A,B", help="only these arms")
+    parser.add_argument("--out", metavar="DIR", type=Path, help="the store (default: runs/NAME)")
+    add_large(parser)
+    parser.add_argument("--dry-run", action="store_true", help="show the plan and its cost, train nothing")
+    parser.add_argument(
+        "--checkpoint", type=seconds, default=20.0, metavar="SECONDS", help="time between checkpoints (default 20)"
+    )
+    parser.add_argument(
+        "--readings", metavar="A,B",
+        help="what to measure: default, all, none, or names (see: anglewise list readings); no run changes by it",
+    )  # fmt: skip
+    parser.add_argument(
+        "--no-weights", action="store_true",
+        help="keep no last weights; a longer budget then trains again from the beginning",
+    )  # fmt: skip
+    parser.add_argument(
+        "--anonymous", action="store_true", help="write neither the host's name nor the folders of paths"
+    )
+    parser.add_argument("--quiet", action="store_true", help="no progress, only the summary")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Train what is missing, and write the report."""
+    from anglewise.lab.execution.estimate import admit
+    from anglewise.lab.experiments.run import news
+    from anglewise.lab.store import Reader
+
+    request = asked(arguments, arguments.fields)
+    experiment, readings = request.experiment, request.readings
+    admit(experiment, readings, large=arguments.large)
+    for note in request.notes:
+        print(f"anglewise: {note}", file=sys.stderr)
+    out = arguments.out or request.folder
+    if arguments.dry_run:
+        from anglewise.cli.dry_run import describe
+
+        print(describe(experiment, out, readings))
+        return
+    plan = train_missing(
+        experiment, out, quiet=arguments.quiet, readings=readings, anonymous=arguments.anonymous,
+        checkpoint_seconds=arguments.checkpoint, keep=not arguments.no_weights,
+    )  # fmt: skip
+    for line in news(plan):
+        print(line)
+    write_and_print(Reader(out), experiment.experiment_id, out / "report.html")
+
+
+def asked(arguments: argparse.Namespace, fields: Sequence[str]) -> Request:
+    """The experiment and the readings that a command asks for.
+
+    Args:
+        arguments: Its flags.
+        fields: Words that are no flags of the verb: fields of the experiment and of readings.
+    """
+    from anglewise.lab.experiments.config import flag_table, merged
+    from anglewise.lab.experiments.request import requested
+
+    flags = [("seeds", arguments.seeds), ("training.budget", arguments.budget)]
+    words = iter(fields)
+    for word in words:
+        if not word.startswith("--") or len(word) < 3:
+            raise SpecError(f"got {word!r}, expected a flag such as --task.p 97")
+        path, equals, text = word[2:].partition("=")
+        value = text if equals else next(words, None)
+        if value is None:
+            raise SpecError(f"flag {word} lacks a value: write {word} VALUE")
+        flags.append((path, value))
+    changes: dict[str, Any] = {}
+    for path, text in flags:
+        if text is not None:
+            changes = merged(changes, flag_table(path, text))
+    return requested(arguments.experiment, arms=arguments.arms, readings=arguments.readings or None, changes=changes)
