@@ -8,11 +8,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from adapters_cases import SITES, STRENGTH, TARGET, Language, cross_entropy, flat, reference
 from anglewise.errors import AttachError
 from anglewise.torch import RadialSuppression
 from anglewise.torch.adapters import token_mask
 from anglewise.torch.huggingface import RadialTrainerMixin, add_readings_callback
+from tests.support.language import SITES, STRENGTH, TARGET, Language, cross_entropy, flat, reference
 
 transformers = pytest.importorskip("transformers")
 

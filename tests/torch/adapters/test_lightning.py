@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch.utils.data import DataLoader, TensorDataset
 
-from adapters_cases import SITES, STRENGTH, TARGET, Language, cross_entropy, flat, reference
 from anglewise.errors import AttachError
 from anglewise.torch import RadialSuppression
 from anglewise.torch.lightning import RadialLightningMixin, readings_callback
+from tests.support.language import SITES, STRENGTH, TARGET, Language, cross_entropy, flat, reference
 
 pl = pytest.importorskip("lightning.pytorch")
 from lightning.pytorch.loggers import CSVLogger  # noqa: E402
