@@ -1,14 +1,16 @@
 """SQL over a store: what the views hold, and what no SQL can do."""
 
 import math
+import os
 import threading
+from pathlib import Path
 
 import duckdb
 import pyarrow as pa
 import pytest
 
 from anglewise.errors import StoreError
-from anglewise.lab.store import Reader, Store, reader, rows
+from anglewise.lab.store import Reader, Store
 
 RUNS = [("a0", "adamw", 0), ("a1", "adamw", 1), ("b0", "angle's", 0), ("b1", "angle's", 1)]
 TYPES = {
@@ -252,32 +254,33 @@ def test_rows_that_are_sealed_while_they_are_read_do_not_vanish(tmp_path, monkey
     with Store.open(tmp_path) as store:
         store.begin("r", {}, {})
         store.append("r", [curve(0), curve(1)], [])
-        real, sealed = rows.segments, []
+        real, sealed = os.listdir, []
 
-        def sealing(run):
-            found = real(run)
+        def sealing(folder):
+            names = real(folder)
             if not sealed:
-                sealed.append(run)
+                sealed.append(folder)
                 store.seal("r")
-            return found
+            return names
 
-        monkeypatch.setattr(rows, "segments", sealing)
+        monkeypatch.setattr(os, "listdir", sealing)
         assert Reader(tmp_path).query("SELECT step FROM curves").column("step").to_pylist() == [0, 1]
         assert sealed and not (tmp_path / "runs/r/tail.jsonl").read_bytes()
 
 
 def test_a_run_that_is_rewound_while_it_is_read_is_read_again(root, monkeypatch):
     """The first look finds a segment that has gone when it is opened."""
-    real, calls = reader.read, []
+    real, missed = Path.read_bytes, []
 
-    def once_missing(segment):
-        calls.append(segment)
-        if len(calls) == 1:
-            raise StoreError("gone")
-        return real(segment)
+    def once_missing(path):
+        if path.suffix == ".parquet" and not missed:
+            missed.append(path)
+            raise FileNotFoundError(path)
+        return real(path)
 
-    monkeypatch.setattr(reader, "read", once_missing)
+    monkeypatch.setattr(Path, "read_bytes", once_missing)
     assert Reader(root).query("SELECT count(*) AS n FROM curves", "first-id").to_pylist() == [{"n": 6}]
+    assert missed
 
 
 RULE = {"budget": 40, "every": 10, "threshold": 0.9, "sustain": 2, "further": -1, "measure_every": 0}
