@@ -18,14 +18,7 @@ from anglewise.lab.spec import Experiment
 from anglewise.lab.store import Reader
 
 
-def describe(
-    experiment: Experiment,
-    out: Path,
-    readings: Sequence[Reading] = (),
-    *,
-    seconds: float = 0.7,
-    programs: Programs | None = None,
-) -> str:
+def describe(experiment: Experiment, out: Path, readings: Sequence[Reading] = (), seconds: float = 0.7) -> str:
     """The plan and its cost, as text.
 
     Args:
@@ -33,9 +26,8 @@ def describe(
         out: The store that it would go to; it is read if it exists, and not made.
         readings: What would be measured.
         seconds: How long each arm is timed, after compilation.
-        programs: Compiled programs; None for those of this call alone.
     """
-    rule, programs = experiment.training, programs or Programs(AT_EVALUATIONS)
+    rule, programs = experiment.training, Programs(AT_EVALUATIONS)
     reader = Reader(out) if (out / "anglewise-store.json").exists() else None
     readings = tuple(readings) if rule.measure_every else ()
     todo = plan(experiment, reader, reader.finished() if reader else set(), readings)

@@ -238,7 +238,7 @@ class Outcome(Ending):
         """The outcome of the same training at the ending that another rule gives it."""
         trained, whole = self.trained or ending.steps, self.trained_seconds
         seconds = None if whole is None else whole * ending.steps / max(trained, 1)
-        return Outcome(**vars(ending), seconds=seconds, trained=self.trained, every=self.every)
+        return Outcome(**vars(ending), seconds=seconds, trained=self.trained, every=self.every, trained_seconds=whole)
 
     def to_json(self) -> dict[str, Any]:
         """JSON values for a file; what is not known is left out."""

@@ -19,7 +19,7 @@ from __future__ import annotations
 import dataclasses
 import time
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any, NamedTuple
 
 import numpy as np
@@ -33,7 +33,7 @@ from anglewise.lab.readings.sets import AT_EVALUATIONS
 from anglewise.lab.report.live import Progress
 from anglewise.lab.runner import train
 from anglewise.lab.spec import Arm, Experiment, Training
-from anglewise.lab.store import Reader, Store
+from anglewise.lab.store import Provenance, Reader, Store
 from anglewise.lab.tasks.held_out import HeldOut
 from anglewise.lab.tuning.space import Entry
 
@@ -95,7 +95,7 @@ def search(
     rules: Search,
     store: Store,
     *,
-    provenance: Mapping[str, Any],
+    provenance: Provenance,
     say: Callable[[str], None] = lambda text: None,
     stop: Callable[[], bool] = lambda: False,
     programs: Programs | None = None,
@@ -208,7 +208,7 @@ def tuning_experiment(
 
 def _scores(
     experiment: Experiment, entry: Entry, rules: Search, trials: Sequence[Trial], budget: int, seeds: int,
-    store: Store, provenance: Mapping[str, Any], stop: Callable[[], bool], programs: Programs,
+    store: Store, provenance: Provenance, stop: Callable[[], bool], programs: Programs,
 ) -> list[float]:  # fmt: skip
     rung = tuning_experiment(experiment, entry, rules, [trial.arm for trial in trials], budget, seeds)
     train(rung, store, Progress(), provenance=provenance, stop=stop, readings=(), programs=programs)
