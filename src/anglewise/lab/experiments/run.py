@@ -16,9 +16,10 @@ from anglewise.lab.experiments.request import Readings, requested
 from anglewise.lab.protocols.reading import Reading
 from anglewise.lab.report.live import progress_for
 from anglewise.lab.report.opened import ExperimentResults
-from anglewise.lab.runner import CHECKPOINT_SECONDS, train
+from anglewise.lab.runner import train
 from anglewise.lab.spec import Experiment
 from anglewise.lab.store import Store, collect
+from anglewise.lab.store.provenance import Provenance
 
 
 def run(
@@ -67,7 +68,8 @@ def run(
     folder = request.folder if out is None else Path(out)
     call = "" if isinstance(experiment, Experiment) else _call(str(experiment), asked)
     device = str(jax.devices()[0].device_kind)
-    provenance = collect(None, device, request.experiment.training.precision) | {"command": call or None}
+    provenance = collect(None, device, request.experiment.training.precision)
+    provenance["command"] = call or None
     for line in () if quiet else request.notes:
         print(line, file=sys.stderr)
     plan = train_missing(
@@ -79,8 +81,8 @@ def run(
 
 
 def train_missing(
-    experiment: Experiment, folder: Path, *, provenance: Mapping[str, Any], quiet: bool = False,
-    readings: Sequence[Reading] = (), checkpoint_seconds: float = CHECKPOINT_SECONDS, keep: bool = True,
+    experiment: Experiment, folder: Path, *, provenance: Provenance, quiet: bool = False,
+    readings: Sequence[Reading] = (), checkpoint_seconds: float = 20.0, keep: bool = True,
 ) -> Plan:  # fmt: skip
     """Train what a store lacks of an experiment; Ctrl-C saves and stops.
 
