@@ -49,8 +49,8 @@ def listing(what: str) -> str:
             f"{_values(reading)}"
             for name, reading in READINGS.items()
         )
-    classes = {"tasks": catalogue.TASKS, "models": catalogue.MODELS, "methods": catalogue.METHODS}[what]
-    return "\n".join(f"{name:22} {_first_line(cls)}\n{'':22} {_fields(cls)}" for name, cls in classes.items())
+    kinds: dict[str, Any] = {"tasks": catalogue.TASKS, "models": catalogue.MODELS, "methods": catalogue.METHODS}
+    return "\n".join(f"{name:22} {_first_line(cls)}\n{'':22} {_fields(cls)}" for name, cls in kinds[what].items())
 
 
 def _first_line(cls: Any) -> str:

@@ -104,7 +104,7 @@ def train_missing(
     """
     with Store.open(folder) as store, stoppable() as stop:
         return train(
-            experiment, store, progress_for(experiment, quiet=quiet), provenance=provenance,
+            experiment, store, progress_for(quiet=quiet), provenance=provenance,
             command=str(provenance.get("command") or ""), stop=stop.is_set, readings=readings,
             checkpoint_seconds=checkpoint_seconds, keep=keep,
         )  # fmt: skip

@@ -141,13 +141,15 @@ class LiveTable(Progress):
         return table
 
 
-def progress_for(experiment: Any = None, *, quiet: bool = False, console: Console | None = None) -> Progress:
-    """The progress display that suits: none if `quiet`, a table in a terminal, lines elsewhere.
+def progress_for(*, quiet: bool = False, console: Console | None = None) -> Progress:
+    """The progress display that suits: a table in a terminal, lines elsewhere.
 
     Args:
-        experiment: Not needed; what is planned is told at the start.
-        quiet: Say nothing.
+        quiet: Whether to show nothing.
         console: Where to; standard error if None, so that standard output stays free for results.
+
+    Returns:
+        What :func:`train` reports to.
     """
     if quiet:
         return Progress()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -13,7 +12,7 @@ from rich.text import Text
 
 from anglewise.lab.report.comparison import CRITERIA, ArmSummary, Criterion
 from anglewise.lab.report.format import plain
-from anglewise.lab.report.results import Results, load
+from anglewise.lab.report.results import Results
 from anglewise.lab.report.runs import every_of
 from anglewise.lab.report.summary import NOTE, cells, columns, explained, heading, summaries
 from anglewise.lab.report.verdict import verdict
@@ -49,15 +48,6 @@ def terminal_table(results: Results, criterion: Criterion, arms: Sequence[ArmSum
 def _stacked(cell: str) -> Text:
     """An estimate above its interval."""
     return Text(re.sub(r" (?=[\[(])", "\n", cell))
-
-
-def print_summary(reader: Any, experiment_id: str | None = None, console: Console | None = None) -> None:
-    """Print one experiment of a store: the verdict and a table per criterion.
-
-    Raises:
-        StoreError: If there is no such experiment.
-    """
-    print_results(load(reader, experiment_id), console)
 
 
 def print_results(results: Results, console: Console | None = None) -> None:
