@@ -20,7 +20,7 @@ from anglewise.lab.readings.energy import RadialEnergy
 from anglewise.lab.readings.motion import Motion
 from anglewise.lab.readings.radii import RadiusQuantiles
 from anglewise.lab.readings.spectrum import Spectrum
-from anglewise.lab.report.live import progress_for
+from anglewise.lab.report.progress import progress_for
 from anglewise.lab.runner import Interrupted, train
 from anglewise.lab.spec import Arm, Experiment, Training
 from anglewise.lab.store import Reader, Store

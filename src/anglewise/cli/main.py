@@ -238,7 +238,7 @@ def _run(arguments: argparse.Namespace, extra: list[str]) -> int:
         return 0
     import jax
 
-    from anglewise.lab.report.live import progress_for
+    from anglewise.lab.report.progress import progress_for
     from anglewise.lab.runner import train
     from anglewise.lab.store import Reader, Store, collect
 
@@ -250,7 +250,7 @@ def _run(arguments: argparse.Namespace, extra: list[str]) -> int:
     )
     command = str(provenance["command"])
     with Store.open(out) as store, stoppable() as stop:
-        progress = progress_for(experiment, quiet=arguments.quiet)
+        progress = progress_for(quiet=arguments.quiet)
         done = train(
             experiment,
             store,
@@ -277,7 +277,7 @@ def _run(arguments: argparse.Namespace, extra: list[str]) -> int:
 def _finish(reader: Any, experiment_id: str | None, page: Path, baseline: str | None = None) -> int:
     from anglewise.lab.report.html.experiment import write_report
     from anglewise.lab.report.results import load
-    from anglewise.lab.report.table import print_results
+    from anglewise.lab.report.summary import print_results
 
     print_results(load(reader, experiment_id, baseline))
     print(f"report: {write_report(reader, experiment_id, page, baseline=baseline).resolve()}")
@@ -345,8 +345,9 @@ def _figure(arguments: argparse.Namespace, extra: list[str]) -> None:
 
 def _early_warning(arguments: argparse.Namespace, extra: list[str]) -> None:
     from anglewise.lab.store import Reader
-    from anglewise.lab.studies.early_warning.analysis import print_study, study, write_csv
+    from anglewise.lab.studies.early_warning.analysis import study
     from anglewise.lab.studies.early_warning.show import save_figure, write_page
+    from anglewise.lab.studies.early_warning.tables import print_study, write_csv
 
     to = arguments.to or Path("early-warning.html")
     if to.suffix not in (".html", ".csv", ".svg", ".pdf", ".png"):

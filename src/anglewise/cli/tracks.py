@@ -183,7 +183,7 @@ def _train(experiment: Any, out: Path, *, quiet: bool, none: bool = False, large
 
     from anglewise.lab.execution.estimate import admit
     from anglewise.lab.execution.planning import manifest
-    from anglewise.lab.report.live import progress_for
+    from anglewise.lab.report.progress import progress_for
     from anglewise.lab.runner import train
     from anglewise.lab.store import Reader, Store, collect
 
@@ -201,17 +201,18 @@ def _train(experiment: Any, out: Path, *, quiet: bool, none: bool = False, large
     )
     with Store.open(out) as store, stoppable() as stop:
         train(
-            experiment, store, progress_for(experiment, quiet=quiet), provenance=provenance,
+            experiment, store, progress_for(quiet=quiet), provenance=provenance,
             command=command(), stop=stop.is_set, readings=(),
         )  # fmt: skip
 
 
 def _baselines(arguments: argparse.Namespace, extra: list[str]) -> None:
     from anglewise.lab.experiments.reproduce import REPRODUCTIONS
+    from anglewise.lab.report.table import markdown
     from anglewise.lab.store import Reader
     from anglewise.lab.studies.reproduction import plan as baselines
 
     names = baselines.chosen(arguments.names)
     for name in () if arguments.no_train else names:
         _train(REPRODUCTIONS[name].experiment, arguments.out, quiet=arguments.quiet, large=arguments.large)
-    print(baselines.markdown(baselines.read(Reader(arguments.out), names)))
+    print(markdown(baselines.table(baselines.read(Reader(arguments.out), names))))

@@ -11,7 +11,7 @@ import dataclasses
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from anglewise.errors import AnglewiseError, SpecError
 from anglewise.lab.engine import checkpoint, placement
@@ -24,6 +24,7 @@ from anglewise.lab.protocols.arrays import pack
 from anglewise.lab.protocols.reading import Reading
 from anglewise.lab.readings.radii import Radii
 from anglewise.lab.readings.sets import DEFAULT
+from anglewise.lab.report.progress import Progress
 from anglewise.lab.spec import Experiment, Run, content_hash
 from anglewise.lab.store import Reader, Store
 from anglewise.lab.store.layout import STATE, WEIGHTS
@@ -36,22 +37,6 @@ APPEND_SECONDS = 1.0
 
 class Interrupted(AnglewiseError):
     """Training was asked to stop, and everything is saved."""
-
-
-class Progress(Protocol):
-    """Receives progress events."""
-
-    def start(self, plan: Mapping[str, Any]) -> None:
-        """Before training."""
-
-    def update(self, rows: Rows, steps: int) -> None:
-        """After each segment, for each of its members; `steps` were trained in it."""
-
-    def finish(self, run: Run, outcome: Mapping[str, Any]) -> None:
-        """When a run has ended."""
-
-    def close(self) -> None:
-        """After the last, or when interrupted."""
 
 
 def train(
