@@ -6,7 +6,7 @@ from anglewise.lab.report.comparison import summaries
 from anglewise.lab.report.html.experiment import write_report
 from anglewise.lab.report.html.run import write_run_page
 from anglewise.lab.report.results import load, load_run, newest
-from anglewise.lab.report.summary import print_results
+from anglewise.lab.report.summary import print_summary
 from anglewise.lab.store import Reader, Store
 
 THRESHOLD = 0.95
@@ -127,7 +127,7 @@ def test_report_and_summary_come_straight_from_a_store(stored, tmp_path, capsys)
     path = write_report(stored, None, tmp_path / "deep" / "report.html", command="make demo")
     text = path.read_text()
     assert "make demo" in text and "1 of 2 runs, 1 missing" in text
-    print_results(load(stored))
+    print_summary(stored)
     assert "missing" in capsys.readouterr().out
 
 

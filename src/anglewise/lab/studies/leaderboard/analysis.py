@@ -200,6 +200,6 @@ def published(track: str) -> Table:
     from anglewise.lab.studies.leaderboard.published import PUBLISHED
 
     words = [Column(name, words=True) for name in ("of", "source", "not comparable because")]
-    head = ("arm", "steps", *words)
+    head: list[str | Column] = ["arm", "steps", *words]
     rows: list[list[Cell]] = [[Name(name), *rest] for name, *rest in PUBLISHED.get(track, ())]
     return Table(head, rows, note="As reported by others. They are not ours and not ranked; the last column says why.")
