@@ -126,14 +126,19 @@ def print_study(made: Study, console: Console | None = None) -> None:
     console.print(Text(NOTE, style="dim"))
 
 
-def write_csv(made: Study, path: str | os.PathLike[str]) -> Path:
-    """Write all scores, numbers to four digits: one row per horizon, split and predictor.
-
-    A lead, or an end of its interval, is ``-inf`` where it is that of a run without alarm.  Empty: it does not exist.
-    """
+def all_scores(made: Study) -> Table:
+    """One row per horizon, split and predictor."""
     counts = ("horizon", "split", "predictor", "kind", "seeds", "generalised", "never", "controls")
     rows = [
         [*(getattr(score, name) for name in counts), *(Estimate(getattr(score, name)) for name in NUMBERS)]
         for score in made.scores
     ]
-    return write_file(to_csv(Table([*counts, *NUMBERS], rows), digits=4), path)
+    return Table([*counts, *NUMBERS], rows)
+
+
+def write_csv(made: Study, path: str | os.PathLike[str]) -> Path:
+    """Write all scores, numbers to four digits.
+
+    A lead, or an end of its interval, is ``-inf`` where it is that of a run without alarm.  Empty: it does not exist.
+    """
+    return write_file(to_csv(all_scores(made), digits=4), path)
