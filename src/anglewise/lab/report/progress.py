@@ -8,13 +8,14 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any
 
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from anglewise.lab.outcome import Outcome
 from anglewise.lab.report.format import DASH, number, plain
 from anglewise.lab.report.pace import Left, Line, Seed, Tally
 
@@ -22,22 +23,6 @@ REDRAW = 0.25
 LINE = 5.0
 """Seconds between redraws of the table, and between two lines of one arm."""
 MOST_SITES = 4
-
-
-class Progress(Protocol):
-    """Receives progress events."""
-
-    def start(self, plan: Mapping[str, Any]) -> None:
-        """Before training: ``plan["plan"]`` has the experiment and the runs that are missing."""
-
-    def update(self, rows: Any, steps: int) -> None:
-        """After each segment, for each of its members: its newest curves and readings; `steps` were trained in it."""
-
-    def finish(self, run: Any, outcome: Mapping[str, Any]) -> None:
-        """When a run has ended."""
-
-    def close(self) -> None:
-        """After the last run, or when interrupted."""
 
 
 class Silent:
@@ -66,9 +51,9 @@ class Silent:
         self.tally.update(rows.run.arm.name, rows.run.seed, seed, steps, rows.seconds)
         self.show(rows.run.arm.name)
 
-    def finish(self, run: Any, outcome: Mapping[str, Any]) -> None:
+    def finish(self, run: Any, outcome: Outcome) -> None:
         """Count how a run ended."""
-        self.tally.finish(run.arm.name, run.seed, outcome["outcome"])
+        self.tally.finish(run.arm.name, run.seed, outcome.outcome)
         self.show(run.arm.name, ended=True)
 
     def close(self) -> None:

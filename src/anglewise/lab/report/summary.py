@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -49,6 +50,15 @@ def summary(results: Results, criterion: Criterion, arms: Sequence[ArmSummary]) 
     rows = [_row(i, arm, results, criterion)[:width] for i, arm in enumerate(arms)]
     marked = frozenset(i for i, arm in enumerate(arms) if arm.missing or arm.unmatched)
     return Table(head[:width], rows, titles[criterion], explained(NOTE, every_of(results)), marked)
+
+
+def narrow(results: Results, criterion: Criterion, arms: Sequence[ArmSummary]) -> Table:
+    """The same for a terminal: without the column of runs, so what is missing stands under an arm's name."""
+    table = summary(results, criterion, arms)
+    noted = [arm.missing or arm.illustration or arm.unmatched for arm in arms]
+    names = [Name(arm.arm, str(row[1]) if note else "") for arm, row, note in zip(arms, table.rows, noted, strict=True)]
+    rows = [[name, *row[1:]] for name, row in zip(names, table.rows, strict=True)]
+    return dataclasses.replace(table, rows=rows).only(NARROW)
 
 
 def _row(i: int, arm: ArmSummary, results: Results, criterion: Criterion) -> list[Cell]:
@@ -111,13 +121,6 @@ def print_results(results: Results, console: Console | None = None) -> None:
         console.print(Text(line))
     width, console.width = console.width, max(console.width, NARROWEST)
     for criterion in CRITERIA:
-        table = summary(results, criterion, tables[criterion])
-        rows = [[_noted(arm, row), *row[1:]] for arm, row in zip(tables[criterion], table.rows, strict=True)]
-        console.print(terminal(Table(table.head, rows, table.title).only(NARROW)))
+        console.print(terminal(narrow(results, criterion, tables[criterion])))
     console.width = width
     console.print(Text(explained(NOTE, every_of(results)), style="dim"))
-
-
-def _noted(arm: ArmSummary, row: Sequence[Cell]) -> Name:
-    """An arm's name above what is missing, for tables without a column of runs."""
-    return Name(arm.arm, str(row[1]) if arm.missing or arm.illustration or arm.unmatched else "")
