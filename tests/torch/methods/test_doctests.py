@@ -6,7 +6,7 @@ import pkgutil
 
 import pytest
 
-import anglewise.torch.baselines as package
+import anglewise.torch.methods as package
 
 MODULES = [f"{package.__name__}.{module.name}" for module in pkgutil.iter_modules(package.__path__)]
 
