@@ -66,7 +66,7 @@ TOGETHER = {
     "cli/test_bad_input.py": "cli: flags",
     "cli/test_listing.py": "cli: show; lab: catalogue",
     "cli/test_tracks.py": "cli: leaderboard penalty tune",
-    "lab/test_runner.py": "lab/execution: planning; lab/report: pace progress",
+    "lab/test_runner.py": "lab/execution: groups planning; lab/report: pace progress",
     "lab/test_spec.py": "lab/protocols: arrays dataclass method",
     "lab/methods/test_logits.py": "lab/protocols: loss",
     "lab/models/test_mlp.py": "lab/protocols: model",

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from anglewise.lab.execution.planning import Plan
     from anglewise.lab.spec import Experiment
+    from anglewise.lab.store import Provenance
 
 
 def command() -> str:
@@ -21,7 +22,7 @@ def command() -> str:
     return ("anglewise " + shlex.join(sys.argv[1:])).encode(errors="backslashreplace").decode()
 
 
-def provenance(precision: str, *, anonymous: bool = False) -> dict[str, Any]:
+def provenance(precision: str, *, anonymous: bool = False) -> Provenance:
     """What is written beside every run: code, libraries, machine and the line that was typed."""
     import jax
 
@@ -53,10 +54,11 @@ def train_missing(
     from anglewise.lab.store import Store
 
     origin = provenance(experiment.training.precision, anonymous=anonymous)
+    progress = progress_for(experiment, quiet=quiet)
     with Store.open(out) as store, stoppable() as stop:
         return train(
-            experiment, store, progress_for(experiment, quiet=quiet), provenance=origin, command=origin["command"],
-            stop=stop.is_set, readings=readings, **options,
+            experiment, store, progress, provenance=origin, command=origin["command"] or "", stop=stop.is_set,
+            readings=readings, **options,
         )  # fmt: skip
 
 
@@ -66,12 +68,12 @@ def register(experiment: Experiment, out: Path) -> None:
     The experiment then consists of the runs that the store has, whoever trained them: calls for other arms, or stores
     whose runs were copied into this one.
     """
-    from anglewise.lab.execution.planning import manifest
+    from anglewise.lab.spec import Manifest
     from anglewise.lab.store import Reader, Store
 
-    if experiment.experiment_id not in {known["experiment_id"] for known in Reader(out).experiments()}:
+    if experiment.experiment_id not in {known.experiment_id for known in Reader(out).experiments()}:
         with Store.open(out) as store:
-            store.manifest(experiment.experiment_id, manifest(experiment, command()))
+            store.manifest(Manifest.of(experiment, command()))
 
 
 @contextlib.contextmanager

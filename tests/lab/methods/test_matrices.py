@@ -13,8 +13,8 @@ from anglewise.lab.methods.matrices import (
     msign_svd,
     newton_schulz,
     on_matrices,
+    parted,
     spectral_norm,
-    split_operands,
     start_vector,
     unit_axis,
     unit_lengths,
@@ -113,10 +113,10 @@ def test_a_unit_is_a_column_and_a_token_a_row():
 
 def test_qkv_is_three_matrices_and_comes_back_whole():
     w = drawn(4, 12)
-    parts = split_operands("blocks.0.qkv.weight", w)
+    parts = parted(w, 3)
     assert np.array_equal(parts[1], w[:, 4:8])
-    assert np.array_equal(joined("blocks.0.qkv.weight", parts), w)
-    assert split_operands("blocks.0.up.weight", w) is w
+    assert np.array_equal(joined(parts, 3), w)
+    assert parted(w, 1) is w
 
 
 def test_only_the_asked_matrices_are_touched():

@@ -137,7 +137,7 @@ def test_what_is_made_anew_is_the_activation():
 
                 def both(params, static=static, inputs=inputs, made=rule):
                     activations = eqx.combine(params, static)(inputs)[1]
-                    return [(made.made(site, activations, params), activations[site]) for site in params.linear_maps]
+                    return [(made.again(site, activations, params), activations[site]) for site in params.linear_maps]
 
                 for made, h in quick_jit(both)(params):
                     np.testing.assert_allclose(made, h, atol=1e-14)
