@@ -32,6 +32,7 @@ from anglewise.lab.spec import Experiment
 RUNS, STEPS, PIECES = 10_000, 10**9, 500
 GIB = 2**30
 LARGER = "ask for less, or add --large"
+"""In Python: ``run(..., large=True)``."""
 
 
 class Cost(NamedTuple):
