@@ -67,6 +67,8 @@ TOGETHER = {
     "cli/test_listing.py": "cli: show; lab: catalogue",
     "cli/test_tracks.py": "cli: leaderboard penalty tune",
     "lab/test_runner.py": "lab/execution: groups planning; lab/report: pace progress",
+    "lab/experiments/test_run.py": "lab/execution: stopping",
+    "lab/report/test_opened.py": "lab/report/html: card",
     "lab/test_spec.py": "lab/protocols: arrays dataclass method",
     "lab/methods/test_logits.py": "lab/protocols: loss",
     "lab/models/test_mlp.py": "lab/protocols: model",
