@@ -24,7 +24,10 @@ def _box(x: float, y: float, width: float, words: str, *, fill: str = "#ffffff",
 
 def _curve(x: float, y: float, shape: Callable[[float], float], *, stroke: str, width: float = 90) -> str:
     return path(
-        [(x + width * i / 40, y - 60 * shape(i / 40)) for i in range(41)], stroke=stroke, width=2, stroke_linejoin="round"
+        [(x + width * i / 40, y - 60 * shape(i / 40)) for i in range(41)],
+        stroke=stroke,
+        width=2,
+        stroke_linejoin="round",
     )
 
 
@@ -94,7 +97,11 @@ def penalty() -> list[str]:
 def radial_energy() -> list[str]:
     """A gradient against the vector it acts on: across, random, along."""
     parts: list[str] = []
-    for x, words, dx, dy in ((66, "0: only turns h", -28, -22), (190, "1: any direction", 5, -36), (330, "d: only along h", 27, -27)):
+    for x, words, dx, dy in (
+        (66, "0: only turns h", -28, -22),
+        (190, "1: any direction", 5, -36),
+        (330, "d: only along h", 27, -27),
+    ):
         parts += [
             arrow(x - 30, 92, x + 10, 52),
             arrow(x + 10, 52, x + 10 + dx, 52 + dy, stroke=ACCENT),
@@ -200,9 +207,7 @@ DRAWINGS: dict[str, tuple[str, Callable[[], list[str]]]] = {
 
 def drawn() -> dict[Path, str]:
     """Every file with its text."""
-    return {
-        PICTURES / f"{name}.svg": picture(WIDTH, HEIGHT, title, make()) for name, (title, make) in DRAWINGS.items()
-    }
+    return {PICTURES / f"{name}.svg": picture(WIDTH, HEIGHT, title, make()) for name, (title, make) in DRAWINGS.items()}
 
 
 if __name__ == "__main__":

@@ -36,9 +36,7 @@ def hero(rows: Rows) -> str:
     bottom = TOP + 52 * len(ROWS) + 12
     parts = [
         svg.text(16, 30, finding(rows), size=18, font_weight="bold"),
-        svg.text(
-            16, 54, f"{rows.n} seeds per line. Brackets: 95 % interval, seed by seed.", size=13, fill=svg.SOFT
-        ),
+        svg.text(16, 54, f"{rows.n} seeds per line. Brackets: 95 % interval, seed by seed.", size=13, fill=svg.SOFT),
     ]
     for step in range(FIRST, LAST + 1, 40):
         parts.append(svg.line(_x(step), TOP - 14, _x(step), bottom, stroke=svg.FAINT, width=1))
@@ -61,9 +59,7 @@ def _line(rows: Rows, name: str, arm: str, than: str, y: float) -> list[str]:
     heights = [0]
     for before, now in pairwise(times):  # dots that would cover each other stand above each other
         heights.append((heights[-1] + 1) % 3 if now - before < 3 else 0)
-    dots = [
-        svg.dot(_x(t), y + 6 - 7 * up, fill=colour, fill_opacity=0.5) for t, up in zip(times, heights, strict=True)
-    ]
+    dots = [svg.dot(_x(t), y + 6 - 7 * up, fill=colour, fill_opacity=0.5) for t, up in zip(times, heights, strict=True)]
     middle = rows.middle(arm)
     parts = [
         svg.text(LEFT - 14, y + 5, name, size=14, text_anchor="end"),
