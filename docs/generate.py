@@ -175,7 +175,7 @@ def cli_page() -> str:
         rows = [
             (f"`{_shown(action)}`", action.help)
             for action in verb._actions
-            if action.dest != "help" and action.help not in (None, argparse.SUPPRESS)
+            if action.dest != "help" and action.help != argparse.SUPPRESS
         ]
         parts.append(_table(("argument", "meaning"), rows))
         if verb.epilog:
