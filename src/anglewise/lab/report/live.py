@@ -1,0 +1,204 @@
+"""Progress while it trains: a live table in a terminal, plain lines elsewhere, or nothing.
+
+All three are told the same by the runner.  Drawing is throttled, so that it costs training nothing.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from anglewise.lab.outcome import Outcome
+from anglewise.lab.report.format import DASH, number, plain
+from anglewise.lab.report.progress import Board, Left, Line, Seed
+
+if TYPE_CHECKING:
+    from anglewise.lab.execution.planning import Plan
+
+REDRAW = 0.25
+LINE = 5.0
+"""Seconds between redraws of the table, and between two lines of one arm."""
+MOST_SITES = 4
+
+
+class Progress:
+    """Listens to the runner and says nothing; the other two say what it has counted."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic):
+        self.clock = clock
+        self.board = Board({}, {}, 1, clock)
+
+    def start(self, plan: Plan) -> None:
+        """Before training."""
+        experiment = plan.experiment
+        waiting = Counter(run.arm.name for run in plan.missing)
+        totals = {arm.name: experiment.seeds for arm in experiment.arms}
+        done = {arm: total - waiting[arm] for arm, total in totals.items()}
+        self.board = Board(totals, done, experiment.training.budget, self.clock)
+
+    def update(self, rows: Any, steps: int) -> None:
+        """A run has trained `steps` more; `rows` has its newest curves and readings."""
+        last = rows.curves[-1] if rows.curves else None
+        if last is None:
+            return
+        radius = {r["site"]: r["value"] for r in rows.readings if r["name"] == "radius"}
+        seed = Seed(last["step"], last["train_accuracy"], last["test_accuracy"], radius)
+        self.board.update(rows.run.arm.name, rows.run.seed, seed, steps, rows.seconds)
+        self.show(rows.run.arm.name)
+
+    def finish(self, run: Any, outcome: Outcome) -> None:
+        """A run has ended."""
+        self.board.finish(run.arm.name, run.seed, outcome.outcome)
+        self.show(run.arm.name, ended=True)
+
+    def close(self) -> None:
+        """After the last run, or when interrupted."""
+
+    def show(self, arm: str, *, ended: bool = False) -> None:
+        """Called after every change of an arm."""
+
+
+class Lines(Progress):
+    """Plain lines: at most one per arm in five seconds, and one for each finished arm."""
+
+    def __init__(self, console: Console | None = None, clock: Callable[[], float] = time.monotonic):
+        super().__init__(clock)
+        self.console = console or Console(stderr=True)
+        self.said: dict[str, float] = {}
+
+    def show(self, arm: str, *, ended: bool = False) -> None:
+        """Say how an arm stands, if it has been silent long enough or is done."""
+        line, now = self.board.line(arm), self.clock()
+        if line.done == line.total and ended:
+            how = ", ".join(f"{n} {kind}" for kind, n in sorted(line.outcomes.items()))
+            self._print(f"{plain(arm)}: {line.done} of {line.total} seeds done ({how})")
+        elif not ended and now - self.said.get(arm, float("-inf")) >= LINE:
+            self.said[arm] = now
+            radii = f", radius {_radii(line)} sqrt(d)" if line.radius else ""
+            self._print(
+                f"{plain(arm)}: {line.done} of {line.total} seeds done, step {number(line.step)} of "
+                f"{self.board.budget:,}, train {_share(line.train_accuracy)}, "
+                f"test {_share(line.test_accuracy)}{radii}, {_pace(self.board)}"
+            )
+
+    def _print(self, text: str) -> None:
+        self.console.print(Text(text), soft_wrap=True)
+
+
+class LiveTable(Progress):
+    """A table that is redrawn at most four times a second, and as often for runs that end."""
+
+    def __init__(self, console: Console | None = None, clock: Callable[[], float] = time.monotonic):
+        super().__init__(clock)
+        self.console = console or Console(stderr=True)
+        self.live: Live | None = None
+        self.drawn = {False: float("-inf"), True: float("-inf")}
+
+    def start(self, plan: Plan) -> None:
+        """Open the table."""
+        super().start(plan)
+        self.live = Live(self.table(), console=self.console, auto_refresh=False)
+        self.live.start(refresh=True)
+
+    def show(self, arm: str, *, ended: bool = False) -> None:
+        """Redraw, if the last time is long enough ago; ends have a time of their own, since compiling may follow."""
+        if self.live is not None and self.clock() - self.drawn[ended] >= REDRAW:
+            self.drawn[ended] = self.clock()
+            self.live.update(self.table(), refresh=True)
+
+    def close(self) -> None:
+        """Draw the last state and leave it standing."""
+        if self.live is not None:
+            self.live.update(self.table(), refresh=True)
+            self.live.stop()
+            self.live = None
+
+    def table(self) -> Table:
+        """The board as a rich table; where there are too many arms, those that train come first."""
+        lines = [self.board.line(arm) for arm in self.board.totals]
+        room = max(self.console.height - 7, 3)
+        hidden = max(len(lines) - room, 0)
+        if hidden:
+            lines = sorted(lines, key=lambda line: (not line.running, line.done == line.total))[:room]
+        caption = _pace(self.board) + (f", {hidden} more arms" if hidden else "")
+        sites = next((tuple(line.radius) for line in lines if line.radius), ())
+        named = f" ({', '.join(map(plain, sites))})" if 0 < len(sites) <= MOST_SITES else ""
+        table = Table(caption=Text(caption), caption_justify="left")
+        for name in ("arm", "seeds", "step", "train", "test"):
+            table.add_column(name, justify="left" if name == "arm" else "right", overflow="ellipsis")
+        table.add_column(Text(f"radius / sqrt(d){named}"), justify="right")
+        for line in lines:
+            style = "bold" if line.running else "dim" if line.done == line.total else ""
+            step = f"{number(line.step)} / {self.board.budget:,}" if line.running else DASH
+            shares = (_share(line.train_accuracy), _share(line.test_accuracy))
+            texts = (plain(line.arm), f"{line.done} / {line.total}", step, *shares, _radii(line))
+            table.add_row(*[Text(text) for text in texts], style=style)
+        return table
+
+
+def progress_for(experiment: Any = None, *, quiet: bool = False, console: Console | None = None) -> Progress:
+    """The progress display that suits: none if `quiet`, a table in a terminal, lines elsewhere.
+
+    Args:
+        experiment: Not needed; what is planned is told at the start.
+        quiet: Say nothing.
+        console: Where to; standard error if None, so that standard output stays free for results.
+    """
+    if quiet:
+        return Progress()
+    console = console or Console(stderr=True)
+    return LiveTable(console) if console.is_terminal else Lines(console)
+
+
+def _radii(line: Line) -> str:
+    values = list(line.radius.values())
+    if len(values) > MOST_SITES:
+        return f"{number(min(values), 2)} to {number(max(values), 2)}"
+    return " / ".join(number(value, 2) for value in values) or DASH
+
+
+def _share(value: float | None) -> str:
+    return DASH if value is None else f"{100 * value:.1f} %"
+
+
+def _pace(board: Board) -> str:
+    """Steps per second, and how long it may take.  Both are of what was trained so far."""
+    pace = board.pace.steps_per_second
+    steps = "compiling" if pace is None else f"{number(pace)} steps/s"
+    return f"{steps}, all seeds done" if board.done else f"{steps}, {_left(board.left())}"
+
+
+def _left(left: Left | None) -> str:
+    """Time left in words: an estimate beside the most that it can be, where they differ.
+
+    Example:
+        >>> _left(Left(130.0, 790.0)), _left(Left(None, 790.0)), _left(Left(50.0, 52.0)), _left(None)
+        ('about 2 min left, at most 13 min', 'at most 13 min left', 'about 50 s left', 'time left not known yet')
+    """
+    if left is None:
+        return "time left not known yet"
+    if left.about is None:
+        return f"at most {_roughly(left.most)} left"
+    about, most = _roughly(left.about), _roughly(left.most)
+    return f"about {about} left" + (f", at most {most}" if left.most > 1.1 * left.about and about != most else "")
+
+
+def _roughly(seconds: float) -> str:
+    """Seconds as precisely as an estimate can be.
+
+    Example:
+        >>> [_roughly(s) for s in (3.0, 42.0, 160.0, 7300.0, 200_000.0)]
+        ['5 s', '40 s', '3 min', '2.0 h', '2.3 days']
+    """
+    if seconds < 90:
+        return f"{max(5 * round(seconds / 5), 5)} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h" if seconds < 48 * 3600 else f"{seconds / 86400:.1f} days"
