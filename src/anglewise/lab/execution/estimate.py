@@ -26,8 +26,7 @@ from anglewise.lab.engine.names import check_names
 from anglewise.lab.engine.placement import first_device
 from anglewise.lab.engine.step import Program
 from anglewise.lab.protocols.fields import named
-from anglewise.lab.protocols.model import Sized
-from anglewise.lab.protocols.model import Model
+from anglewise.lab.protocols.model import Model, Sized
 from anglewise.lab.protocols.reading import Reading
 from anglewise.lab.protocols.task import Task
 from anglewise.lab.spec import Experiment
