@@ -27,7 +27,8 @@ ENVIRONMENT = (
 )
 GENERATED = "<!-- made by docs/generate.py: change the source that it reads, not this page -->\n"
 ROOMS = {
-    "experiments": "Experiments", "spec": "Experiments", "runner": "Experiments", "store": "Stores and results",
+    "experiments": "Experiments", "spec": "Experiments", "runner": "Experiments", "outcome": "Experiments",
+    "store": "Stores and results",
     "report": "Stores and results", "tuning": "Search", "protocols": "What you extend", "methods": "Methods",
     "models": "Models", "tasks": "Tasks", "readings": "Readings", "catalogue": "Lists of what has a name",
     "errors": "Errors",
@@ -51,7 +52,9 @@ def markdown(docstring: str) -> str:
     text = re.sub(r"``(.+?)``", r"`\1`", text, flags=re.S)
     text = re.sub(r":\w+:`~?(?:[^`<]*\.)?([^`.]+)`", _role, text)
     text = re.sub(r"\n\.\. math:: ?(.*(?:\n(?: +.*|(?=\n +)))*)", _fence, text)
-    return "\n\n".join(_section(block) for block in re.split(r"\n(?=(?:Args|Attributes|Returns|Raises|Example)s?:\n)", text))
+    return "\n\n".join(
+        _section(block) for block in re.split(r"\n(?=(?:Args|Attributes|Returns|Raises|Example)s?:\n)", text)
+    )
 
 
 def _role(match: re.Match[str]) -> str:
@@ -90,7 +93,9 @@ def signature(name: str, value: Any) -> str:
             star = True
         mark = {parameter.VAR_POSITIONAL: "*", parameter.VAR_KEYWORD: "**"}.get(parameter.kind, "")
         star = star or mark == "*"
-        parts.append(mark + parameter.name + ("" if parameter.default is parameter.empty else f"={_default(parameter)}"))
+        parts.append(
+            mark + parameter.name + ("" if parameter.default is parameter.empty else f"={_default(parameter)}")
+        )
     return f"{name}({', '.join(parts)})"
 
 
@@ -136,7 +141,8 @@ def _first_sentence(docstring: str) -> str:
 def _data(value: Any) -> str:
     if isinstance(value, dict):
         return f"A dictionary by name: {', '.join(f'`{key}`' for key in value)}.\n"
-    return f"`{value!r}`\n"
+    text = re.sub(r"\b(?:[a-z_]\w*\.)+(\w+)", r"\1", repr(value))  # a union of types, without their modules
+    return f"`{text}`\n"
 
 
 def python_page(module: str, text: str) -> str:
@@ -161,7 +167,9 @@ def cli_page() -> str:
     parser = parser_of()
     (verbs,) = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
     parts = [GENERATED, "# Command line\n", ENVIRONMENT, "Every command says what it can do with `--help`.\n"]
-    parts.append(_table(("verb", "what it does"), [(f"[{one.dest}](#{one.dest})", one.help) for one in verbs._choices_actions]))
+    parts.append(
+        _table(("verb", "what it does"), [(f"[{one.dest}](#{one.dest})", one.help) for one in verbs._choices_actions])
+    )
     for name, verb in verbs.choices.items():
         parts += [f"## {name}\n", f"{_sentence(verb.description)}\n"]
         usage = " ".join(verb.format_usage().removeprefix("usage: ").split())
@@ -169,7 +177,7 @@ def cli_page() -> str:
         rows = [
             (f"`{_shown(action)}`", action.help)
             for action in verb._actions
-            if action.dest != "help" and action.help not in (None, argparse.SUPPRESS)
+            if action.dest != "help" and action.help != argparse.SUPPRESS
         ]
         parts.append(_table(("argument", "meaning"), rows))
         if verb.epilog:
@@ -205,8 +213,8 @@ def values_page() -> str:
         ),
     ]  # fmt: skip
     parts.append(
-        "## Values\n\nA name may have `test_` in front: the same over test examples. `_se` behind it is its standard error, "
-        "and `_total` says that it is of task and penalties together.\n"
+        "## Values\n\nA name may have `test_` in front: the same over test examples. `_se` behind it is its standard "
+        "error, and `_total` says that it is of task and penalties together.\n"
     )
     for theme in quantities.THEMES:
         rows = [(f"`{name}`", one.title, one.text) for name, one in quantities.MEANINGS.items() if one.theme == theme]

@@ -5,6 +5,8 @@ To add a task, a model or a method, write its file and add its line here; the la
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from anglewise.lab.methods.ba2016_norms import LayerNorm as LayerNorm
 from anglewise.lab.methods.ba2016_norms import RMSNorm as RMSNorm
 from anglewise.lab.methods.baek2025_harmonic import Harmonic as Harmonic
@@ -58,19 +60,21 @@ from anglewise.lab.methods.zhou2025_neuralgrok import GradNorm as GradNorm
 from anglewise.lab.methods.zhou2025_neuralgrok import NeuralGrok as NeuralGrok
 from anglewise.lab.models.mlp import MLP as MLP
 from anglewise.lab.models.transformer import Transformer as Transformer
-from anglewise.lab.protocols.method import Method
-from anglewise.lab.protocols.model import Model
 from anglewise.lab.protocols.schedule import Cosine as Cosine
 from anglewise.lab.protocols.schedule import Linear as Linear
 from anglewise.lab.protocols.schedule import Recorded as Recorded
-from anglewise.lab.protocols.schedule import Schedule
 from anglewise.lab.protocols.schedule import Until as Until
 from anglewise.lab.protocols.schedule import Warmup as Warmup
-from anglewise.lab.protocols.task import Task
 from anglewise.lab.tasks.modular import Modular as Modular
 from anglewise.lab.tasks.parity import Parity as Parity
 from anglewise.lab.tasks.permutation import Permutations as Permutations
 from anglewise.lab.tasks.random_labels import RandomLabels as RandomLabels
+
+if TYPE_CHECKING:
+    from anglewise.lab.protocols.method import Method
+    from anglewise.lab.protocols.model import Model
+    from anglewise.lab.protocols.schedule import Schedule
+    from anglewise.lab.protocols.task import Task
 
 TASKS: dict[str, type[Task]] = {
     "modular": Modular,

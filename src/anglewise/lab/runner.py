@@ -8,7 +8,7 @@ will be made again, bit for bit.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -37,8 +37,8 @@ class Interrupted(AnglewiseError):
 class Progress(Protocol):
     """Receives progress events."""
 
-    def start(self, plan: Mapping[str, Any]) -> None:
-        """Before training; ``plan["plan"]`` has the experiment and the runs that are missing."""
+    def start(self, plan: Plan) -> None:
+        """Before training what the `plan` says is missing."""
 
     def update(self, rows: Rows, steps: int) -> None:
         """After each segment, for each of its members; `rows` has its newest values, and `steps` were trained in it."""
@@ -97,7 +97,7 @@ def train(
     store.manifest(Manifest.of(experiment, command))
     todo = plan(experiment, Reader(store.root), store.finished(), readings)
     try:
-        progress.start({"plan": todo, "device": programs.device})
+        progress.start(todo)
         for group in groups(todo.jobs, store, programs):
             population = group.population(programs)
             drive = _Drive(population, group.folder, store, progress, keep=keep)

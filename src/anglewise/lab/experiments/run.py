@@ -14,8 +14,8 @@ from anglewise.lab.execution.planning import Plan
 from anglewise.lab.execution.stopping import stoppable
 from anglewise.lab.experiments.request import Readings, requested
 from anglewise.lab.protocols.reading import Reading
-from anglewise.lab.report.live import progress_for
 from anglewise.lab.report.opened import ExperimentResults
+from anglewise.lab.report.progress import progress_for
 from anglewise.lab.runner import train
 from anglewise.lab.spec import Experiment
 from anglewise.lab.store import Store, collect

@@ -100,7 +100,7 @@ class Transformer:
         return tables + self.layers * block + last
 
     def activations(self, task: Task) -> int:
-        """Numbers that a forward pass keeps of one example of `task`: six vectors and the MLP's per block and position."""
+        """Numbers that a forward pass keeps of one example of `task`: vectors of every block and position."""
         d, hidden, length = self.width, self.mlp or 4 * self.width, task.length
         return length * d + self.layers * length * (6 * d + hidden) + 2 * task.classes
 
