@@ -15,8 +15,8 @@ from anglewise.lab.models.transformer import Transformer
 from anglewise.lab.protocols.dataclass import at_step
 from anglewise.lab.protocols.schedule import Until, Warmup
 from anglewise.lab.tasks.modular import Modular
+from tests.support.programs import quick_jit
 
-quick_jit = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
 SITES = ("hidden.0.pre", "hidden.1.pre")
 AT = {site: jnp.asarray(np.random.default_rng(i).normal(size=(9, 6)), jnp.float32) for i, site in enumerate(SITES)}
 TASK = Modular(p=5, train=0.5)

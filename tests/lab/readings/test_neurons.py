@@ -8,7 +8,8 @@ import pytest
 from anglewise.lab.models.mlp import MLP
 from anglewise.lab.protocols.model import Site
 from anglewise.lab.readings.neurons import Neurons, features, score
-from tests.support.readings import CASES, PAIRS, looking, quick_jit, read, replaced
+from tests.support.programs import quick_jit
+from tests.support.readings import CASES, PAIRS, looking, read, replaced
 
 READING = Neurons(rows=9)
 

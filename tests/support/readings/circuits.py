@@ -14,7 +14,7 @@ import numpy as np
 from anglewise.lab.protocols.model import Site
 from anglewise.lab.protocols.reading import Snapshot
 from anglewise.lab.tasks.modular import Modular
-from tests.support.readings import quick_jit
+from tests.support.programs import quick_jit
 
 
 class Hand(eqx.Module):
