@@ -2,8 +2,8 @@
 
 jaxtyping and beartype do it, by an import hook.  They check each ``Float[Array, "n d"]``, also inside a tuple, a
 mapping or a union with None: its shape, its kind of number, and that equal names are equal sizes.  NumPy arrays and
-shapes without numbers serve as arrays.  Other types are checked by mypy.  JAX rebuilds dataclasses with whatever stands for a
-number, so constructors are not checked.
+shapes without numbers serve as arrays.  Other types are checked by mypy.  Constructors are not checked, since JAX
+rebuilds dataclasses with whatever stands for a number.  ``JAXTYPING_DISABLE=1`` turns it off.
 """
 
 from __future__ import annotations
