@@ -1,13 +1,9 @@
-"""Training from the command line: into a store, with progress, and so that Ctrl-C loses nothing."""
+"""Training from the command line: the line that was typed is written beside every run."""
 
 from __future__ import annotations
 
-import contextlib
 import shlex
-import signal
 import sys
-import threading
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,33 +29,23 @@ def provenance(precision: str, *, anonymous: bool = False) -> Provenance:
 
 
 def train_missing(
-    experiment: Experiment, out: Path, *, quiet: bool, readings: Sequence[Any] = (), anonymous: bool = False,
-    **options: Any,
+    experiment: Experiment, out: Path, *, anonymous: bool = False, **options: Any
 ) -> Plan:  # fmt: skip
     """Train what a store lacks of an experiment.
 
     Args:
         experiment: What is trained.
         out: The store; it is made where there is none.
-        quiet: Whether progress is left out.
-        readings: What is measured.
         anonymous: Whether the host's name and the folders of paths are left out of what is written.
-        **options: Further arguments of :func:`~anglewise.lab.runner.train`.
+        **options: Further arguments of :func:`anglewise.lab.experiments.run.train_missing`.
 
     Returns:
         The plan as it was before training.
     """
-    from anglewise.lab.report.live import progress_for
-    from anglewise.lab.runner import train
-    from anglewise.lab.store import Store
+    from anglewise.lab.experiments import run
 
     origin = provenance(experiment.training.precision, anonymous=anonymous)
-    progress = progress_for(experiment, quiet=quiet)
-    with Store.open(out) as store, stoppable() as stop:
-        return train(
-            experiment, store, progress, provenance=origin, command=origin["command"] or "", stop=stop.is_set,
-            readings=readings, **options,
-        )  # fmt: skip
+    return run.train_missing(experiment, out, provenance=origin, **options)
 
 
 def register(experiment: Experiment, out: Path) -> None:
@@ -74,22 +60,3 @@ def register(experiment: Experiment, out: Path) -> None:
     if experiment.experiment_id not in {known.experiment_id for known in Reader(out).experiments()}:
         with Store.open(out) as store:
             store.manifest(Manifest.of(experiment, command()))
-
-
-@contextlib.contextmanager
-def stoppable() -> Iterator[threading.Event]:
-    """First Ctrl-C (or SIGTERM): finish the segment and save.  Second: at once."""
-    stop = threading.Event()
-
-    def ask(number: int, frame: Any) -> None:
-        if stop.is_set():
-            raise KeyboardInterrupt
-        stop.set()
-        print("\nanglewise: saving, then stopping (a few seconds). Ctrl-C again stops now", file=sys.stderr)
-
-    old = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for number, handler in old.items():
-            signal.signal(number, handler)

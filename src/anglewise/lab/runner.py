@@ -29,6 +29,10 @@ from anglewise.lab.store.layout import STATE
 class Interrupted(AnglewiseError):
     """Training was asked to stop, and everything is saved."""
 
+    def _render_traceback_(self) -> list[str]:
+        """The one line that a notebook shows."""
+        return [str(self)]
+
 
 class Progress(Protocol):
     """Receives progress events."""

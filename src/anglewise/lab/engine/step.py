@@ -12,9 +12,9 @@ from __future__ import annotations
 import dataclasses
 import functools
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, cast
 
 import equinox as eqx
 import jax
@@ -224,7 +224,7 @@ class Program:
         """What a reading sees of a member."""
         chain = self._chain(member, state.step)
         penalties = [m.penalty for m in chain if m.penalty is not None]
-        radial_terms: dict[str, tuple[Array, Array]] = {}
+        radial_terms: dict[str, tuple[Any, Any]] = {}
         for method in chain:
             radial_terms.update(method.radial_terms() if method.radial_terms is not None else {})
         edges = [m.edge(opt_state) for m, opt_state in zip(chain, state.opt_state, strict=True) if m.edge is not None]
@@ -237,7 +237,9 @@ class Program:
             step=state.step,
             key=jax.random.fold_in(jax.random.fold_in(member.noise_key, MEASURING), state.step),
             loss=self._loss(chain),
-            penalty=(lambda activations, params: sum(p(activations, params) for p in penalties)) if penalties else None,
+            penalty=(lambda activations, params: _sum(p(activations, params) for p in penalties))
+            if penalties
+            else None,
             radial_terms=radial_terms,
             edge=edges[-1] if edges else None,
             earlier=past,
@@ -278,7 +280,7 @@ class Program:
         """Task loss and the sum of all penalties, None where there is none."""
         logits, activations = self._network(params, chain)(batch.inputs, key=batch.key)
         penalties = [m.penalty(activations, params) for m in chain if m.penalty is not None]
-        return jnp.mean(self._loss(chain)(logits, batch.labels)), sum(penalties) if penalties else None
+        return jnp.mean(self._loss(chain)(logits, batch.labels)), _sum(penalties) if penalties else None
 
     def _total(self, params: Params, chain: Chain, batch: Batch) -> Array:
         task, penalty = self._terms(params, chain, batch)
@@ -344,6 +346,11 @@ class Program:
         for method in chain:
             params = method.project(params) if method.project is not None else params
         return State(state.step + 1, state.order, _like(params, state.params), tuple(opt_state))
+
+
+def _sum(terms: Iterable[Array]) -> Array:
+    """The sum of at least one term."""
+    return cast(Array, sum(terms))
 
 
 @functools.lru_cache(maxsize=64)

@@ -26,7 +26,7 @@ from anglewise.lab.engine.names import check_names
 from anglewise.lab.engine.placement import first_device
 from anglewise.lab.engine.step import Program
 from anglewise.lab.protocols.fields import named
-from anglewise.lab.protocols.model import Model
+from anglewise.lab.protocols.model import Sized
 from anglewise.lab.protocols.reading import Reading
 from anglewise.lab.protocols.task import Task
 from anglewise.lab.spec import Experiment
@@ -34,6 +34,7 @@ from anglewise.lab.spec import Experiment
 RUNS, STEPS, PIECES = 10_000, 10**9, 500
 GIB = 2**30
 LARGER = "ask for less, or add --large"
+"""In Python: ``run(..., large=True)``."""
 
 
 class Cost(NamedTuple):
@@ -168,9 +169,9 @@ def memory(device: jax.Device | None = None) -> int:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
-def _of(model: Model, name: str, task: Task) -> int:
+def _of(model: object, name: str, task: Task) -> int:
     """What a model says of itself; 0 where it does not say."""
-    return int(getattr(model, name)(task)) if hasattr(model, name) else 0
+    return int(getattr(model, name)(task)) if isinstance(model, Sized) else 0
 
 
 def _gib(size: int) -> str:
