@@ -9,8 +9,6 @@ from pathlib import Path
 import pytest
 
 from anglewise.cli.main import main
-from anglewise.lab.engine import placement as layout
-from anglewise.lab.engine.placement import Placement
 from anglewise.lab.experiments import EXPERIMENTS
 from anglewise.lab.experiments.config import load
 
@@ -53,9 +51,6 @@ def test_command_works(line, home, monkeypatch, capsys):
     monkeypatch.chdir(home)
     words = shlex.split(line)
     assert words[0] != "run" or "--dry-run" in words, "a README command that trains for minutes belongs to make demo"
-    monkeypatch.setattr(
-        layout, "choose", lambda *_: Placement(batched=False, block=0, segment=1)
-    )  # a rate of two steps
     assert main(words) == 0
     assert capsys.readouterr().out.strip()
 
