@@ -43,9 +43,9 @@ class WithMethods:
 
         def through(site: str, h: Array) -> Array:
             here = None if key is None else jax.random.fold_in(key, zlib.crc32(site.encode()))
-            for index, act in enumerate(self._taps):
+            for index, tap_at in enumerate(self._taps):
                 noise = None if here is None else jax.random.fold_in(here, index)
-                h = act(self._params, site, h, noise)
+                h = tap_at(self._params, site, h, noise)
             return h if tap is None else tap(site, h)
 
         return self._network(inputs, tap=through)

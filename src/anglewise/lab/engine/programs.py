@@ -1,8 +1,8 @@
 """The compiled functions of one structure: a segment of training with its evaluations, and the measurements apart.
 
 A segment is one compiled call: for each of its evaluations, train up to that step, then evaluate.  The inner loop's
-length is a run-time value, so the training code is a program of its own inside it, and how often one looks, or
-what one reads, changes not a bit of the training.
+length is a run-time value, so the training code is a program of its own inside it.  How often it is evaluated, and what
+is read, changes not a bit of the training.
 """
 
 from __future__ import annotations

@@ -224,7 +224,7 @@ class Program:
         """What a reading sees of a member."""
         chain = self._chain(member, state.step)
         penalties = [m.penalty for m in chain if m.penalty is not None]
-        radial_terms: dict[str, tuple[Any, Any]] = {}
+        radial_terms: dict[str, Any] = {}  # numbers by now
         for method in chain:
             radial_terms.update(method.radial_terms() if method.radial_terms is not None else {})
         edges = [m.edge(opt_state) for m, opt_state in zip(chain, state.opt_state, strict=True) if m.edge is not None]
@@ -348,11 +348,6 @@ class Program:
         return State(state.step + 1, state.order, _like(params, state.params), tuple(opt_state))
 
 
-def _sum(terms: Iterable[Array]) -> Array:
-    """The sum of at least one term."""
-    return cast(Array, sum(terms))
-
-
 @functools.lru_cache(maxsize=64)
 def _drawing(model: Model, task: Task) -> Callable[[PRNGKeyArray], tuple[Any, Any]]:
     """Draws a network's weights, beside the network without them; compiled once for all arms."""
@@ -374,3 +369,7 @@ def _is_weight(x: Any) -> bool:
 def _like(new: Any, old: Any) -> Any:
     """`new` in the dtypes of `old`: a state keeps its dtypes whatever the hyper-parameters' were."""
     return jax.tree.map(lambda x, y: jnp.asarray(x, jnp.asarray(y).dtype), new, old)
+
+
+def _sum(terms: Iterable[Array]) -> Array:
+    return cast("Array", sum(terms))
