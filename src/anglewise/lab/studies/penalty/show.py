@@ -87,7 +87,7 @@ def _middle(runs: Runs, arm: str) -> Interval | None:
 
 
 HEAD = (
-    "recipe", Column("setting found", words=True), "without the penalty (steps)", "with it (steps)",
+    "method", Column("setting found", words=True), "without the penalty (steps)", "with it (steps)",
     "speed-up, first [95 %]", "p, first (Holm)", "speed-up, sustained [95 %]", "p, sustained (Holm)",
 )  # fmt: skip
 NOTE = (
