@@ -1,4 +1,4 @@
-"""Which activations are captured: input or output, any axis, one of several, again, overwritten; when they are freed."""
+"""Which activations are captured: input or output, any axis, one of several, again, overwritten; when freed."""
 
 from __future__ import annotations
 
