@@ -11,7 +11,8 @@ steps.  Both runs of a pair share their first weights and their split.
 What was chosen, and why.  Task, network and AdamW are `adamw-common` of the README's quickstart, a published setting,
 with a smaller modulus for speed.  Strength 0.05 is the published one.  The target follows from the radii, which we read
 first, without the penalty: they start below 1 and grow beyond it, so the published target 1 holds them back.  Nothing
-was chosen by the accuracies of these seeds.  Three seeds are an illustration: docs/sites-strength-target.md has more.
+was chosen by the accuracies of these seeds.  Three seeds are an illustration; there is more in
+docs/how-to/choose-sites-strength-target.md.
 
 What this does not show: that the penalty beats good tuning.  On this task AdamW with a smaller initialisation and a
 short warm-up is as fast without it (README).

@@ -21,7 +21,7 @@ def plan(arms=("a", "b"), seeds=2, budget=100, done=0):
         arms=[SimpleNamespace(name=arm) for arm in arms], seeds=seeds, training=SimpleNamespace(budget=budget)
     )
     missing = [run(arm, seed) for arm in arms for seed in range(seeds)][done:]
-    return {"plan": SimpleNamespace(experiment=experiment, missing=missing), "device": "cpu"}
+    return SimpleNamespace(experiment=experiment, missing=missing)
 
 
 def run(arm, seed):

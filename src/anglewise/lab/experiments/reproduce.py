@@ -2,7 +2,7 @@
 
 Each is one experiment with one arm: the published setting (``published.py``), task, network, batch and criterion as far
 as they are stated; what is not stated is said here.  How it trains is its own and not the track's.
-``docs/baselines.md`` has the results.
+``docs/explanation/published-settings.md`` has the results.
 """
 
 from __future__ import annotations
