@@ -20,6 +20,7 @@ short warm-up is as fast without it (README).
 
 import argparse
 import math
+from collections.abc import Callable, Sequence
 from statistics import median
 
 import torch
@@ -38,10 +39,12 @@ def network(p: int, width: int = 200) -> nn.Sequential:
     return nn.Sequential(nn.Embedding(2 * p, p), nn.Flatten(), *hidden, nn.Linear(width, p, bias=False))
 
 
-def train(p: int, seed: int, strength: float, target: float, budget: int) -> tuple[float, list[dict[str, float]]]:
+def train(
+    p: int, seed: int, strength: float, target: float, budget: int, *, build: Callable[[int], nn.Module] = network
+) -> tuple[float, list[dict[str, float]]]:
     """One run: its steps to 95 % (infinity if the budget ends first), and the readings of every step."""
     torch.manual_seed(seed)
-    model = network(p)
+    model = build(p)
     a, b = torch.cartesian_prod(torch.arange(p), torch.arange(p)).T
     x, y = torch.stack([a, p + b], dim=1), (a + b) % p
     order = torch.randperm(p * p)
@@ -79,13 +82,13 @@ def shown(steps: float, budget: int) -> str:
     return f"{steps:g}" if steps < math.inf else f"> {budget}"
 
 
-def main() -> None:
-    """Read radii without the penalty, choose a target, compare."""
+def main(words: Sequence[str] | None = None, train: Callable = train) -> None:
+    """Read radii without the penalty, choose a target, compare; flags are those of the command line, or `words`."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=3, help="pairs of runs (3)")
     parser.add_argument("--p", type=int, default=97, help="the modulus (97)")
     parser.add_argument("--steps", type=int, default=300, help="steps at most (300)")
-    args = parser.parse_args()
+    args = parser.parse_args(words)
     if min(args.seeds, args.steps) < 1 or args.p < 3:
         parser.error(f"expected --seeds and --steps of at least 1 and --p of at least 3, got {vars(args)}")
     torch.set_num_threads(1)  # small products: a second thread waits more than it helps
