@@ -84,7 +84,8 @@ def test_the_picture_of_the_readme_shows_every_run_and_says_what_the_intervals_s
     slow, fast = [100, 102, 98, 104, 96, 100], [50, 52, 48, 50, 51, 49]
     names = ("adamw-common", "adamw-common+radial", "adamw-tuned", "adamw-tuned+radial")
     rows = arms(**dict(zip(names, (slow, fast, fast, [30, 28, 32, 30, 29, 31]), strict=True)))
-    assert hero(rows).count("<circle") == 24 and "in fewer steps" in hero(rows)
+    picture = hero(rows, [{"step": "48", "test_accuracy": "0.031", "x": "1", "y": "0"}] * 5)
+    assert picture.count("<circle") == 24 + 5 and "in fewer steps" in picture and "step 48: 3 % right" in picture
     with pytest.raises(ValueError, match="the title says faster, the rows say .* write another title"):
         finding(arms(**dict(zip(names, (slow, slow, fast, fast), strict=True))))
 
