@@ -62,7 +62,7 @@ def test_control_a_helper_that_promises_to_assert_must():
 # One test file for several modules: a verb as a whole command, data with the code that reads it, a figure by the page
 # that shows it, a declaration with what fulfils it.
 TOGETHER = {
-    "cli/test_main.py": "cli: doctor early_warning figure query report run training",
+    "cli/test_main.py": "cli: doctor early_warning figure query report training",
     "cli/test_bad_input.py": "cli: flags",
     "cli/test_listing.py": "cli: show; lab: catalogue",
     "cli/test_tracks.py": "cli: leaderboard penalty tune",
