@@ -18,7 +18,12 @@ Array: TypeAlias = Any
 
 
 class RadialSplit(NamedTuple):
-    """A field of vectors, split along and across the rays through the origin."""
+    """A field of vectors, split along and across the rays through the origin.
+
+    Args:
+        radial: The part along the rays, shaped like the field.
+        angular: The part across them; the two sum to the field.
+    """
 
     radial: Array
     angular: Array

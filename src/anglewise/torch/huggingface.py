@@ -57,7 +57,7 @@ class RadialTrainerMixin(_Trainer):
             self.suppression = self.suppression(self.model)
 
     def radial_mask(self, inputs: Mapping[str, Any]) -> Mask:
-        """Which vectors count, by the batch's masks; override it to give one mask, or globs over sites with masks."""
+        """Which vectors count, by the masks in `inputs`.  An override gives a mask, or globs over sites with masks."""
         return token_mask(each(self.suppression), inputs, self.model)
 
     def call_model_init(self, *args: Any, **kwargs: Any) -> Any:
@@ -68,7 +68,7 @@ class RadialTrainerMixin(_Trainer):
         return model
 
     def compute_loss(self, model: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
-        """The Trainer's loss; in training, plus the penalty's share of this micro-batch."""
+        """The Trainer's loss of `model` on `inputs`; in training, plus the penalty's share of this micro-batch."""
         result = super().compute_loss(model, inputs, *args, **kwargs)
         if not model.training:
             return result
@@ -110,7 +110,7 @@ class RadialTrainerMixin(_Trainer):
         return result
 
     def log(self, logs: dict[str, float], *args: Any, **kwargs: Any) -> None:
-        """The Trainer's log; training losses are joined by the readings."""
+        """The Trainer's log; where `logs` has a training loss, the readings join it."""
         if "loss" in logs and self._radial_total is not None:
             readings = all_readings(each(self.suppression), self._radial_total)
             logs = logs | {f"radial/{name}": value for name, value in readings.items()}

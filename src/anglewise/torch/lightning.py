@@ -55,7 +55,7 @@ class RadialLightningMixin(_Module):
         return token_mask(each(self.suppression), batch, cast(nn.Module, self))
 
     def radial_penalty(self, batch: Any = None) -> Tensor:
-        """The penalty of the forward that just ran, at ``self.global_step``, to be added to an undivided loss."""
+        """The penalty of the forward on `batch` that just ran, to be added to an undivided loss."""
         self._radial_taken = True
         suppressions = each(self.suppression)
         check_attached(suppressions, cast(nn.Module, self))
