@@ -87,7 +87,7 @@ class RadialTrainerMixin(_Trainer):
         parts, items = self._radial_parts(), kwargs.get("num_items_in_batch", args[2] if len(args) > 2 else None)
         if self._radial_scale_seen or parts == 1:
             return super().training_step(*args, **kwargs)
-        losses, compute, own = [], self.compute_loss, self.__dict__.get("compute_loss")
+        losses, compute, before = [], self.compute_loss, self.__dict__.get("compute_loss")
 
         def recorded(*args: Any, **kwargs: Any) -> Any:
             losses.append(compute(*args, **kwargs))
@@ -97,12 +97,12 @@ class RadialTrainerMixin(_Trainer):
         try:
             result = super().training_step(*args, **kwargs)
         finally:
-            self.__dict__.update(compute_loss=own) if own else self.__dict__.pop("compute_loss")
-        before, after = losses[-1].item(), result.item()
-        wanted = before if self._is_normalised(items) else before / parts
-        if abs(after - wanted) > 0.1 * abs(wanted):
+            self.__dict__.update(compute_loss=before) if before else self.__dict__.pop("compute_loss")
+        loss, scaled = losses[-1].item(), result.item()
+        wanted = loss if self._is_normalised(items) else loss / parts
+        if abs(scaled - wanted) > 0.1 * abs(wanted):
             raise AttachError(
-                f"the Trainer turned a loss of {before:.6g} into {after:.6g} over {parts} accumulated batches, "
+                f"the Trainer turned a loss of {loss:.6g} into {scaled:.6g} over {parts} accumulated batches, "
                 f"expected {wanted:.6g}: this release of transformers scales losses in a way that the penalty does "
                 "not know; train with gradient_accumulation_steps=1, or with transformers 5.23"
             )
@@ -159,9 +159,10 @@ def add_readings_callback(trainer: Any, suppression: Suppressions) -> Any:
         def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:
             """Before the trackers get the logs."""
             if logs and "loss" in logs:
-                found = {f"radial/{name}": value for name, value in all_readings(suppressions, logs["loss"]).items()}
-                logs.update(found)
-                state.log_history[-1].update(found)
+                readings = all_readings(suppressions, logs["loss"])
+                named = {f"radial/{name}": value for name, value in readings.items()}
+                logs.update(named)
+                state.log_history[-1].update(named)
 
     check_attached(suppressions, trainer.model)
     callback = RadialCallback()

@@ -94,8 +94,8 @@ def readings_callback(suppression: RadialSuppression | Sequence[RadialSuppressio
             """After a batch."""
             owed_readings(suppressions, trainer.global_step)
             if trainer._logger_connector.should_update_logs:
-                found = {f"radial/{name}": value for name, value in all_readings(suppressions, None).items()}
-                pl_module.log_dict(found, on_step=True, on_epoch=False)
+                readings = {f"radial/{name}": value for name, value in all_readings(suppressions, None).items()}
+                pl_module.log_dict(readings, on_step=True, on_epoch=False)
 
     return RadialCallback()
 
