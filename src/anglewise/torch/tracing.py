@@ -1,7 +1,7 @@
 """Which modules feed the non-linearities of a model that is no Transformer, found by tracing a copy of it.
 
-The forward runs on symbols.  A forward may keep what it computes, count its calls, or draw random numbers.  So a copy of
-the model runs it.  The copy shares the model's parameters, which nothing writes to, and nothing else.
+The forward runs on symbols.  A forward may keep what it computes, count its calls, or draw random numbers.  So a copy
+of the model runs it.  The copy shares the parameters of the model, which nothing writes to, and nothing else.
 """
 
 from __future__ import annotations
