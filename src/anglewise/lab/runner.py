@@ -38,13 +38,13 @@ class Progress(Protocol):
     """Receives progress events."""
 
     def start(self, plan: Plan) -> None:
-        """Before training."""
+        """Before training what the `plan` says is missing."""
 
     def update(self, rows: Rows, steps: int) -> None:
-        """After each segment, for each of its members; `steps` were trained in it."""
+        """After each segment, for each of its members; `rows` has its newest values, and `steps` were trained in it."""
 
     def finish(self, run: Run, outcome: Outcome) -> None:
-        """When a run has ended."""
+        """When `run` has ended, with this `outcome`."""
 
     def close(self) -> None:
         """After the last, or when interrupted."""
