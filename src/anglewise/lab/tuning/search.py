@@ -67,7 +67,15 @@ class Search:
 
 
 class Trial(NamedTuple):
-    """One setting: where it lies in the unit cube, its arm, and its score on the last rung that it reached."""
+    """One setting that was tried.
+
+    Args:
+        name: Of its arm in the store.
+        point: Where it lies in the unit cube.
+        arm: With this setting.
+        rung: The last rung that it reached.
+        score: Its score there; lower is better.
+    """
 
     name: str
     point: tuple[float, ...]

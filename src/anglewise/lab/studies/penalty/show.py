@@ -87,7 +87,7 @@ def _middle(runs: Runs, arm: str) -> Interval | None:
 
 
 HEAD = (
-    "recipe", Column("setting found", words=True), "without the penalty (steps)", "with it (steps)",
+    "method", Column("setting found", words=True), "without the penalty (steps)", "with it (steps)",
     "speed-up, first [95 %]", "p, first (Holm)", "speed-up, sustained [95 %]", "p, sustained (Holm)",
 )  # fmt: skip
 NOTE = (
@@ -98,10 +98,10 @@ NOTE = (
 )
 
 
-def table(found: Sequence[Effect], runs: Runs) -> Table:
+def table(measured: Sequence[Effect], runs: Runs) -> Table:
     """Every effect, one a row."""
     rows: list[list[Cell]] = []
-    for effect in found:
+    for effect in measured:
         first, sustained = effect.sides["first"][1], effect.sides["sustained"]
         rows.append([
             Name(effect.recipe), effect.found, *(_median(effect, i, runs.budget) for i in range(2)),
@@ -117,7 +117,7 @@ def _median(effect: Effect, i: int, budget: int) -> Estimate:
     return Estimate(effect.medians[i], within(budget), note=some if effect.medians[i] is not None else "")
 
 
-def save_figure(runs: Runs, found: Sequence[Effect], path: str | os.PathLike[str]) -> Path:
+def save_figure(runs: Runs, measured: Sequence[Effect], path: str | os.PathLike[str]) -> Path:
     """Draw the effects for a paper: .svg, .pdf or .png.
 
     Raises:
@@ -128,9 +128,9 @@ def save_figure(runs: Runs, found: Sequence[Effect], path: str | os.PathLike[str
     path = checked(path)
     ways = (("without the penalty", COLOURS[0], "o", -0.16), ("with it", COLOURS[1], "D", 0.16))
     with styled():
-        drawn = Figure(figsize=(TWO_COLUMNS, 1.3 + 0.27 * len(found)), layout="constrained")
-        axis = drawn.subplots()
-        for i, effect in enumerate(found):
+        drawing = Figure(figsize=(TWO_COLUMNS, 1.3 + 0.27 * len(measured)), layout="constrained")
+        axis = drawing.subplots()
+        for i, effect in enumerate(measured):
             for j, (_, ink, mark, shift) in enumerate(ways):
                 first = [run.first for run in runs.finished if run.arm == effect.arms[j] and run.first is not None]
                 axis.plot(first, [i + shift] * len(first), mark, color=ink, ms=2.2, alpha=0.4, mew=0)
@@ -144,7 +144,7 @@ def save_figure(runs: Runs, found: Sequence[Effect], path: str | os.PathLike[str
                         1.05 * runs.budget, i + shift, f"{never} of {side.finished} never", fontsize=5, va="center",
                         color=ink,
                     )  # fmt: skip
-            if i and effect.recipe != found[i - 1].recipe:
+            if i and effect.recipe != measured[i - 1].recipe:
                 axis.axhline(i - 0.5, color="#c8ccd0", lw=0.6)
         axis.set_xscale("log")
         ticks = ticks_to(runs.budget)
@@ -153,20 +153,22 @@ def save_figure(runs: Runs, found: Sequence[Effect], path: str | os.PathLike[str
         axis.grid(axis="y", visible=False)
         names = [
             f"{effect.recipe}\nfound {effect.found}" if effect.found == "alone" else f"found {effect.found}"
-            for effect in found
+            for effect in measured
         ]
-        axis.set_yticks(range(len(found)), names, fontsize=6)
-        axis.set_ylim(len(found) - 0.5, -0.5)
+        axis.set_yticks(range(len(measured)), names, fontsize=6)
+        axis.set_ylim(len(measured) - 0.5, -0.5)
         soonest = min((run.first for run in runs.finished if run.first), default=10)
         latest = max((run.first for run in runs.finished if run.first), default=runs.budget)
-        everybody = all(side.reached == side.finished for effect in found for side in effect.sides["first"])
+        everybody = all(side.reached == side.finished for effect in measured for side in effect.sides["first"])
         axis.set_xlim(0.85 * soonest, 1.15 * latest if everybody else 1.6 * runs.budget)
         axis.set_xlabel("steps to 95 % test accuracy, first crossing; small marks are seeds, large ones medians")
         beside = axis.secondary_yaxis("right")
-        beside.set_yticks(range(len(found)), [str(ratio(effect.sides["first"][1])) for effect in found], fontsize=6)
+        beside.set_yticks(
+            range(len(measured)), [str(ratio(effect.sides["first"][1])) for effect in measured], fontsize=6
+        )
         beside.set_ylabel("times as fast with the penalty [95 %]", fontsize=7)
         handles = [
             axis.plot([], [], mark, color=ink, ms=5, mec="white", mew=0.7, label=name)[0] for name, ink, mark, _ in ways
         ]
-        drawn.legend(handles=handles, loc="outside upper center", ncols=2)
-        return save(drawn, path)
+        drawing.legend(handles=handles, loc="outside upper center", ncols=2)
+        return save(drawing, path)

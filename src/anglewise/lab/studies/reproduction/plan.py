@@ -1,10 +1,10 @@
-r"""Rivals held against their own numbers: does a setting that others published give here what they report?
+r"""Methods at their published settings: does a setting give here what its authors report?
 
 For each, the ratio of our median to theirs,
 
 .. math:: q = \frac{T}{\operatorname{clip}(T, [\ell, u])}
 
-with T our median number of steps and :math:`[\ell, u]` what they report; :math:`q = 1` within it, and it is the *same*
+with T our median number of steps and :math:`[\ell, u]` what they report.  Within it, :math:`q = 1`.  It is the *same*
 number where :math:`1/\tau \le q \le \tau` for the tolerance that was set with the experiment.  Ours is shown with its
 interval where there are seeds enough for one, with its range otherwise, and with the grid of its evaluations.
 """
@@ -24,13 +24,13 @@ from anglewise.lab.report.table import Cell, Column, Name, Table
 from anglewise.lab.stats import Interval, censored_median, median_interval
 
 HEAD = (
-    "rival", Column("theirs [steps]", words=True), "ours [steps]: median [95 %] or (range)", "runs that got there",
+    "method", Column("theirs [steps]", words=True), "ours [steps]: median [95 %] or (range)", "runs that got there",
     "ours / theirs", Column("the same?", words=True), Column("why it may differ", words=True),
 )  # fmt: skip
 
 
 class Compared(NamedTuple):
-    """One rival at its published setting.
+    """One method at its published setting.
 
     Attributes:
         name: Of the reproduction.
@@ -68,13 +68,13 @@ def chosen(names: Sequence[str]) -> list[str]:
 
 
 def compared(name: str, results: Results) -> Compared:
-    """A rival's finished runs beside its published number."""
+    """A method's finished runs beside its published number."""
     criterion: Criterion = "sustained" if results.sustain > 1 else "first"
     return from_times(name, [time_of(run, criterion) for run in results.ended.values()])
 
 
 def from_times(name: str, times: Sequence[float | None]) -> Compared:
-    """A rival's times, None for beyond the budget, beside its published number."""
+    """A method's times, None for beyond the budget, beside its published number."""
     made = REPRODUCTIONS[name]
     ours = sorted(times, key=lambda t: (t is None, t))
     if not ours:
