@@ -68,18 +68,20 @@ def _fence(match: re.Match[str]) -> str:
 
 
 def _section(block: str) -> str:
-    head, _, body = block.partition("\n")
+    head, _, indented = block.partition("\n")
     if head not in ("Args:", "Attributes:", "Returns:", "Raises:", "Example:"):
         return block.strip()
+    body, _, after = re.sub(r"\n(?=[^ \n])", "\0", indented, count=1).partition("\0")
     body = textwrap.dedent(body).strip("\n")
     if head == "Example:":
-        return f"**Example**\n\n```pycon\n{body}\n```"
-    if head == "Returns:":
-        return f"**Returns** {' '.join(body.split())}"
-    items = re.split(r"\n(?=\S)", body)
-    listed = [re.sub(r"^([\w.*]+):\s", r"`\1`: ", " ".join(item.split())) for item in items]
-    name = {"Args:": "Arguments", "Attributes:": "Attributes", "Raises:": "Raises"}[head]
-    return f"**{name}**\n\n" + "\n".join(f"- {item}" for item in listed)
+        text = f"**Example**\n\n```pycon\n{body}\n```"
+    elif head == "Returns:":
+        text = f"**Returns** {' '.join(body.split())}"
+    else:
+        items = [" ".join(item.split()) for item in re.split(r"\n(?=\S)", body)]
+        name = {"Args:": "Arguments", "Attributes:": "Attributes", "Raises:": "Raises"}[head]
+        text = f"**{name}**\n\n" + "\n".join("- " + re.sub(r"^([\w.*]+):\s", r"`\1`: ", item) for item in items)
+    return f"{text}\n\n{after.strip()}".strip()
 
 
 def signature(name: str, value: Any) -> str:
