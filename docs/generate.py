@@ -15,6 +15,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from anglewise.cli.explain import markdown as markdown_of_names
 from anglewise.cli.main import parser_of
 from anglewise.lazy import public_names
 from docs.drawings import drawn
@@ -198,8 +199,7 @@ def _shown(action: argparse.Action) -> str:
 
 
 def values_page() -> str:
-    """Every reading with its fields, and every value with its unit and meaning."""
-    from anglewise.lab.readings import quantities
+    """Every reading with its fields, and every name with its meaning."""
     from anglewise.lab.readings.sets import DEFAULT, READINGS
 
     parts = [
@@ -214,14 +214,8 @@ def values_page() -> str:
             ],
         ),
     ]  # fmt: skip
-    parts.append(
-        "## Values\n\nA name may have `test_` in front: the same over test examples. `_se` behind it is its standard "
-        "error, and `_total` says that it is of task and penalties together.\n"
-    )
-    for theme in quantities.THEMES:
-        rows = [(f"`{name}`", one.title, one.text) for name, one in quantities.MEANINGS.items() if one.theme == theme]
-        if rows:
-            parts += [f"### {theme}\n", _table(("value", "axis and unit", "meaning"), rows)]
+    head, _, rest = markdown_of_names().partition("\n## ")
+    parts += ["## Names\n", head.split("\n", 1)[1], "\n## " + rest]
     return _joined(parts)
 
 
