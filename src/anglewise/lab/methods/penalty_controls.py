@@ -117,11 +117,6 @@ class StopGradientPenalty(Method):
             activations: Of the forward pass, by site.
             params: The weights.
 
-        Args:
-            site: Which.
-            activations: Of the forward pass, by site.
-            params: The weights.
-
         Raises:
             SpecError: If no linear map makes the activation at the site.
         """
