@@ -21,7 +21,7 @@ from anglewise.cli.listing import listing
 from anglewise.cli.main import parser_of
 from anglewise.errors import AnglewiseError
 from anglewise.lab.experiments import EXPERIMENTS
-from anglewise.lab.studies.leaderboard.boards import board_of
+from anglewise.lab.studies.leaderboard.leaderboards import leaderboard_of
 from anglewise.lab.studies.reproduction.plan import chosen
 
 ROOT = Path(__file__).parents[2]
@@ -82,7 +82,7 @@ def understood(program: str, words: list[str]) -> None:
         if words[0] == "figure":
             assert re.search(rf"^{arguments.name}\b", listing("figures"), flags=re.M), words
         elif words[0] in ("tune", "leaderboard", "penalty"):
-            board_of(arguments.track)
+            leaderboard_of(arguments.track)
         elif words[0] == "baselines":
             chosen(arguments.names)
 

@@ -22,7 +22,7 @@ from anglewise.lab.protocols.method import Method
 from anglewise.lab.protocols.schedule import Cosine, Linear, Recorded, Schedule, Until, Warmup
 from anglewise.lab.readings.sets import READINGS
 from anglewise.lab.spec import Arm, Experiment, Run, Training, content_hash
-from anglewise.lab.studies.leaderboard import boards
+from anglewise.lab.studies.leaderboard import leaderboards
 from anglewise.lab.tasks.held_out import HeldOut
 from anglewise.lab.tasks.modular import Modular
 from anglewise.lab.tuning.search import Search, placed
@@ -203,8 +203,8 @@ def test_a_bound_says_the_end_that_was_passed(bound, value, kind, said):
     assert bound.wrong(value, kind) == said
 
 
-@pytest.mark.parametrize("track", boards.BOARDS)
+@pytest.mark.parametrize("track", leaderboards.LEADERBOARDS)
 def test_every_corner_of_every_search_can_be_made(track):
-    for entry in boards.BOARDS[track].entries:
+    for candidate in leaderboards.LEADERBOARDS[track].candidates:
         for corner in (0.0, 1.0):
-            placed(entry, [corner] * len(entry.axes), "corner")
+            placed(candidate, [corner] * len(candidate.axes), "corner")
