@@ -331,6 +331,21 @@ def _says(what: str, a: str, b: str) -> str:
     return f"{first} is {what} than {b}"
 
 
+def by_word(cases: Sequence[tuple[Rows, str, str, str]]) -> str:
+    """What several comparisons show, those of one word together.
+
+    Args:
+        cases: Rows, an arm, the arm that it is compared with, and what the comparison is called.
+
+    Returns:
+        One item of a list for each word, in the order in which the words come.
+    """
+    called: dict[str, list[str]] = {}
+    for rows, arm, than, name in cases:
+        called.setdefault(rows.word(arm, than), []).append(name)
+    return "\n".join(["", *(f"- {what} on {' and on '.join(names)}" for what, names in called.items()), ""])
+
+
 def _shown(summary: ArmSummary) -> str:
     """An estimate, its interval, and its word."""
     return f"{ratio(summary)}, {word(summary.speed_up, summary.bound)}"

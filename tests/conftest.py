@@ -45,3 +45,12 @@ def uncontracted():
     """No product and sum contracted into one rounding, whatever the environment says."""
     with _most_optimisations(False):
         yield
+
+
+@pytest.fixture
+def double():
+    """JAX computes in float64."""
+    import jax
+
+    with jax.enable_x64(True):
+        yield

@@ -80,7 +80,7 @@ def test_every_block_runs(path, as_a_user):
     for name in ("transformers", "lightning", "accelerate"):
         if f"from {name} import" in text or f"import {name}" in text:
             pytest.importorskip(name)
-    run(path, text)
+    assert run(path, text) == sum(not marker.startswith("no-run") for marker, _, _ in blocks(text))
 
 
 def test_control_a_broken_block_is_seen():

@@ -104,6 +104,7 @@ def test_the_estimate_of_memory_is_near_what_the_compiler_plans(name):
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_every_named_experiment_may_be_begun(name):
     admit(EXPERIMENTS[name])
+    assert cost(EXPERIMENTS[name]).runs == len(list(EXPERIMENTS[name].runs())) > 0
 
 
 @pytest.mark.parametrize(

@@ -207,4 +207,5 @@ def test_a_bound_says_the_end_that_was_passed(bound, value, kind, said):
 def test_every_corner_of_every_search_can_be_made(track):
     for candidate in leaderboards.LEADERBOARDS[track].candidates:
         for corner in (0.0, 1.0):
-            placed(candidate, [corner] * len(candidate.axes), "corner")
+            arm = placed(candidate, [corner] * len(candidate.axes), "corner")
+            assert [type(method) for method in arm.methods] == [type(method) for method in candidate.arm.methods]

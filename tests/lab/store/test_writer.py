@@ -47,7 +47,9 @@ def stored(root, run_id="r"):
 
 
 class Machine(RuleBasedStateMachine):
-    """Any sequence of calls, and what must then be there."""
+    """Any sequence of calls, and what must then be there; `rows` counts the rows that were compared."""
+
+    rows = 0
 
     @initialize()
     def start(self):
@@ -124,6 +126,7 @@ class Machine(RuleBasedStateMachine):
         curves, readings = stored(self.root)
         assert exact(curves) == exact(self.curves)
         assert sorted(map(repr, exact(readings))) == sorted(map(repr, exact(self.readings)))
+        Machine.rows += len(curves) + len(readings)
         assert self.store.finished() == ({"r"} if self.finished else set())
 
     def teardown(self):
@@ -143,6 +146,7 @@ def fast(monkeypatch):
 
 def test_any_sequence_of_calls_leaves_what_the_model_holds(fast):
     run_state_machine_as_test(Machine, settings=BOUNDED)
+    assert Machine.rows > 100
 
 
 def test_the_model_notices_a_rewind_that_forgets_too_little(fast):

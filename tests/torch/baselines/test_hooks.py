@@ -128,15 +128,22 @@ def test_forgetting_the_memory_would_show(name, toy, train):
 
 @pytest.mark.parametrize("name", ["ema", "ma"])
 def test_a_state_from_before_the_filter_loads_and_one_with_it_loads_without(name, toy, train):
-    model = toy()
-    bare = AdamW(model.parameters())
-    train(model, bare, 0, 2)
+    model, plain = toy(), toy()
+    bare, never = AdamW(model.parameters()), AdamW(plain.parameters())
+    for each, optimizer in ((model, bare), (plain, never)):
+        train(each, optimizer, 0, 2)
     filtered = AdamW(model.parameters())
     FILTERS[name](filtered)
     filtered.load_state_dict(bare.state_dict())
-    train(model, filtered, 2, 4)
+    train(model, filtered, 2, 5)
+    train(plain, never, 2, 5)
+    assert not equal(model, plain)  # the filter acts on the state that it was given
     bare.load_state_dict(filtered.state_dict())
-    train(model, bare, 4, 6)
+    plain.load_state_dict(model.state_dict())
+    never.load_state_dict(copy.deepcopy(filtered.state_dict()))
+    train(model, bare, 5, 7)
+    train(plain, never, 5, 7)
+    assert equal(model, plain)  # nor does it act where it is not attached
 
 
 @every_base

@@ -25,6 +25,7 @@ from anglewise.errors import SpecError
 from anglewise.lab.engine.names import check_names
 from anglewise.lab.engine.step import Program
 from anglewise.lab.protocols.fields import named
+from anglewise.lab.protocols.model import Sized
 from anglewise.lab.spec import Experiment
 
 RUNS, STEPS, PIECES = 10_000, 10**9, 500
@@ -165,7 +166,7 @@ def memory() -> int:
 
 def _of(model: Any, name: str, task: Any) -> int:
     """What a model says of itself; 0 where it does not say."""
-    return int(getattr(model, name)(task)) if hasattr(model, name) else 0
+    return int(getattr(model, name)(task)) if isinstance(model, Sized) else 0
 
 
 def _gib(size: int) -> str:

@@ -24,7 +24,7 @@ from anglewise.lab.protocols.dataclass import method
 from anglewise.lab.protocols.fields import NOT_NEGATIVE, Names
 from anglewise.lab.protocols.method import Method
 from anglewise.lab.protocols.model import Activations, Params
-from anglewise.lab.protocols.schedule import Schedule
+from anglewise.lab.protocols.schedule import Number
 
 Form = Literal["penalty", "proximal"]
 
@@ -69,8 +69,8 @@ class L1(_Sparsity):
         roles: Which parameters.
     """
 
-    beta: Annotated[float | Schedule, NOT_NEGATIVE] = 1e-5
-    lr: Annotated[float | Schedule, NOT_NEGATIVE] = 1e-3
+    beta: Annotated[Number, NOT_NEGATIVE] = 1e-5
+    lr: Annotated[Number, NOT_NEGATIVE] = 1e-3
     form: Form = "penalty"
     roles: Annotated[tuple[str, ...], Names("role")] = (*MATRICES, "vector")
 
@@ -99,8 +99,8 @@ class Nuclear(_Sparsity):
         roles: Which matrices; a Transformer's qkv is three.
     """
 
-    beta: Annotated[float | Schedule, NOT_NEGATIVE] = 1e-4
-    lr: Annotated[float | Schedule, NOT_NEGATIVE] = 1e-3
+    beta: Annotated[Number, NOT_NEGATIVE] = 1e-4
+    lr: Annotated[Number, NOT_NEGATIVE] = 1e-3
     form: Form = "penalty"
     roles: Annotated[tuple[str, ...], Names("role")] = MATRICES
 

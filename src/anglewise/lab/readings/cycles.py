@@ -25,8 +25,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from anglewise.lab.protocols.reading import cycle_of
-from anglewise.lab.protocols.task import Cycle, Task
+from anglewise.lab.protocols.task import Cycle, Task, cycle_of
 
 
 class Waves(NamedTuple):

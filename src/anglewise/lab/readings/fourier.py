@@ -29,7 +29,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated
 
 import jax
 import jax.numpy as jnp
@@ -37,7 +37,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from anglewise.lab.protocols.fields import COUNT, NOT_NEGATIVE, SHARE, Bound, Names
-from anglewise.lab.protocols.model import Model
+from anglewise.lab.protocols.model import Model, product, shape_of, sites_of
 from anglewise.lab.protocols.reading import Reading, Snapshot
 from anglewise.lab.protocols.task import Task
 from anglewise.lab.readings.cycles import cycle_of_task, cyclic, means, power, waves, waves_of
@@ -105,8 +105,8 @@ class NeuronFourier(Reading):
     relative: Annotated[float, NOT_NEGATIVE] = 1e-6
 
     def suits(self, task: Task, model: Model) -> bool:
-        """Tasks with a cycle."""
-        return cyclic(task)
+        """Tasks with a cycle, and networks with post-activations where no site is given."""
+        return cyclic(task) and bool(self.sites or sites_of("post", shape_of(model, task)))
 
     def measure(self, snapshot: Snapshot) -> Mapping[tuple[str, str], Array]:
         """By site: ``fourier_map`` [neurons, f], ``fourier_coherence``, ``live_frequencies``, and others.
@@ -117,13 +117,11 @@ class NeuronFourier(Reading):
         (0: one frequency, 1: all alike), ``live_frequencies`` the number that have a cluster, ``cluster_size`` the
         median size of these (NaN without), ``fourier_max`` the largest coefficient with the transform divided by n.
         """
-        activations = snapshot.table().activations
-        sites = self.sites or tuple(site for site in activations if site.endswith(".post"))
-        found: dict[tuple[str, str], Array] = {}
-        for site in sites:
-            h = activations[site]
-            found.update({(site, name): x for name, x in self._one(h if h.ndim == 2 else h[-1], snapshot).items()})
-        return found
+        values: dict[tuple[str, str], Array] = {}
+        for site in self.sites or sites_of("post", snapshot.network):
+            h = snapshot.table().activations[site]
+            values.update({(site, name): x for name, x in self._one(h if h.ndim == 2 else h[-1], snapshot).items()})
+        return values
 
     def _one(self, h: Float[Array, "n2 d"], snapshot: Snapshot) -> dict[str, Array]:
         cycle = cycle_of_task(snapshot.task)
@@ -205,23 +203,29 @@ def token_tables(snapshot: Snapshot) -> dict[str, Float[Array, "n d"]]:
     as ``<weight>.<position>``.
     """
     cycle, network = cycle_of_task(snapshot.task), snapshot.network
-    order, found = np.asarray(cycle.order), dict[str, Array]()
-    embedding: Any = getattr(snapshot.params, "embedding", None)
-    stack = None if embedding is None else (embedding[None] if embedding.ndim == 2 else embedding)
+    order, rows = np.asarray(cycle.order), dict[str, Array]()
     names = jax.tree_util.tree_map_with_path(
         lambda path, _: jax.tree_util.keystr(path, simple=True, separator="."), snapshot.params
     )
     for position in (cycle.a, cycle.b):
-        if stack is not None:
-            which = position % stack.shape[0]
-            found["embedding" if embedding.ndim == 2 else f"embedding.{which}"] = stack[which][order]
+        if network.tables:
+            table = network.tables[0]
+            name = "embedding" if table.ndim == 2 else f"embedding.{position % table.shape[0]}"
+            rows[name] = of_position(table, position)[order]
         for linear_map in network.linear_maps.values():
-            if linear_map.source == "input":
+            if linear_map.source in sites_of("input", network):
                 weight = linear_map.weight(network)
                 block = weight.reshape(snapshot.task.length, -1, weight.shape[-1])[position]
-                rows = block[order] if stack is None else stack[position % stack.shape[0]][order] @ block
-                found[f"{linear_map.weight(names)}.{position}"] = rows
-    return found
+                vectors = (
+                    of_position(product(network.tables), position)[order] @ block if network.tables else block[order]
+                )
+                rows[f"{linear_map.weight(names)}.{position}"] = vectors
+    return rows
+
+
+def of_position(table: Float[Array, "*tables tokens e"], position: int) -> Float[Array, "tokens e"]:
+    """The table of one position."""
+    return table if table.ndim == 2 else table[position % table.shape[0]]
 
 
 def circles(table: Float[Array, "n d"], strength: Float[Array, " f"], most: int) -> tuple[Array, Array]:

@@ -36,7 +36,7 @@ def test_plotly_accepts_every_figure_and_every_frame(network):
             for trace in data:
                 if isinstance(trace.get("z"), dict) and "bytes" in trace["z"]:
                     trace["z"] = restored(trace["z"])
-            go.Figure({"data": data, "layout": layout})
+            assert len(go.Figure({"data": data, "layout": layout}).data) == len(panel.data) > 0
 
 
 def test_a_map_shows_the_shares_in_the_block_order_of_the_last_step(network):
