@@ -23,7 +23,7 @@ from anglewise.lab.models.transformer import Transformer
 from anglewise.lab.protocols.dataclass import method
 from anglewise.lab.protocols.method import Method
 from anglewise.lab.protocols.schedule import Linear, Warmup
-from anglewise.lab.spec import Arm, Experiment, Run, Training, content_hash, field_types, to_json
+from anglewise.lab.spec import PROTOCOL, Arm, Experiment, Run, Training, content_hash, field_types, to_json
 from anglewise.lab.tasks.modular import Modular
 
 ARM = Arm("mine", (AdamW(lr=Warmup(0.01, 3.0), wd=1.0), RadialPenalty(0.1, 0.5)))
@@ -112,12 +112,11 @@ def test_control_equal_specifications_have_equal_identities():
     assert again.run_id == RUN.run_id and again is not RUN
 
 
-def test_the_class_and_the_protocol_are_part_of_an_identity(monkeypatch):
+def test_the_class_and_the_protocol_are_part_of_an_identity():
     other = dataclasses.replace(RUN, model=Transformer())
     assert other.run_id != RUN.run_id
-    before = RUN.run_id
-    monkeypatch.setattr("anglewise.lab.spec.PROTOCOL", 10**6)
-    assert RUN.run_id != before
+    assert RUN.spec["protocol"] == PROTOCOL and RUN.run_id == content_hash(RUN.spec)
+    assert content_hash(RUN.spec | {"protocol": PROTOCOL + 1}) != RUN.run_id
 
 
 def test_a_hash_does_not_depend_on_the_order_of_keys():

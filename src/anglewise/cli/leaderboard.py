@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from anglewise.cli.flags import AddVerb, add_comparison, check_ending, check_seeds, names
+from anglewise.cli.flags import AddVerb, add_comparison, check_ending, check_seeds
 from anglewise.cli.training import register, train_missing
 
 
@@ -27,6 +27,7 @@ def add(verb: AddVerb) -> None:
 def leaderboard(arguments: argparse.Namespace) -> None:
     """Train what is missing, print the ranking and write it."""
     from anglewise.lab.execution.estimate import admit
+    from anglewise.lab.experiments.request import names_in
     from anglewise.lab.store import Reader
     from anglewise.lab.studies.leaderboard import plan
     from anglewise.lab.studies.leaderboard.leaderboards import leaderboard_of
@@ -34,7 +35,7 @@ def leaderboard(arguments: argparse.Namespace) -> None:
     board = leaderboard_of(arguments.track)
     check_ending(arguments.to, plan.ENDINGS)
     check_seeds(arguments.seeds)
-    only = names(arguments.arms, [*board.names, *board.refused], f"arm of {arguments.track}")
+    only = names_in(arguments.arms, [*board.names, *board.refused], f"arm of {arguments.track}")
     planned = plan.assemble(arguments.track, only, arguments.seeds or 0, arguments.tuned)
     out = arguments.out or Path("runs") / f"leaderboard-{arguments.track}"
     admit(planned.experiment, large=arguments.large)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from anglewise.cli.flags import AddVerb, add_comparison, check_ending, check_seeds, names
+from anglewise.cli.flags import AddVerb, add_comparison, check_ending, check_seeds
 from anglewise.cli.training import register, train_missing
 
 
@@ -27,6 +27,7 @@ def add(verb: AddVerb) -> None:
 def penalty(arguments: argparse.Namespace) -> None:
     """Train what is missing, print the effects and write them."""
     from anglewise.lab.execution.estimate import admit
+    from anglewise.lab.experiments.request import names_in
     from anglewise.lab.store import Reader
     from anglewise.lab.studies.leaderboard.leaderboards import leaderboard_of
     from anglewise.lab.studies.penalty import plan
@@ -34,7 +35,7 @@ def penalty(arguments: argparse.Namespace) -> None:
     board = leaderboard_of(arguments.track)
     check_ending(arguments.to, plan.ENDINGS)
     check_seeds(arguments.seeds)
-    only = names(arguments.arms, board.pairs, f"arm of {arguments.track} that was tuned alone and with the penalty")
+    only = names_in(arguments.arms, board.pairs, f"arm of {arguments.track} that was tuned alone and with the penalty")
     planned = plan.cross(arguments.track, only, arguments.seeds or 0, arguments.tuned)
     out = arguments.out or Path("runs") / f"leaderboard-{arguments.track}"
     admit(planned.experiment, large=arguments.large)

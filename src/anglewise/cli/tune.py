@@ -6,8 +6,8 @@ import argparse
 import dataclasses
 from pathlib import Path
 
-from anglewise.cli.flags import AddVerb, add_track, names
-from anglewise.cli.training import provenance, stoppable
+from anglewise.cli.flags import AddVerb, add_track
+from anglewise.cli.training import provenance
 
 
 def add(verb: AddVerb) -> None:
@@ -29,13 +29,15 @@ def add(verb: AddVerb) -> None:
 
 def tune(arguments: argparse.Namespace) -> None:
     """Search, and write a winner's file per method."""
+    from anglewise.lab.execution.stopping import stoppable
+    from anglewise.lab.experiments.request import names_in
     from anglewise.lab.studies.leaderboard.leaderboards import leaderboard_of
     from anglewise.lab.tuning.search import Search, admit_search
     from anglewise.lab.tuning.winners import tune as search
 
     board = leaderboard_of(arguments.track)
     tuned = board.tuned
-    chosen = names(arguments.arm, [*tuned, *board.refused], f"arm of {arguments.track}") or list(tuned)
+    chosen = names_in(arguments.arm, [*tuned, *board.refused], f"arm of {arguments.track}") or list(tuned)
     board.check(chosen, tuned)
     given = {name: getattr(arguments, name) for name in ("trials", "rounds", "seeds")}
     rules = Search(**{name: value for name, value in given.items() if value is not None})

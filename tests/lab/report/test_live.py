@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
+from anglewise.lab.outcome import Outcome
 from anglewise.lab.report.live import Lines, LiveTable, Progress, progress_for
 
 
@@ -48,7 +49,7 @@ def test_lines_are_throttled_per_arm_and_say_when_an_arm_is_done():
     clock.now = 5.2
     progress.update(rows("a", 0, 51, seconds=5.2), 1)
     progress.update(rows("b", 0, 1, seconds=0.0), 1)
-    progress.finish(run("a", 0), {"outcome": "grokked"})
+    progress.finish(run("a", 0), Outcome("grokked", 100))
     progress.close()
     lines = out.file.getvalue().splitlines()
     assert len(lines) == 4 and lines[-1] == "a: 1 of 1 seeds done (1 grokked)"
@@ -85,7 +86,7 @@ def simulate(progress, clock, arms, budget, seeds=8, compiling=8.0, rest=0.2, se
     for at, arm, seed, step, steps, seconds in events:
         clock.now = begun + at
         if step is None:
-            progress.finish(run(arm, seed), {"outcome": "grokked"})
+            progress.finish(run(arm, seed), Outcome("grokked", 100))
         else:
             progress.update(rows(arm, seed, step, seconds=seconds), steps)
         yield waited - at
@@ -175,7 +176,7 @@ def test_runs_that_are_there_already_count_as_done_and_cost_no_time():
     line = progress.board.line("a")
     assert (line.done, line.total, line.running) == (3, 4, False)
     progress.update(rows("a", 3, 100), 100)
-    progress.finish(run("a", 3), {"outcome": "memorised"})
+    progress.finish(run("a", 3), Outcome("memorised", 100))
     assert progress.board.left() == (0, 0) and progress.board.done
 
 
@@ -196,7 +197,7 @@ def test_the_table_shows_arms_seeds_accuracy_and_radius():
     progress.start(plan())
     clock.now = 1.0
     progress.update(rows("a", 0, 40), 40)
-    progress.finish(run("a", 0), {"outcome": "grokked"})
+    progress.finish(run("a", 0), Outcome("grokked", 100))
     progress.update(rows("a", 1, 20), 20)
     progress.close()
     progress.close()
@@ -223,7 +224,7 @@ def test_an_end_right_after_an_update_is_drawn():
     progress = LiveTable(out, clock)
     progress.start(plan())
     progress.update(rows("a", 0, 40), 40)
-    progress.finish(run("a", 0), {"outcome": "grokked"})
+    progress.finish(run("a", 0), Outcome("grokked", 100))
     assert "1 / 2" in out.file.getvalue()
     progress.close()
 
@@ -243,7 +244,7 @@ def test_names_are_not_read_as_markup_and_cannot_steer_the_terminal():
     for progress in (Lines(console(), Clock()), LiveTable(console(terminal=True), Clock())):
         progress.start(plan(arms=(name,), seeds=1))
         progress.update(rows(name, 0, 5, sites=("[b]s[/b]",)), 5)
-        progress.finish(run(name, 0), {"outcome": "memorised"})
+        progress.finish(run(name, 0), Outcome("memorised", 100))
         progress.close()
         text = progress.console.file.getvalue()
         assert "[red]x[/red]" in text and "\x9b" not in text
@@ -267,7 +268,7 @@ def test_quiet_prints_nothing(capsys):
     progress = progress_for(quiet=True)
     progress.start(plan())
     progress.update(rows("a", 0, 5), 5)
-    progress.finish(run("a", 0), {"outcome": "memorised"})
+    progress.finish(run("a", 0), Outcome("memorised", 100))
     progress.close()
     captured = capsys.readouterr()
     assert captured.out == captured.err == ""

@@ -5,7 +5,7 @@ What is compiled stands in ``compiled.py``; here are the members' data, states, 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -25,29 +25,29 @@ from anglewise.lab.spec import Run
 CURVES = ("train_accuracy", "test_accuracy", "train_loss", "test_loss")
 
 
-class Kept(NamedTuple):
-    """A member's state as named arrays: its weights, named as in the network, and all else that going on needs."""
+class Last(NamedTuple):
+    """A member's last state as named arrays: its weights, named as in the network, and all else that going on needs."""
 
     step: int
-    weights: dict[str, np.ndarray]
-    rest: dict[str, np.ndarray]
+    weights: Mapping[str, np.ndarray]
+    rest: Mapping[str, np.ndarray]
 
 
 class Rows(NamedTuple):
-    """What one member showed in one segment, and (as `history`) since its start; `kept` once it has ended."""
+    """What one member showed in one segment, and (as `history`) since its start; `last` once it has ended."""
 
     run: Run
     curves: list[dict[str, Any]]
     readings: list[dict[str, Any]]
     arrays: list[dict[str, Any]]
-    kept: Kept | None
+    last: Last | None
     history: dict[str, np.ndarray]
     seconds: float
 
     @property
     def ended(self) -> bool:
         """Whether the run trains no further."""
-        return self.kept is not None
+        return self.last is not None
 
 
 class Watch(NamedTuple):
@@ -189,8 +189,8 @@ class Population:
             else:
                 found.append(row | {"value": float(value)})
         history = {"step": self.steps, **{name: self.curves[name][index] for name in CURVES}}
-        kept = None if self._end(index) is None else self._kept(index)
-        return Rows(self.runs[index], curves, found, arrays, kept, history, float(self.seconds[index]))
+        last = None if self._end(index) is None else self._last(index)
+        return Rows(self.runs[index], curves, found, arrays, last, history, float(self.seconds[index]))
 
     def _end(self, index: int) -> int | None:
         """The step at which a run ends by its rule; None while it goes on, or has not trained again what it had."""
@@ -198,7 +198,7 @@ class Population:
         end = self.rule.end(self.steps, self.curves["test_accuracy"][index], loss)
         return end if self.step >= self.watch.least or not np.isfinite(loss[-1:]).all() else None
 
-    def _kept(self, index: int) -> Kept:
+    def _last(self, index: int) -> Last:
         """One member's state as named arrays."""
         state, past = self.state, self.past
         if self.compiled.placement.batched:
@@ -206,7 +206,7 @@ class Population:
             state = State(step, *jax.tree.map(lambda x: x[index], moving))
             past = tuple(PastWeights(jax.tree.map(lambda x: x[index], was.params), was.step) for was in past)  # type: ignore[assignment]
         weights, rest = jax.device_get((named_parameters(state.params), self._rest(state, past)))
-        return Kept(self.step, dict(weights), checkpoint.named(rest))
+        return Last(self.step, dict(weights), checkpoint.named(rest))
 
     def _rest(self, state: Any, past: Any) -> dict[str, Any]:
         """What going on needs beside the weights; weights at earlier measurements only where something reads them."""
@@ -231,12 +231,12 @@ class Population:
         )
 
     def go_on(
-        self, kept: Sequence[Kept], histories: Sequence[Mapping[str, np.ndarray]], seconds: Sequence[float]
+        self, lasts: Sequence[Last], histories: Sequence[Mapping[str, np.ndarray]], seconds: Sequence[float]
     ) -> None:
         """Go on from where each member once ended.
 
         Args:
-            kept: The state of each, all at one step.
+            lasts: The state of each, all at one step.
             histories: Evaluations of each so far, at equal steps.
             seconds: Training seconds of each so far.
 
@@ -246,17 +246,17 @@ class Population:
         self.begin()
         states, pasts = [], []
         with arithmetic(self.training):
-            for i, own in enumerate(kept):
+            for i, last in enumerate(lasts):
                 state, past = self.state, self.past
                 if self.compiled.placement.batched:
                     state = State(state.step, *jax.tree.map(lambda x, i=i: x[i], tuple(state[1:])))
                     past = tuple(PastWeights(jax.tree.map(lambda x, i=i: x[i], w.params), w.step) for w in past)  # type: ignore[assignment]
-                params = _from_names(own.weights, state.params)
-                rest = checkpoint.shaped(own.rest, self._rest(state, past), "the kept state")
+                params = _from_names(last.weights, state.params)
+                rest = checkpoint.shaped(last.rest, self._rest(state, past), "the kept state")
                 rest = jax.tree.map(jnp.asarray, rest)
                 states.append((rest["order"], params, rest["memory"]))
                 pasts.append(rest.get("past", past))
-            step = jnp.asarray(kept[0].step, jnp.int32)
+            step = jnp.asarray(lasts[0].step, jnp.int32)
             if self.compiled.placement.batched:
                 self.state = State(step, *jax.tree.map(lambda *xs: jnp.stack(xs), *states))
                 stacked = [
@@ -272,7 +272,7 @@ class Population:
         self.curves = {name: np.stack([np.asarray(h[name], np.float64) for h in histories]) for name in CURVES}
         self.seconds = np.asarray(seconds, float)
 
-    def restore(self, path: Path, looks: int, *, live: set[str]) -> None:
+    def restore(self, path: Path, looks: int, *, live: Collection[str]) -> None:
         """Go on from a checkpoint.
 
         Args:

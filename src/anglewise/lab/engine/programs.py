@@ -8,7 +8,9 @@ what one reads, changes not a bit of the training.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import time
+from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -16,9 +18,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from anglewise.lab.engine.placement import Placement
+from anglewise.lab.engine.placement import Place, Placement, choose, first_device
 from anglewise.lab.engine.step import Member, Program, State
-from anglewise.lab.protocols.reading import PastWeights, Reading
+from anglewise.lab.protocols.model import Model
+from anglewise.lab.protocols.reading import ActivationReading, PastWeights, Reading
+from anglewise.lab.protocols.task import Task
 from anglewise.lab.spec import Run, Training
 
 MEMBERS: Any = Member(0, 0, 0, 0)  # type: ignore[arg-type]
@@ -31,9 +35,9 @@ AT_ONCE = 8
 class Structure(NamedTuple):
     """What runs must have in common to train as one program."""
 
-    task: Any
-    model: Any
-    methods: Any
+    task: Task
+    model: Model
+    methods: jax.tree_util.PyTreeDef
     training: Training
 
 
@@ -52,10 +56,16 @@ def arithmetic(training: Training) -> Iterator[None]:
 class Compiled:
     """The compiled functions of one structure on one placement; compiled once per number of members."""
 
-    def __init__(self, run: Run, placement: Placement, readings: tuple[Reading, ...], instruments: tuple[Any, ...]):
+    def __init__(
+        self,
+        run: Run,
+        placement: Placement,
+        readings: tuple[Reading, ...],
+        at_evaluations: tuple[ActivationReading, ...],
+    ):
         """Assemble, without compiling."""
         self.training, self.placement = run.training, placement
-        self.program = Program(run.task, run.model, run.arm.methods, run.training, instruments, placement.block)
+        self.program = Program(run.task, run.model, run.arm.methods, run.training, at_evaluations, placement.block)
         self.readings = tuple(reading for reading in readings if reading.suits(run.task, run.model))
         self.length = max(1, placement.segment // run.training.every)
         segment = self._segment
@@ -135,3 +145,52 @@ class Compiled:
 
 def _widened(x: Any) -> Any:
     return x.astype(jnp.float64) if jnp.issubdtype(x.dtype, jnp.floating) else x
+
+
+FAR = 2**31 - 1
+"""Stands for any budget where programs are compared: when a run stops is no part of its program."""
+MOST = 128
+"""Programs that are kept.  Seeds come first in an experiment, so its arms take turns: fewer places than it has
+structures would compile every one anew for each seed.  The largest leaderboard has about 60 arms, with and without the
+penalty; a small network's program takes a few megabytes."""
+
+
+class Programs:
+    """The programs that somebody trains with: each is compiled once, and the least recently used goes first.
+
+    A search or a study that trains many experiments hands the same object to all of them, so that a second experiment
+    of equal structure compiles nothing.
+
+    Args:
+        at_evaluations: Readings of activations that every evaluation takes.
+        place: How members are placed on the device.
+        most: Programs that are kept.
+    """
+
+    def __init__(self, at_evaluations: tuple[ActivationReading, ...] = (), *, place: Place = choose, most: int = MOST):
+        """Compile nothing yet."""
+        self._at_evaluations, self._place, self._most = at_evaluations, place, most
+        self._kept: OrderedDict[tuple[Structure, Placement, tuple[Reading, ...]], Compiled] = OrderedDict()
+
+    @property
+    def device(self) -> jax.Device:
+        """The device that they run on."""
+        return first_device()
+
+    def of(self, run: Run, readings: tuple[Reading, ...] = ()) -> Compiled:
+        """The program that a run trains with: one for each structure, placement and choice of readings.
+
+        Args:
+            run: Its numbers do not matter, nor when it ends.
+            readings: What is measured.
+        """
+        same = dataclasses.replace(run.training, budget=FAR, threshold=1.0, sustain=1, further=-1, split_seed=-1)
+        structure = structure_of(run)._replace(training=same)
+        placement = self._place(run.task, run.training, self.device.platform)
+        key = structure, placement, readings
+        if key not in self._kept:
+            self._kept[key] = Compiled(run, placement, readings, self._at_evaluations)
+            if len(self._kept) > self._most:
+                self._kept.popitem(last=False)
+        self._kept.move_to_end(key)
+        return self._kept[key]

@@ -23,6 +23,7 @@ import jax
 
 from anglewise.errors import SpecError
 from anglewise.lab.engine.names import check_names
+from anglewise.lab.engine.placement import first_device
 from anglewise.lab.engine.step import Program
 from anglewise.lab.protocols.fields import named
 from anglewise.lab.protocols.model import Sized
@@ -31,6 +32,7 @@ from anglewise.lab.spec import Experiment
 RUNS, STEPS, PIECES = 10_000, 10**9, 500
 GIB = 2**30
 LARGER = "ask for less, or add --large"
+"""In Python: ``run(..., large=True)``."""
 
 
 class Cost(NamedTuple):
@@ -156,9 +158,10 @@ def idle(experiment: Experiment) -> list[str]:
     return [note for note, meant in notes.items() if meant]
 
 
-def memory() -> int:
-    """Bytes of this machine's memory; on an accelerator, of its own."""
-    stats = None if jax.default_backend() == "cpu" else jax.devices()[0].memory_stats()
+def memory(device: jax.Device | None = None) -> int:
+    """Bytes of a device's memory: an accelerator's own, or else this machine's; None for the device that trains."""
+    device = first_device() if device is None else device
+    stats = None if device.platform == "cpu" else device.memory_stats()
     if stats and "bytes_limit" in stats:
         return int(stats["bytes_limit"])
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

@@ -15,6 +15,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from anglewise.lab.outcome import Outcome
 from anglewise.lab.report.format import DASH, number, plain
 from anglewise.lab.report.progress import Board, Left, Line, Seed
 
@@ -50,9 +51,9 @@ class Progress:
         self.board.update(rows.run.arm.name, rows.run.seed, seed, steps, rows.seconds)
         self.show(rows.run.arm.name)
 
-    def finish(self, run: Any, outcome: Mapping[str, Any]) -> None:
+    def finish(self, run: Any, outcome: Outcome) -> None:
         """A run has ended."""
-        self.board.finish(run.arm.name, run.seed, outcome["outcome"])
+        self.board.finish(run.arm.name, run.seed, outcome.outcome)
         self.show(run.arm.name, ended=True)
 
     def close(self) -> None:

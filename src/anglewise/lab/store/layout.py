@@ -36,7 +36,7 @@ from typing import Any, NamedTuple
 
 from anglewise.errors import StoreError
 from anglewise.files import put
-from anglewise.lab.spec import content_hash
+from anglewise.lab.spec import Json, content_hash
 
 FORMAT = 1
 MARKER = "anglewise-store.json"
@@ -108,7 +108,7 @@ def gap(found: list[Segment]) -> int | None:
     return None
 
 
-def is_whole(run: Path, outcome: Mapping[str, Any] | None) -> bool:
+def is_whole(run: Path, outcome: Json | None) -> bool:
     """Whether a run ended and every segment that it ended with is there, byte for byte."""
     if outcome is None or "segments" not in outcome:
         return False
@@ -116,7 +116,7 @@ def is_whole(run: Path, outcome: Mapping[str, Any] | None) -> bool:
     return all(name in found and found[name].data() is not None for name in outcome["segments"])
 
 
-def is_itself(run_id: str, spec: Mapping[str, Any] | None) -> bool:
+def is_itself(run_id: str, spec: Json | None) -> bool:
     """Whether a run's id is the hash of its specification; True where there is nothing that could be hashed."""
     if spec and "protocol" in spec:
         return content_hash(spec) == run_id
@@ -186,13 +186,13 @@ def read_json(path: Path) -> dict[str, Any] | None:
     return found if checksum is None or checksum == _checksum(found) else None
 
 
-def put_json(path: Path, value: Mapping[str, Any]) -> None:
+def put_json(path: Path, value: Mapping[str, object]) -> None:
     """Write JSON with a checksum so that a crash at any moment leaves the old file or the new one."""
     whole = {**value, CHECKSUM: _checksum(value)}
     put(path, (json.dumps(whole, indent=1, allow_nan=False) + "\n").encode())
 
 
-def _checksum(value: Mapping[str, Any]) -> str:
+def _checksum(value: Mapping[str, object]) -> str:
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return f"{zlib.crc32(text.encode()):08x}"
 

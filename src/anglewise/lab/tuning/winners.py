@@ -19,7 +19,7 @@ from anglewise.lab.catalogue import METHODS, SCHEDULES
 from anglewise.lab.experiments.config import arms_of, coerce, table_of
 from anglewise.lab.protocols.fields import ANY, COUNT, INSIDE, SEEDS, bounded
 from anglewise.lab.spec import Arm, Experiment, field_types
-from anglewise.lab.store import Store
+from anglewise.lab.store import Provenance, Store
 from anglewise.lab.tuning.search import FIRST_SEED, Search, Trial, search
 from anglewise.lab.tuning.space import Candidate
 
@@ -73,7 +73,7 @@ class Winner(NamedTuple):
 
 def tune(
     candidate: Candidate, experiment: Experiment, rules: Search, out: Path, to: Path, command: str,
-    provenance: Mapping[str, Any], stop: Callable[[], bool],
+    provenance: Provenance, stop: Callable[[], bool],
 ) -> Path:  # fmt: skip
     """Search a candidate's setting in a store of its own, and write the winner.
 
