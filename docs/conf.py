@@ -6,6 +6,7 @@ is built.  The site loads no script, style or font from elsewhere.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from docutils import nodes
@@ -16,8 +17,7 @@ author = "The anglewise authors"
 copyright = author
 extensions = ["myst_parser"]
 root_doc = "docs/index"
-include_patterns = ["docs/**/*.md", "records/*/README.md", "records/README.md", "README.md", "CHANGELOG.md",
-                    "CONTRIBUTING.md"]  # fmt: skip
+include_patterns = ["docs/*.md", "docs/**/*.md", "records/README.md", "records/*/README.md", "*.md"]
 
 myst_enable_extensions = ["dollarmath"]
 myst_fence_as_directive = ["math"]
@@ -70,8 +70,18 @@ def formula(translator: Any, node: nodes.Element) -> None:
     raise nodes.SkipNode
 
 
+def front_page(app: Any, error: Exception | None) -> None:
+    """Let the root of the site lead to the first page."""
+    if error is None:
+        to_docs = (
+            '<!doctype html><meta http-equiv="refresh" content="0; url=docs/index.html"><title>anglewise</title>\n'
+        )
+        (Path(app.outdir) / "index.html").write_text(to_docs, encoding="utf-8")
+
+
 def setup(app: Any) -> dict[str, bool]:
     """Called by Sphinx."""
     app.connect("source-read", order)
+    app.connect("build-finished", front_page)
     app.add_html_math_renderer("mathml", (formula, None), (formula, None))
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -51,7 +51,9 @@ def markdown(docstring: str) -> str:
     text = re.sub(r"``(.+?)``", r"`\1`", text, flags=re.S)
     text = re.sub(r":\w+:`~?(?:[^`<]*\.)?([^`.]+)`", _role, text)
     text = re.sub(r"\n\.\. math:: ?(.*(?:\n(?: +.*|(?=\n +)))*)", _fence, text)
-    return "\n\n".join(_section(block) for block in re.split(r"\n(?=(?:Args|Attributes|Returns|Raises|Example)s?:\n)", text))
+    return "\n\n".join(
+        _section(block) for block in re.split(r"\n(?=(?:Args|Attributes|Returns|Raises|Example)s?:\n)", text)
+    )
 
 
 def _role(match: re.Match[str]) -> str:
@@ -90,7 +92,9 @@ def signature(name: str, value: Any) -> str:
             star = True
         mark = {parameter.VAR_POSITIONAL: "*", parameter.VAR_KEYWORD: "**"}.get(parameter.kind, "")
         star = star or mark == "*"
-        parts.append(mark + parameter.name + ("" if parameter.default is parameter.empty else f"={_default(parameter)}"))
+        parts.append(
+            mark + parameter.name + ("" if parameter.default is parameter.empty else f"={_default(parameter)}")
+        )
     return f"{name}({', '.join(parts)})"
 
 
@@ -161,7 +165,9 @@ def cli_page() -> str:
     parser = parser_of()
     (verbs,) = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
     parts = [GENERATED, "# Command line\n", ENVIRONMENT, "Every command says what it can do with `--help`.\n"]
-    parts.append(_table(("verb", "what it does"), [(f"[{one.dest}](#{one.dest})", one.help) for one in verbs._choices_actions]))
+    parts.append(
+        _table(("verb", "what it does"), [(f"[{one.dest}](#{one.dest})", one.help) for one in verbs._choices_actions])
+    )
     for name, verb in verbs.choices.items():
         parts += [f"## {name}\n", f"{_sentence(verb.description)}\n"]
         usage = " ".join(verb.format_usage().removeprefix("usage: ").split())
@@ -169,7 +175,7 @@ def cli_page() -> str:
         rows = [
             (f"`{_shown(action)}`", action.help)
             for action in verb._actions
-            if action.dest != "help" and action.help not in (None, argparse.SUPPRESS)
+            if action.dest != "help" and action.help != argparse.SUPPRESS
         ]
         parts.append(_table(("argument", "meaning"), rows))
         if verb.epilog:
@@ -205,8 +211,8 @@ def values_page() -> str:
         ),
     ]  # fmt: skip
     parts.append(
-        "## Values\n\nA name may have `test_` in front: the same over test examples. `_se` behind it is its standard error, "
-        "and `_total` says that it is of task and penalties together.\n"
+        "## Values\n\nA name may have `test_` in front: the same over test examples. `_se` behind it is its standard "
+        "error, and `_total` says that it is of task and penalties together.\n"
     )
     for theme in quantities.THEMES:
         rows = [(f"`{name}`", one.title, one.text) for name, one in quantities.MEANINGS.items() if one.theme == theme]

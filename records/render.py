@@ -28,7 +28,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from anglewise.lab.report.format import number
 from anglewise.lab.report.runs import collected, read_runs
-from anglewise.lab.studies.leaderboard.published import PUBLISHED, Published
+from anglewise.lab.studies.leaderboard.published import PUBLISHED, PublishedTime
 from records.hero import hero
 from records.reproductions import Reproductions
 from records.rows import Rows, by_word, joined
@@ -96,7 +96,7 @@ def penalty_of(track: str, arm: str) -> str:
     return f"strength {number(own['strength'], 2)} and target {number(own['target'], 2)}"
 
 
-def published(track: str, arm: str) -> Published:
+def published(track: str, arm: str) -> PublishedTime:
     """What others reported on a track."""
     return next(one for one in PUBLISHED[track] if one.arm == arm)
 
@@ -114,20 +114,23 @@ class Page(NamedTuple):
         return f"<!-- results: {self.part}, rendered by records/render.py -->\n"
 
 
-def pages() -> list[Page]:
+def pages(root: Path = ROOT) -> list[Page]:
     """Every page there is, found by the names of its template.
+
+    Args:
+        root: The folder of ``README.md`` and ``docs``.
 
     Raises:
         ValueError: If no file has the place of a part, or several have.
     """
     whole = [Page(path, path.parent / "README.md") for path in sorted(RECORDS.glob("*/README.template.md"))]
-    whole += [Page(path, ROOT / f"{_name(path).replace('.', '/')}.md") for path in sorted(RECORDS.glob("*/docs.*"))]
-    return whole + [_part(path) for path in sorted(RECORDS.glob("*/part-*"))]
+    whole += [Page(path, root / f"{_name(path).replace('.', '/')}.md") for path in sorted(RECORDS.glob("*/docs.*"))]
+    return whole + [_part(path, root) for path in sorted(RECORDS.glob("*/part-*"))]
 
 
-def _part(template: Path) -> Page:
+def _part(template: Path, root: Path) -> Page:
     page = Page(template, template, _name(template).removeprefix("part-"))
-    files = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    files = [root / "README.md", *sorted((root / "docs").rglob("*.md"))]
     places = [file for file in files if page.begin in file.read_text(encoding="utf-8")]
     if len(places) != 1:
         raise ValueError(f"expected the line {page.begin.strip()!r} in one file, got it in {len(places)}")

@@ -14,13 +14,14 @@ from typing import ClassVar
 import numpy as np
 
 from anglewise.lab.report.comparison import ArmSummary, compare
-from anglewise.lab.report.format import DASH, chance, fixed, number
+from anglewise.lab.report.format import DASH, Estimate, chance, fixed, number, within
 from anglewise.lab.report.runs import Runs
 from anglewise.lab.report.summary import ratio
+from anglewise.lab.report.table import Table, markdown, markdown_line
 from anglewise.lab.stats import Interval, median_interval
 from anglewise.lab.studies.leaderboard import analysis as leaderboard
-from anglewise.lab.studies.penalty import show as crossing
-from anglewise.lab.studies.penalty.show import Recipe
+from anglewise.lab.studies.penalty import analysis as penalty
+from anglewise.lab.studies.penalty.analysis import FourArms
 
 CRITERIA = ("first", "sustained")
 NO_DIFFERENCE = "no difference shown"
@@ -124,14 +125,11 @@ class Rows:
 
     def median(self, arm: str, criterion: str = "first") -> str:
         """Median steps."""
-        return self._steps(self.middle(arm, criterion))
+        return within(self.runs.budget)(self.middle(arm, criterion))
 
     def median_with_interval(self, arm: str, criterion: str = "first") -> str:
         """Median steps and its interval from order statistics."""
-        middle = self._interval(arm, criterion)
-        if middle.low is None or middle.high is None:
-            return self._steps(middle.value)
-        return f"{self._steps(middle.value)} [{self._steps(middle.low)}, {self._steps(middle.high)}]"
+        return str(Estimate(self._interval(arm, criterion), within(self.runs.budget)))
 
     def extremes(self, arm: str, criterion: str = "first") -> str:
         """Fewest and most steps among runs that got there."""
@@ -155,7 +153,7 @@ class Rows:
 
     def speed_up(self, arm: str, than: str, criterion: str = "first") -> str:
         """How many times as fast, with its interval."""
-        return ratio(self.summary(arm, than, criterion))
+        return str(ratio(self.summary(arm, than, criterion)))
 
     def word(self, arm: str, than: str, criterion: str = "first") -> str:
         """What the interval shows."""
@@ -254,54 +252,52 @@ class Rows:
 
     def leaderboard(self) -> str:
         """Every arm by every criterion, ranked."""
-        return leaderboard.markdown(leaderboard.rows(self.runs, self.samples), self.runs.budget, self.notes).rstrip()
+        rows = leaderboard.rows(self.runs, self.samples)
+        return markdown(leaderboard.ranking(rows, self.runs.budget, self.notes)).rstrip()
 
-    def effects(self) -> list[crossing.Effect]:
-        """What the penalty adds to each recipe: arms stand four by four, as they were crossed."""
-        return crossing.effects(self.runs, self.recipes)
+    def effects(self) -> list[penalty.Effect]:
+        """What the penalty adds to each method: arms stand four by four, as they were crossed."""
+        return penalty.effects(self.runs, self.methods)
 
     def put_in(self, label: str) -> str:
-        """Lines of a table: the penalty put into each recipe's own setting, nothing else changed."""
-        return "\n".join(self.pair_line(label, *recipe.alone) for recipe in self.recipes)
+        """Lines of a table: the penalty put into each method's own setting, nothing else changed."""
+        return "\n".join(self.pair_line(label, *method.alone) for method in self.methods)
 
     def pair_line(self, label: str, without: str, with_it: str) -> str:
         """A line of that table: medians without and with, and both ratios."""
         medians = [f"{self.median(arm)} ({self.reached(arm)})" for arm in (without, with_it)]
         ratios = [_shown(self.summary(with_it, without, c)) for c in CRITERIA]
-        return table_line([label, without, str(self.summary(with_it, without).pairs), *medians, *ratios])
+        return markdown_line([label, without, str(self.summary(with_it, without).pairs), *medians, *ratios])
 
     def short_line(self, labels: Sequence[str], without: str, with_it: str) -> str:
         """A line of a table: labels, pairs, medians, and both ratios."""
         medians = [self.median(arm) for arm in (without, with_it)]
         ratios = [_shown(self.summary(with_it, without, c)) for c in CRITERIA]
-        return table_line([*labels, str(self.summary(with_it, without).pairs), *medians, *ratios])
+        return markdown_line([*labels, str(self.summary(with_it, without).pairs), *medians, *ratios])
 
     def contrast_line(self, labels: Sequence[str], arm: str, than: str) -> str:
         """A line of a table: labels, pairs, and both ratios."""
         ratios = [_shown(self.summary(arm, than, c)) for c in CRITERIA]
-        return table_line([*labels, str(self.summary(arm, than).pairs), *ratios])
+        return markdown_line([*labels, str(self.summary(arm, than).pairs), *ratios])
 
     @property
-    def recipes(self) -> list[Recipe]:
-        """The four arms of each recipe: alone, penalty put in, penalty taken out, joint."""
+    def methods(self) -> list[FourArms]:
+        """The four arms of each method: alone, penalty put in, penalty taken out, joint."""
         arms = self.runs.arms
-        return [Recipe(arms[i], (arms[i], arms[i + 1]), (arms[i + 2], arms[i + 3])) for i in range(0, len(arms), 4)]
+        return [FourArms(arms[i], (arms[i], arms[i + 1]), (arms[i + 2], arms[i + 3])) for i in range(0, len(arms), 4)]
 
     def crossing(self) -> str:
         """The table of those effects."""
-        return crossing.markdown(self.effects(), self.runs.budget).rstrip()
+        return markdown(penalty.table(self.effects(), self.runs)).rstrip()
 
     def effects_with(self, wanted: str, where: str, criterion: str = "first") -> list[str]:
-        """Recipes on which the penalty's interval shows `wanted`, at the setting found ``alone`` or ``joint``."""
+        """Methods on which the penalty's interval shows `wanted`, at the setting found ``alone`` or ``joint``."""
         kept = []
-        for recipe in self.recipes:
-            without, with_it = getattr(recipe, where)
+        for method in self.methods:
+            without, with_it = getattr(method, where)
             if self.word(with_it, without, criterion).startswith(wanted):
-                kept.append(recipe.name)
+                kept.append(method.name)
         return kept
-
-    def _steps(self, value: float) -> str:
-        return f"> {self.runs.budget:,}" if math.isinf(value) else number(value)
 
 
 def joined(names: Sequence[str]) -> str:
@@ -314,12 +310,7 @@ def joined(names: Sequence[str]) -> str:
 
 def markdown_table(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
     """A table of text cells."""
-    return "\n".join(map(table_line, [head, ["---"] * len(head), *lines]))
-
-
-def table_line(cells: Sequence[str]) -> str:
-    """One line of a table."""
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+    return markdown(Table(head, lines)).rstrip()
 
 
 def _says(what: str, a: str, b: str) -> str:

@@ -66,7 +66,9 @@ TOGETHER = {
     "cli/test_bad_input.py": "cli: flags",
     "cli/test_listing.py": "cli: show; lab: catalogue",
     "cli/test_tracks.py": "cli: leaderboard penalty tune",
-    "lab/test_runner.py": "lab/execution: planning; lab/report: pace progress",
+    "lab/test_runner.py": "lab/execution: groups planning; lab/report: pace progress",
+    "lab/experiments/test_run.py": "lab/execution: stopping",
+    "lab/report/test_opened.py": "lab/report/html: card",
     "lab/test_spec.py": "lab/protocols: arrays dataclass method",
     "lab/methods/test_logits.py": "lab/protocols: loss",
     "lab/models/test_mlp.py": "lab/protocols: model",
@@ -79,12 +81,12 @@ TOGETHER = {
     "lab/report/html/test_instruments.py": "lab/report/plots: ends phase",
     "lab/report/plots/test_figures.py": "lab/report/plots: curves picture style",
     "lab/report/plots/test_gallery.py": "lab/report/plots: gallery_curves gallery_networks paper",
-    "lab/studies/early_warning/test_show.py": "lab/studies/early_warning: numbers",
+    "lab/studies/early_warning/test_show.py": "lab/studies/early_warning: tables",
     "lab/studies/leaderboard/test_leaderboard.py": (
         "lab/studies/leaderboard: analysis candidates leaderboards methods plan published show"
     ),
-    "lab/studies/penalty/test_penalty.py": "lab/studies/penalty: plan show",
-    "lab/studies/reproduction/test_reproduction.py": "lab/studies/reproduction: plan; cli: baselines",
+    "lab/studies/penalty/test_penalty.py": "lab/studies/penalty: analysis plan show",
+    "lab/studies/reproduction/test_reproduction.py": "lab/studies/reproduction: analysis plan; cli: reproduce",
 }
 
 

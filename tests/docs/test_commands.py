@@ -83,7 +83,7 @@ def understood(program: str, words: list[str]) -> None:
             assert re.search(rf"^{arguments.name}\b", listing("figures"), flags=re.M), words
         elif words[0] in ("tune", "leaderboard", "penalty"):
             leaderboard_of(arguments.track)
-        elif words[0] == "baselines":
+        elif words[0] == "reproduce":
             chosen(arguments.names)
 
 
@@ -99,7 +99,7 @@ def test_commands_that_are_shown_are_understood(name, said):
 @pytest.mark.parametrize(
     "line",
     ["anglewise fly", "anglewise run slowstart", "anglewise run quickstart --task.q 3", "anglewise figure moon runs/x",
-     "anglewise tune track-z", "anglewise baselines nobody", "anglewise list tasks --bold", "make tea",
+     "anglewise tune track-z", "anglewise reproduce nobody", "anglewise list tasks --bold", "make tea",
      "python examples/none.py", "pip install anglewise", "pip install -e '.[moon]'",
      "for x in quickstart slowstart; do anglewise run $x; done"],
 )  # fmt: skip
@@ -129,8 +129,8 @@ def test_a_page_with_commands_says_in_which_environment_they_run(name):
 
 def test_control_pages_with_commands_are_found():
     names = {name for name in PAGES if shows_bare_commands(name)}
-    assert {"README.md", "docs/how-it-works.md", "docs/baselines.md", "docs/extend.md"} <= names
-    assert "docs/sites-strength-target.md" not in names
+    assert {"README.md", "docs/faq.md", "docs/how-to/sweep.md", "docs/explanation/published-settings.md"} <= names
+    assert "docs/how-to/choose-sites-strength-target.md" not in names
 
 
 @pytest.mark.parametrize("name", [name for name in PAGES if "`anglewise " in PAGES[name]])

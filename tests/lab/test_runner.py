@@ -20,7 +20,7 @@ from anglewise.lab.readings.motion import Motion
 from anglewise.lab.readings.radii import RadiusQuantiles
 from anglewise.lab.readings.sets import AT_EVALUATIONS
 from anglewise.lab.readings.spectrum import Spectrum
-from anglewise.lab.report.live import Progress, progress_for
+from anglewise.lab.report.progress import Silent, progress_for
 from anglewise.lab.runner import Interrupted, train
 from anglewise.lab.spec import Arm, Experiment, Training
 from anglewise.lab.store import Reader, Store
@@ -50,7 +50,7 @@ def trained(experiment, folder, **kwargs):
         return train(experiment, store, progress_for(quiet=True), provenance={}, **kwargs)
 
 
-class NotAgain(Progress):
+class NotAgain(Silent):
     """Fails where anything is trained."""
 
     def update(self, rows, steps):

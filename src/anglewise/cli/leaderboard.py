@@ -14,7 +14,7 @@ def add(verb: AddVerb) -> None:
     parser = verb(
         "leaderboard", leaderboard, "train a track's methods, each as tuned, and rank them",
         epilog="Task, model and training are those of anglewise run TRACK; only the seeds are more, and nothing is "
-        "measured.  Settings that were published train the same way; anglewise baselines trains them as their authors.",
+        "measured.  Settings that were published train the same way; anglewise reproduce trains them as their authors.",
     )  # fmt: skip
     add_comparison(parser)
     parser.add_argument("--arms", metavar="A,B", default="", help="only these arms")
@@ -29,11 +29,11 @@ def leaderboard(arguments: argparse.Namespace) -> None:
     from anglewise.lab.execution.estimate import admit
     from anglewise.lab.experiments.request import names_in
     from anglewise.lab.store import Reader
-    from anglewise.lab.studies.leaderboard import plan
+    from anglewise.lab.studies.leaderboard import plan, show
     from anglewise.lab.studies.leaderboard.leaderboards import leaderboard_of
 
     board = leaderboard_of(arguments.track)
-    check_ending(arguments.to, plan.ENDINGS)
+    check_ending(arguments.to, show.ENDINGS)
     check_seeds(arguments.seeds)
     only = names_in(arguments.arms, [*board.names, *board.refused], f"arm of {arguments.track}")
     planned = plan.assemble(arguments.track, only, arguments.seeds or 0, arguments.tuned)
@@ -43,6 +43,6 @@ def leaderboard(arguments: argparse.Namespace) -> None:
         register(planned.experiment, out)
     else:
         train_missing(planned.experiment, out, quiet=arguments.quiet)
-    print(plan.shown(planned, Reader(out)))
-    for written in plan.written(planned, Reader(out), arguments.to or out / "leaderboard.html"):
-        print(f"leaderboard: {written.resolve()}")
+    print(show.terminal(planned, Reader(out)))
+    path = show.write(planned, Reader(out), arguments.to or out / "leaderboard.html")
+    print(f"leaderboard: {path.resolve()}")

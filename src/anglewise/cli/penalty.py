@@ -30,10 +30,10 @@ def penalty(arguments: argparse.Namespace) -> None:
     from anglewise.lab.experiments.request import names_in
     from anglewise.lab.store import Reader
     from anglewise.lab.studies.leaderboard.leaderboards import leaderboard_of
-    from anglewise.lab.studies.penalty import plan
+    from anglewise.lab.studies.penalty import plan, show
 
     board = leaderboard_of(arguments.track)
-    check_ending(arguments.to, plan.ENDINGS)
+    check_ending(arguments.to, show.ENDINGS)
     check_seeds(arguments.seeds)
     only = names_in(arguments.arms, board.pairs, f"arm of {arguments.track} that was tuned alone and with the penalty")
     planned = plan.cross(arguments.track, only, arguments.seeds or 0, arguments.tuned)
@@ -43,5 +43,6 @@ def penalty(arguments: argparse.Namespace) -> None:
         register(planned.experiment, out)
     else:
         train_missing(planned.experiment, out, quiet=arguments.quiet)
-    print(plan.shown(planned, Reader(out)))
-    print(f"penalty: {plan.written(planned, Reader(out), arguments.to or out / 'penalty.svg').resolve()}")
+    print(show.terminal(planned, Reader(out)))
+    path = show.write(planned, Reader(out), arguments.to or out / "penalty.svg")
+    print(f"penalty: {path.resolve()}")

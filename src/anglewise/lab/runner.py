@@ -8,7 +8,7 @@ will be made again, bit for bit.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -37,7 +37,7 @@ class Interrupted(AnglewiseError):
 class Progress(Protocol):
     """Receives progress events."""
 
-    def start(self, plan: Mapping[str, Any]) -> None:
+    def start(self, plan: Plan) -> None:
         """Before training."""
 
     def update(self, rows: Rows, steps: int) -> None:
@@ -97,7 +97,7 @@ def train(
     store.manifest(Manifest.of(experiment, command))
     todo = plan(experiment, Reader(store.root), store.finished(), readings)
     try:
-        progress.start({"plan": todo, "device": programs.device})
+        progress.start(todo)
         for group in groups(todo.jobs, store, programs):
             population = group.population(programs)
             drive = _Drive(population, group.folder, store, progress, keep=keep)

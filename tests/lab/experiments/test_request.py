@@ -75,7 +75,10 @@ def test_what_cannot_act_is_noted():
         ({"readings": ["energie"]}, "unknown reading 'energie': did you mean 'energy'"),
         ({"readings": "energy", "changes": {"readings.logits.rows": 3}}, "unknown reading among those asked for"),
         ({"changes": {"readings.energy": 3}}, "readings.energy: expected a field, such as readings.energy.rows, got 3"),
-        ({"readings": "attention"}, "none of the readings attention suits MLP on Modular: see anglewise list readings"),
+        (
+            {"readings": "attention"},
+            "none of the readings 'attention' suits MLP on Modular: see anglewise list readings",
+        ),
         ({"readings": "energy", "changes": {"training.measure_every": 0}}, "readings are asked for, but training"),
     ],
 )

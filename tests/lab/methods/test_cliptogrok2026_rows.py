@@ -8,7 +8,7 @@ import torch
 
 from anglewise.lab.methods.cliptogrok2026_rows import RELEASED, ClipRows
 from anglewise.lab.protocols.reading import named_parameters
-from anglewise.torch.baselines.cliptogrok import ClipRows as DropIn
+from anglewise.torch.methods.cliptogrok2026_rows import ClipRows as DropIn
 from tests.support.weights import PERCEPTRON, TRANSFORMER, drawn_network
 
 pytestmark = pytest.mark.usefixtures("double")
@@ -53,13 +53,13 @@ def test_after_a_step_it_is_the_drop_in(model, more):
 
 @pytest.mark.parametrize(
     ("start", "theirs"),
-    [("all", True), ("edge", ("token_embeddings", "head")), ("edge_ln", ("token_embeddings", "ln_f", "head"))],
+    [("all", "all"), ("edge", ("token_embeddings", "head")), ("edge_ln", ("token_embeddings", "ln_f", "head"))],
 )
 def test_before_training_it_is_the_drop_in_clipped_once(start, theirs):
     params = drawn_network(TRANSFORMER)
     twin = Twin(params)
     optimizer = torch.optim.SGD(twin.parameters(), lr=0.0)
-    DropIn(optimizer, twin, 1.2, initialise=theirs)
+    DropIn(optimizer, twin, 1.2, start=theirs)
     sum(p.sum() for p in twin.parameters()).backward()
     optimizer.step()
     assert_same(ClipRows(1.2, start=start).init(params, jax.random.key(0)), twin)

@@ -11,7 +11,7 @@ from anglewise.errors import SpecError
 from anglewise.lab.methods import lee2024_grokfast as lab
 from anglewise.lab.methods.lee2024_grokfast import GrokfastControl, GrokfastEMA, GrokfastMA
 from anglewise.lab.methods.optimizers import AdamW
-from anglewise.torch import baselines
+from anglewise.torch import methods
 
 SHAPES = {"a": (4, 3), "b": (5,)}
 
@@ -55,7 +55,7 @@ def test_the_ema_is_that_of_the_drop_in():
     gradients = fields(7)
     with jax.enable_x64(True):
         found = filtered(GrokfastEMA(0.7, 3.0), gradients)
-        assert_same(found, by_torch(baselines.GrokfastEMA, gradients, alpha=0.7, lamb=3.0))
+        assert_same(found, by_torch(methods.GrokfastEMA, gradients, alpha=0.7, lamb=3.0))
         other = filtered(GrokfastEMA(0.6, 3.0), gradients)
     assert not np.allclose(other[-1]["a"], found[-1]["a"])  # control
 
@@ -64,7 +64,7 @@ def test_the_window_is_that_of_the_drop_in():
     gradients = fields(9)
     with jax.enable_x64(True):
         found = filtered(GrokfastMA(3.0, window=4), gradients)
-        assert_same(found, by_torch(baselines.GrokfastMA, gradients, window_size=4, lamb=3.0))
+        assert_same(found, by_torch(methods.GrokfastMA, gradients, window=4, lamb=3.0))
 
 
 def test_the_first_gradient_is_amplified_whole_because_the_mean_starts_at_it():
@@ -103,8 +103,8 @@ def test_constants_are_those_of_paper_and_code():
     assert GrokfastEMA(0.99, 5.0) == lab.COMMAND_LINE
     assert lab.PUBLISHED_MA == GrokfastMA() == GrokfastMA(5.0, window=100)
     for ours, theirs in (
-        (lab.PUBLISHED, baselines.GrokfastEMA.PUBLISHED),
-        (lab.COMMAND_LINE, baselines.GrokfastEMA.RELEASED_COMMAND_LINE),
+        (lab.PUBLISHED, methods.GrokfastEMA.PUBLISHED),
+        (lab.COMMAND_LINE, methods.GrokfastEMA.COMMAND_LINE),
     ):
         assert {"alpha": ours.alpha, "lamb": ours.lamb} == dict(theirs)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from anglewise.lab.report.html.card import card
 from anglewise.lab.report.opened import ExperimentResults
-from tests.lab.report.conftest import synthetic
+from tests.lab.conftest import synthetic
 
 VOID = {"path", "circle", "rect", "meta", "br"}
 
@@ -39,7 +39,7 @@ def test_a_notebook_gets_one_closed_element_without_scripts():
     assert not [name for name in parsed.attributes if name.startswith("on") or name in ("src", "href")]
 
 
-def test_the_verdict_and_the_table_stand_in_it():
+def test_the_headline_and_the_table_stand_in_it():
     text = card(synthetic())
     assert "Does the radial penalty speed up AdamW on modular addition?" in text
     assert "times as fast as the baseline" in text and "adamw-common+radial" in text
@@ -52,7 +52,7 @@ def test_names_of_users_are_escaped():
 
 
 def test_missing_runs_are_marked():
-    assert 'class="verdict warning"' in card(synthetic(missing={("man", 3)}))
+    assert 'class="headline warning"' in card(synthetic(missing={("man", 3)}))
     assert "warning" not in card(synthetic()).split("</style>")[1]
 
 

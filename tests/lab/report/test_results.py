@@ -3,11 +3,11 @@ import pytest
 
 from anglewise.errors import StoreError
 from anglewise.lab.outcome import Outcome
+from anglewise.lab.report.comparison import summaries
 from anglewise.lab.report.html.experiment import write_report
 from anglewise.lab.report.html.run import write_run_page
 from anglewise.lab.report.results import load, load_run, newest
-from anglewise.lab.report.summary import summarise
-from anglewise.lab.report.table import print_summary
+from anglewise.lab.report.summary import print_summary
 from anglewise.lab.spec import Manifest, Planned
 from anglewise.lab.store import Reader, Store
 
@@ -71,7 +71,7 @@ def test_a_store_becomes_plain_data(stored):
 
 
 def test_runs_never_started_and_never_finished_are_missing(stored):
-    assert [(s.planned, s.finished, s.missing) for s in summarise(load(stored))] == [(2, 1, 1), (2, 1, 1)]
+    assert [(s.planned, s.finished, s.missing) for s in summaries(load(stored))["first"]] == [(2, 1, 1), (2, 1, 1)]
 
 
 def test_another_threshold_takes_its_own_times(tmp_path):
@@ -186,5 +186,5 @@ def test_a_run_is_found_by_the_beginning_of_its_id(with_arrays):
 
 def test_the_page_of_a_run_lies_in_the_store_unless_told_otherwise(with_arrays, tmp_path):
     path = write_run_page(with_arrays, RUNS[2][0])
-    assert path == tmp_path / "s" / f"run-{RUNS[2][0][:10]}.html" and "&#x27;; --, seed 0" in path.read_text()
+    assert path == tmp_path / "s" / f"run-{RUNS[2][0][:10]}.html" and "&#39;; --, seed 0" in path.read_text()
     assert write_run_page(with_arrays, RUNS[0][0], tmp_path / "deep" / "p.html").exists()

@@ -1,4 +1,4 @@
-"""A network with what an arm's methods do in its forward pass woven in: taps at its sites, weights that differ.
+"""A network that computes as an arm's methods make it: with taps at its sites, with weights that differ.
 
 .. math:: z = f\\bigl(x; w(\\theta)\\bigr), \\qquad h_s \\leftarrow t_n(\\dots t_1(h_s))
 
@@ -15,23 +15,24 @@ import equinox as eqx
 import jax
 from jaxtyping import Array, Int, PRNGKeyArray
 
-from anglewise.lab.protocols.model import Activations, Params, Tap
+from anglewise.lab.protocols.method import Method
+from anglewise.lab.protocols.model import Activations, Network, Params, Tap
 
 
-def with_methods(params: Params, static: Any, chain: tuple[Any, ...]) -> Any:
+def with_methods(params: Params, static: Any, chain: tuple[Method, ...]) -> Network:
     """The network of `params`, as the methods of `chain` make it compute."""
     taps = [method for method in chain if method.tap is not None]
-    own = params
+    trained = params
     for method in chain:
         params = method.weights(params) if method.weights is not None else params
-    network = eqx.combine(params, static)
-    return WithMethods(network, own, taps) if taps else network
+    network: Network = eqx.combine(params, static)
+    return WithMethods(network, trained, taps) if taps else network
 
 
 class WithMethods:
     """A network with taps; everything else about it is the network's."""
 
-    def __init__(self, network: Any, params: Params, methods: list[Any]):
+    def __init__(self, network: Network, params: Params, methods: list[Method]):
         """Taps are given `params`, the weights as they are trained."""
         self._network, self._params, self._methods = network, params, methods
 

@@ -10,10 +10,11 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias, TypeVar
+from typing import TypeAlias, TypeVar
 
 import jax
 
+from anglewise.lab.protocols.model import Params
 from anglewise.lab.protocols.task import Task
 from anglewise.lab.spec import Training
 
@@ -64,7 +65,7 @@ def free_bytes(device: jax.Device) -> int:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
 
 
-def tree_bytes(tree: Any) -> int:
+def tree_bytes(tree: Params) -> int:
     """Bytes of all arrays (or their shapes) in a pytree."""
     return sum(int(x.size) * x.dtype.itemsize for x in jax.tree.leaves(tree))
 

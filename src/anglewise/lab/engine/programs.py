@@ -11,15 +11,16 @@ import contextlib
 import dataclasses
 import time
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array
 
 from anglewise.lab.engine.placement import Place, Placement, choose, first_device
-from anglewise.lab.engine.step import Member, Program, State
+from anglewise.lab.engine.step import Member, Past, Program, State, Values
 from anglewise.lab.protocols.model import Model
 from anglewise.lab.protocols.reading import ActivationReading, PastWeights, Reading
 from anglewise.lab.protocols.task import Task
@@ -72,14 +73,14 @@ class Compiled:
         if placement.batched:
             segment = jax.vmap(segment, in_axes=(MEMBERS, STATES, None, None), out_axes=(STATES, 0))
         self._advance = jax.jit(segment, donate_argnums=1)
-        self._measures: dict[Any, Any] = {}
-        self._ready: dict[Any, Any] = {}
+        self._measures: dict[tuple[Reading, ...], jax.stages.Wrapped] = {}
+        self._ready: dict[tuple[int, ...], jax.stages.Compiled] = {}
 
     def measure(
-        self, readings: tuple[Reading, ...], member: Member, state: State, past: tuple[PastWeights, PastWeights]
-    ) -> dict[Any, Any]:
+        self, readings: tuple[Reading, ...], member: Member, state: State, past: Past
+    ) -> dict[tuple[str, str], np.ndarray]:
         """Values of some of the readings, by (site, name)."""
-        found: dict[Any, Any] = {}
+        values: dict[tuple[str, str], np.ndarray] = {}
         for precision in ("as trained", "float64"):
             due = tuple(reading for reading in readings if reading.precision == precision)
             if not due:
@@ -87,18 +88,18 @@ class Compiled:
             with jax.enable_x64(precision == "float64" or self.training.precision == "float64"):
                 if due not in self._measures:
                     self._measures[due] = jax.jit(self._measure(due, precision))
-                found |= jax.device_get(self._measures[due](member, state, past))
-        return found
+                values |= jax.device_get(self._measures[due](member, state, past))
+        return values
 
-    def _measure(self, readings: tuple[Reading, ...], precision: str) -> Any:
+    def _measure(self, readings: tuple[Reading, ...], precision: str) -> Callable[[Member, State, Past], Values]:
         """One program for some readings."""
 
-        def measure(member: Member, state: State, past: tuple[PastWeights, PastWeights]) -> Any:
+        def measure(member: Member, state: State, past: Past) -> Values:
             if precision == "float64":
                 member, state, past = jax.tree.map(_widened, (member, state, past))
             return dict(self.program.measure(readings, member, state, past))
 
-        def some_at_once(member: Member, state: State, past: tuple[PastWeights, PastWeights]) -> Any:
+        def some_at_once(member: Member, state: State, past: Past) -> Values:
             step, *moving = state
             steps = [was.step for was in past]
 
@@ -111,12 +112,12 @@ class Compiled:
 
         return some_at_once if self.placement.batched else measure
 
-    def _segment(self, member: Member, state: State, targets: Any, count: Any) -> tuple[State, Any]:
+    def _segment(self, member: Member, state: State, targets: Array, count: Array) -> tuple[State, Any]:
         evaluate, step = self.program.evaluate, self.program.step
         shapes = jax.eval_shape(evaluate, member, state)
         rows = jax.tree.map(lambda x: jnp.zeros((self.length, *x.shape), x.dtype), shapes)
 
-        def look(i: Any, carry: Any) -> Any:
+        def look(i: Array, carry: tuple[State, Any]) -> tuple[State, Any]:
             state, rows = carry
             state = jax.lax.fori_loop(state.step, targets[i], lambda _, s: step(member, s), state)
             row = evaluate(member, state)
@@ -143,7 +144,7 @@ class Compiled:
         return int(plan.temp_size_in_bytes + plan.output_size_in_bytes)
 
 
-def _widened(x: Any) -> Any:
+def _widened(x: Array) -> Array:
     return x.astype(jnp.float64) if jnp.issubdtype(x.dtype, jnp.floating) else x
 
 

@@ -3,6 +3,7 @@
 Each is one experiment with one arm: the published setting (``published.py``), task, network, batch and criterion as far
 as they are stated.  What is not stated is said here.  Each trains as its authors did, not as a track does: where they
 went by epochs, so does it.
+``docs/explanation/published-settings.md`` has the results.
 """
 
 from __future__ import annotations
@@ -16,25 +17,8 @@ from anglewise.lab.experiments.tracks import TRACK_A, TRACK_B, TRACK_C1, TRACK_C
 from anglewise.lab.models.mlp import MLP
 from anglewise.lab.models.transformer import Transformer
 from anglewise.lab.spec import Arm, Experiment, Training
+from anglewise.lab.stats.reported import Reported
 from anglewise.lab.tasks.modular import Modular
-
-
-class Reported(NamedTuple):
-    """A number that others reported.
-
-    Attributes:
-        steps: Optimiser steps, lowest and highest of what they report.
-        tolerance: Ratio within which ours counts as the same: generous where one seed or no seed is given.
-        of: What they counted.
-        source: Where it stands.
-        unstated: What they do not say, and what stands here instead.
-    """
-
-    steps: tuple[float, float]
-    tolerance: float
-    of: str
-    source: str
-    unstated: str
 
 
 class Reproduction(NamedTuple):

@@ -132,7 +132,7 @@ def left_out(experiment: Experiment, readings: Mapping[str, Reading], wanted: Re
     unsuited = [name for name, it in readings.items() if not it.suits(experiment.task, experiment.model)]
     if len(unsuited) == len(readings):
         kinds = f"{type(experiment.model).__name__} on {type(experiment.task).__name__}"
-        raise SpecError(f"none of the readings {', '.join(readings)} suits {kinds}: see anglewise list readings")
+        raise SpecError(f"none of the readings {shown(wanted)} suits {kinds}: see anglewise list readings")
     named = {_name_of(item) if isinstance(item, Reading) else item for item in _items(wanted)}
     names = [name for name in unsuited if name in named]
     return [f"left out, since they do not suit this task and model: {', '.join(names)}"] if names else []

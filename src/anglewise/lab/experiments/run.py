@@ -14,8 +14,8 @@ from anglewise.lab.execution.planning import Plan
 from anglewise.lab.execution.stopping import stoppable
 from anglewise.lab.experiments.request import Readings, requested
 from anglewise.lab.protocols.reading import Reading
-from anglewise.lab.report.live import progress_for
 from anglewise.lab.report.opened import ExperimentResults
+from anglewise.lab.report.progress import progress_for
 from anglewise.lab.runner import train
 from anglewise.lab.spec import Experiment
 from anglewise.lab.store import Store, collect
@@ -104,7 +104,7 @@ def train_missing(
     """
     with Store.open(folder) as store, stoppable() as stop:
         return train(
-            experiment, store, progress_for(experiment, quiet=quiet), provenance=provenance,
+            experiment, store, progress_for(quiet=quiet), provenance=provenance,
             command=str(provenance.get("command") or ""), stop=stop.is_set, readings=readings,
             checkpoint_seconds=checkpoint_seconds, keep=keep,
         )  # fmt: skip

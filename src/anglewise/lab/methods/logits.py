@@ -69,8 +69,8 @@ class LabelSmoothing(Method):
     def loss(self, logits: Float[Array, "n c"], labels: Int[Array, " n"]) -> Float[Array, " n"]:
         """Per-example loss."""
         hit = labels[:, None] == jnp.arange(logits.shape[-1])
-        own = jnp.sum(jnp.where(hit, logits, 0), axis=-1)
-        return cross_entropy(logits, labels) + self.smoothing * (own - jnp.mean(logits, axis=-1))
+        label = jnp.sum(jnp.where(hit, logits, 0), axis=-1)
+        return cross_entropy(logits, labels) + self.smoothing * (label - jnp.mean(logits, axis=-1))
 
 
 @method

@@ -9,7 +9,7 @@ decay of equal gradient magnitude: it always shrinks, even where the penalty inf
 
 Stands before the optimiser in a chain that has the penalty.  The transform's state remembers both norms of the last
 step, the second measured on what stands for the penalty's gradient in what is handed on, and
-:meth:`MatchedNoise.check` tells them.
+:meth:`MatchedNoise.check` returns them.
 """
 
 from __future__ import annotations

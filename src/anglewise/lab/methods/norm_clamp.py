@@ -74,7 +74,7 @@ class NormClamp(Method):
     downhill = False
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be meant."""
+        """Check the fields."""
         if self.per == "tensor" and self.to == "given":
             raise SpecError("a norm clamp per tensor needs to='initial', got to='given': one number is no norm for all")
 

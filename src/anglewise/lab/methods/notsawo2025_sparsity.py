@@ -105,7 +105,7 @@ class Nuclear(_Sparsity):
     roles: Annotated[tuple[str, ...], Names("role")] = MATRICES
 
     def __post_init__(self) -> None:
-        """Refuse roles that are no matrices."""
+        """Check that the roles are matrices."""
         if unmeant := set(self.roles) - set(MATRICES):
             raise SpecError(f"roles must be of matrices ({', '.join(MATRICES)}), got {', '.join(sorted(unmeant))}")
 
@@ -115,8 +115,8 @@ class Nuclear(_Sparsity):
         def along(W: Matrices) -> Matrices:
             return jax.lax.stop_gradient(msign_svd(jax.lax.stop_gradient(W))) * W
 
-        found = on_matrices(along, self.roles, params)
-        pairs = zip(jax.tree.leaves(found), jax.tree.leaves(params.roles), strict=True)
+        products = on_matrices(along, self.roles, params)
+        pairs = zip(jax.tree.leaves(products), jax.tree.leaves(params.roles), strict=True)
         return sum(jnp.sum(w) for w, role in pairs if role in self.roles)
 
     def shrunk(self, params: Params, by: Any) -> Params:

@@ -55,7 +55,7 @@ class EGD(Method):
     downhill = False
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be meant."""
+        """Check the fields."""
         if unmeant := set(self.roles) - set(MATRICES):
             raise SpecError(f"roles must be of matrices ({', '.join(MATRICES)}), got {', '.join(sorted(unmeant))}")
 

@@ -70,8 +70,8 @@ class WeightNorm(Method):
     def _split(self, tree: Any) -> list[tuple[str, Array, str]]:
         """Name, weights and role of every matrix that is split."""
         roles = ("hidden", "head") if self.head else ("hidden",)
-        found = zip(jax.tree_util.tree_leaves_with_path(tree), jax.tree.leaves(tree.roles), strict=True)
-        return [(_name(path), w, role) for (path, w), role in found if role in roles]
+        leaves = zip(jax.tree_util.tree_leaves_with_path(tree), jax.tree.leaves(tree.roles), strict=True)
+        return [(_name(path), w, role) for (path, w), role in leaves if role in roles]
 
 
 def _name(path: Any) -> str:

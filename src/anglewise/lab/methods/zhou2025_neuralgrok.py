@@ -103,7 +103,7 @@ class NeuralGrok(Method):
     downhill = False
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be meant."""
+        """Check the fields."""
         if not self.hidden:
             raise SpecError("hidden must list at least one width, got none")
 

@@ -68,7 +68,7 @@ class Attention(Reading):
         ``massive``, a ratio; ``matrix_entropy`` and, where there is more than one position, ``prompt_entropy``, in
         [0, 1].  At ``""``: ``sink_rate``, a share of all heads.
         """
-        found: dict[tuple[str, str], Array] = {}
+        values: dict[tuple[str, str], Array] = {}
         model, kinds = snapshot.model, {name: site.kind for name, site in snapshot.network.all_sites.items()}
         if not isinstance(model, Attending):
             raise TypeError(f"{model} has no attention: this reading does not suit it")
@@ -85,19 +85,19 @@ class Attention(Reading):
                 nats = -jnp.sum(weights * jnp.log(jnp.where(weights > 0, weights, 1)), axis=-1)
                 entropy = jnp.mean(nats / jnp.asarray(np.log(seen[chosen]), a.dtype)[:, None, None], axis=(0, 1))
                 sinks.append(sink)
-                found[site, "sink"], found[site, "sink_by_head"] = jnp.mean(sink), sink
-                found[site, "sink_excess"] = (jnp.mean(sink) - uniform) / (1 - uniform)
-                found[site, "attention_entropy"] = jnp.mean(entropy)
-                found[site, "attention_entropy_by_head"] = entropy
+                values[site, "sink"], values[site, "sink_by_head"] = jnp.mean(sink), sink
+                values[site, "sink_excess"] = (jnp.mean(sink) - uniform) / (1 - uniform)
+                values[site, "attention_entropy"] = jnp.mean(entropy)
+                values[site, "attention_entropy_by_head"] = entropy
             elif kinds[site] == "block":
                 size = jnp.abs(a[:, : self.few])
-                found[site, "massive"] = jnp.max(size) / jnp.median(size)
-                found[site, "matrix_entropy"] = matrix_entropy(a[-1])
+                values[site, "massive"] = jnp.max(size) / jnp.median(size)
+                values[site, "matrix_entropy"] = matrix_entropy(a[-1])
                 if a.shape[0] > 1:
                     prompts = jnp.swapaxes(a[:, : self.few], 0, 1)
-                    found[site, "prompt_entropy"] = jnp.mean(matrix_entropy(prompts))
-        found["", "sink_rate"] = jnp.mean(jnp.concatenate(sinks) > self.threshold, dtype=sinks[0].dtype)
-        return found
+                    values[site, "prompt_entropy"] = jnp.mean(matrix_entropy(prompts))
+        values["", "sink_rate"] = jnp.mean(jnp.concatenate(sinks) > self.threshold, dtype=sinks[0].dtype)
+        return values
 
 
 def matrix_entropy(z: Float[Array, "*batch n d"]) -> Float[Array, "*batch"]:

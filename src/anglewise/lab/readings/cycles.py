@@ -98,8 +98,8 @@ def means(table: Float[Array, "n n ..."]) -> Means:
     """All four means, and the variance, in one walk over the rows of a table.
 
     Example:
-        >>> found = means(jnp.asarray([[0.0, 1.0, 2.0], [1.0, 2.0, 0.0], [2.0, 0.0, 1.0]]))  # i + j mod 3
-        >>> found.plus.tolist(), found.minus.tolist()
+        >>> parts = means(jnp.asarray([[0.0, 1.0, 2.0], [1.0, 2.0, 0.0], [2.0, 0.0, 1.0]]))  # i + j mod 3
+        >>> parts.plus.tolist(), parts.minus.tolist()
         ([0.0, 1.0, 2.0], [1.0, 1.0, 1.0])
     """
     n = table.shape[0]

@@ -68,19 +68,19 @@ class EmbeddingFourier(Reading):
         nearest to the directions of its cosine and sine (so a clean circle starts at angle 0 and runs
         counter-clockwise), and ``circle_frequencies`` [circles] says which these are.
         """
-        found: dict[tuple[str, str], Array] = {}
+        values: dict[tuple[str, str], Array] = {}
         for name, table in token_tables(snapshot).items():
             columns = power(table)
             strength = jnp.sum(columns, axis=1)
             share = strength / jnp.sum(strength)
             wave = jnp.asarray(waves_of(table.shape[0]), table.dtype)[:, None]
-            found[name, "fourier_power"] = share
-            found[name, "fourier_max"] = jnp.sqrt(jnp.max(columns / wave))
-            found[name, "fourier_entropy"] = entropy(share)
-            found[name, "fourier_gini"] = gini(jnp.sqrt(strength))
+            values[name, "fourier_power"] = share
+            values[name, "fourier_max"] = jnp.sqrt(jnp.max(columns / wave))
+            values[name, "fourier_entropy"] = entropy(share)
+            values[name, "fourier_gini"] = gini(jnp.sqrt(strength))
             drawn = circles(table, strength, self.circles)
-            found[name, "circle_frequencies"], found[name, "circles"] = drawn
-        return found
+            values[name, "circle_frequencies"], values[name, "circles"] = drawn
+        return values
 
 
 @dataclasses.dataclass(frozen=True)
@@ -126,14 +126,14 @@ class NeuronFourier(Reading):
     def _one(self, h: Float[Array, "n2 d"], snapshot: Snapshot) -> dict[str, Array]:
         cycle = cycle_of_task(snapshot.task)
         n = len(cycle.order)
-        found = means(h.reshape(n, n, -1))
-        live = found.variance > self.relative * jnp.max(found.variance)
-        total = n * jnp.where(live, found.variance, 1)
+        parts = means(h.reshape(n, n, -1))
+        live = parts.variance > self.relative * jnp.max(parts.variance)
+        total = n * jnp.where(live, parts.variance, 1)
         wave = jnp.asarray(waves_of(n), h.dtype)[:, None]
-        sizes = [power(x) for x in (found.a, found.b, found.plus, found.minus)]
+        sizes = [power(x) for x in (parts.a, parts.b, parts.plus, parts.minus)]
         single = jnp.where(wave == 1, 0.5, 1)  # at n/2, a + b and a - b have one wave in common
         shares = ((sizes[0] + sizes[1] + (sizes[2] + sizes[3]) * single) / total).T
-        answer = (power(found.answer(cycle)) / total).T
+        answer = (power(parts.answer(cycle)) / total).T
         best = jnp.max(shares, axis=1)
         members = (live & (best >= self.member))[:, None] & (
             jnp.argmax(shares, axis=1)[:, None] == jnp.arange(shares.shape[1])
@@ -145,7 +145,7 @@ class NeuronFourier(Reading):
             "fourier_map": jnp.where(live[:, None], shares, jnp.nan),
             "fourier_coherence": jnp.mean(best, where=live),
             "fourier_coherence_sum": jnp.mean(jnp.max(answer, axis=1), where=live),
-            "own_share": jnp.sum(best * found.variance, where=live) / jnp.sum(found.variance, where=live),
+            "own_share": jnp.sum(best * parts.variance, where=live) / jnp.sum(parts.variance, where=live),
             "selectivity_entropy": jnp.mean(of_neurons, where=live),
             "live_frequencies": jnp.sum(populated, dtype=h.dtype),
             "cluster_size": jnp.nanmedian(jnp.where(populated, counts, jnp.nan)),
@@ -239,8 +239,8 @@ def circles(table: Float[Array, "n d"], strength: Float[Array, " f"], most: int)
     root_det = jnp.sqrt(jnp.maximum(jnp.linalg.det(square), 0))[:, None, None]
     trace = jnp.trace(square, axis1=1, axis2=2)[:, None, None]
     root = (square + root_det * jnp.eye(2, dtype=table.dtype)) / jnp.sqrt(trace + 2 * root_det)
-    told = root_det > jnp.finfo(table.dtype).eps * trace  # rows on one line have no plane
-    orthonormal = jnp.where(told, jnp.linalg.inv(root) @ planes, jnp.nan)
+    plane = root_det > jnp.finfo(table.dtype).eps * trace  # rows on one line have no plane
+    orthonormal = jnp.where(plane, jnp.linalg.inv(root) @ planes, jnp.nan)
     centred = table - jnp.mean(table, axis=0)
     return (index + 1).astype(table.dtype), jnp.einsum("nd,kpd->knp", centred, orthonormal)
 

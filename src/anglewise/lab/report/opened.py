@@ -11,13 +11,14 @@ from rich.console import Console
 from rich.text import Text
 
 from anglewise.errors import AnglewiseError, StoreError, unknown
+from anglewise.lab.report.comparison import summaries
 from anglewise.lab.report.format import plain
+from anglewise.lab.report.headline import headline
 from anglewise.lab.report.html.card import card
 from anglewise.lab.report.html.experiment import write_report
 from anglewise.lab.report.results import Results, load, newest
-from anglewise.lab.report.summary import summaries
-from anglewise.lab.report.table import print_results, terminal_table
-from anglewise.lab.report.verdict import verdict
+from anglewise.lab.report.summary import narrow, print_results
+from anglewise.lab.report.table import terminal
 from anglewise.lab.store import Reader
 
 if TYPE_CHECKING:
@@ -148,7 +149,7 @@ class ExperimentResults:
         return draw_figure(name, self.reader, Path(to), experiment=self.experiment_id)
 
     def summary(self) -> str:
-        """The verdict, a table per criterion, and what their columns mean.
+        """The headline, a table per criterion, and what their columns mean.
 
         Returns:
             Lines of text, as the command line prints them.
@@ -158,16 +159,16 @@ class ExperimentResults:
         return _text(console)
 
     def __repr__(self) -> str:
-        """The verdict and the table of the first criterion; the reason where there is none."""
+        """The headline and the table of the first criterion; the reason where there is none."""
         try:
             results = self._load()
         except AnglewiseError as error:
             return f"ExperimentResults({str(self.store)!r}, {self.experiment_id!r}): {error}"
         tables = summaries(results)
         console = Console(file=io.StringIO(), width=WIDTH, record=True)
-        for line in (plain(results.title or results.name), *verdict(results, tables)):
+        for line in (plain(results.title or results.name), *headline(results, tables)):
             console.print(Text(line))
-        console.print(terminal_table(results, "first", tables["first"]))
+        console.print(terminal(narrow(results, "first", tables["first"])))
         return _text(console)
 
     def _repr_html_(self) -> str:

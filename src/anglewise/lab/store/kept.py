@@ -50,11 +50,11 @@ class Kept(NamedTuple):
 def kept_in(run: Path) -> Kept | None:
     """The state in a run's folder; None if it was not kept, is damaged, or its two files do not belong together."""
     try:
-        weights, own = unpack((run / WEIGHTS).read_bytes())
+        weights, beside = unpack((run / WEIGHTS).read_bytes())
         rest, note = unpack((run / STATE).read_bytes())
     except (OSError, ValueError):
         return None
-    if own.get("step") != note.get("step") or not set(Kept._fields[2:]) <= note.keys():
+    if beside.get("step") != note.get("step") or not set(Kept._fields[2:]) <= note.keys():
         return None
     known = {name: note[name] for name in Kept._fields[2:]} | {"readings": tuple(note["readings"])}
     return Kept(weights, rest, **known)

@@ -31,7 +31,7 @@ class HeldOut:
     share: Annotated[float, INSIDE] = 0.05
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be meant."""
+        """Check the fields."""
         if self.task.sizes[0] < 2:
             raise SpecError(f"holding out needs at least 2 training examples, got {self.task.sizes[0]}")
 

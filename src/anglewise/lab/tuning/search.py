@@ -32,7 +32,7 @@ from anglewise.lab.execution.estimate import Limits, admit, cost, memory, within
 from anglewise.lab.protocols.fields import COUNT, INSIDE, SEEDS, bounded
 from anglewise.lab.protocols.schedule import Schedule
 from anglewise.lab.readings.sets import AT_EVALUATIONS
-from anglewise.lab.report.live import Progress
+from anglewise.lab.report.progress import Silent
 from anglewise.lab.runner import train
 from anglewise.lab.spec import Arm, Experiment, Training
 from anglewise.lab.store import Provenance, Reader, Store
@@ -217,7 +217,7 @@ def _scores(
     store: Store, provenance: Provenance, stop: Callable[[], bool], programs: Programs,
 ) -> list[float]:  # fmt: skip
     rung = tuning_experiment(experiment, candidate, rules, [trial.arm for trial in trials], budget, seeds)
-    train(rung, store, Progress(), provenance=provenance, stop=stop, readings=(), programs=programs)
+    train(rung, store, Silent(), provenance=provenance, stop=stop, readings=(), programs=programs)
     reader, here = Reader(store.root), f"experiment_id = '{rung.experiment_id}'"
     curves: dict[tuple[str, int], list[tuple[int, float]]] = {}
     query = f"SELECT arm, seed, step, test_accuracy FROM curves WHERE {here} ORDER BY arm, seed, step"

@@ -1,20 +1,14 @@
-"""A track's leaderboard put together: the arms as they were tuned, trained or read from a store, ranked and written."""
+"""What a leaderboard trains: each candidate at its winner's setting, or at its own where it has no winner."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from anglewise.errors import SpecError
-from anglewise.lab.report.html.document import write_page
-from anglewise.lab.report.results import Results, load
-from anglewise.lab.report.runs import every_of, finishes, runs_of, write_runs
-from anglewise.lab.report.summary import explained
 from anglewise.lab.spec import Arm, Experiment
-from anglewise.lab.studies.leaderboard import analysis as leaderboard
-from anglewise.lab.studies.leaderboard import show as leaderboard_page
 from anglewise.lab.studies.leaderboard.candidates import AS_PUBLISHED
 from anglewise.lab.studies.leaderboard.leaderboards import leaderboard_of
 from anglewise.lab.studies.leaderboard.leaderboards import winner as packaged_winner
@@ -23,10 +17,9 @@ from anglewise.lab.tuning.winners import Winner, read, winner_of
 NOT_TUNED = "not tuned"
 UNTUNED = {
     NOT_TUNED: "Not tuned: the setting it starts from.",
-    AS_PUBLISHED: "As published, and trained as all others of this track (as its authors did: anglewise baselines).",
+    AS_PUBLISHED: "As published, and trained as all others of this track (as its authors did: anglewise reproduce).",
 }
 """What stands in place of a search, by note."""
-ENDINGS = (".html", ".md", ".csv", ".svg", ".pdf", ".png")
 
 
 class LeaderboardPlan(NamedTuple):
@@ -104,70 +97,3 @@ def _search_text(winner: Winner) -> str:
         f"the training examples; score {search.score}"
         + (f"; at its border: {', '.join(search.at_the_border)}" if search.at_the_border else "")
     )
-
-
-def shown(plan: LeaderboardPlan, reader: Any) -> str:
-    """The table for a terminal."""
-    from rich.box import SIMPLE_HEAD
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    results, rows = _rows(plan, reader)
-    columns = (0, 1, 2, 3, 5, 6, 9, 10, 12)
-    table = Table(
-        box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True, title=Text(results.title), title_justify="left"
-    )
-    for i in columns:
-        table.add_column(Text(leaderboard.HEAD[i].replace(" [95 %]", "")), justify="left" if i == 0 else "right")
-    for row in rows:
-        cells = leaderboard.cells(row, results.budget)
-        note = f" ({plan.notes[row.arm]})" if row.arm in plan.notes else ""
-        table.add_row(*(Text(cells[i] + (note if i == 0 else "")) for i in columns))
-    console = Console(width=150, record=True, file=None, force_terminal=False)
-    with console.capture() as captured:
-        console.print(table)
-    return (
-        captured.get() + explained(leaderboard.NOTE, every_of(results)) + leaderboard.without(plan.refused, start="\n")
-    )
-
-
-def written(plan: LeaderboardPlan, reader: Any, to: Path) -> list[Path]:
-    """Write a leaderboard; the ending of `to` is the format.
-
-    Raises:
-        AnglewiseError: If the file cannot be written.
-    """
-    results, rows = _rows(plan, reader)
-    if to.suffix == ".html":
-        return [
-            leaderboard_page.write_page(
-                results,
-                rows,
-                to,
-                track=plan.track,
-                changes=plan.changes,
-                notes=plan.notes,
-                found=plan.settings,
-                refused=plan.refused,
-            )
-        ]
-    if to.suffix == ".md":
-        return [
-            write_page(
-                leaderboard.markdown(rows, results.budget, plan.notes)
-                + leaderboard.without(plan.refused, start="\n", end="\n"),
-                to,
-            )
-        ]
-    if to.suffix == ".csv":
-        return [write_page(write_runs(finishes(results)), to)]
-    return [leaderboard_page.save_figure(results, rows, to, plan.changes)]
-
-
-def _rows(plan: LeaderboardPlan, reader: Any) -> tuple[Results, list[leaderboard.Row]]:
-    results = load(reader, plan.experiment.experiment_id)
-    rule, n = plan.experiment.training, plan.experiment.task.sizes[0]
-    size = min(rule.batch or n, n)
-    per_step = float(size) if rule.order == "replacement" or size == n else n / -(-n // size)
-    return results, leaderboard.rows(runs_of(results), per_step)

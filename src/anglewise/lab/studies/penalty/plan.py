@@ -1,6 +1,6 @@
-r"""What does the radial penalty add?  Two settings of each recipe, each with the penalty and without.
+r"""What does the radial penalty add?  Two settings of each method, each with the penalty and without.
 
-A recipe was searched alone and, with an equal budget, jointly with the penalty.  The two winners differ in every
+A method was searched alone and, with an equal budget, jointly with the penalty.  The two winners differ in every
 number, so the ratio of their times mixes what the penalty does with what either search happened to find.  Crossing
 settings with the penalty takes the two apart:
 
@@ -19,27 +19,20 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from anglewise.errors import SpecError, unknown
-from anglewise.lab.report.html.document import write_page
-from anglewise.lab.report.results import load
-from anglewise.lab.report.runs import runs_of, write_runs
-from anglewise.lab.report.summary import explained
 from anglewise.lab.spec import Arm, Experiment
 from anglewise.lab.studies.leaderboard import plan as leaderboard
 from anglewise.lab.studies.leaderboard.leaderboards import leaderboard_of
-from anglewise.lab.studies.penalty import show as crossing
-from anglewise.lab.studies.penalty.show import Recipe
-
-ENDINGS = (".md", ".csv", ".svg", ".pdf", ".png")
+from anglewise.lab.studies.penalty.analysis import FourArms
 
 
 class PenaltyPlan(NamedTuple):
     """What is trained, and which four arms belong to each method."""
 
     experiment: Experiment
-    recipes: tuple[Recipe, ...]
+    methods: tuple[FourArms, ...]
 
 
 def cross(track: str, only: Sequence[str] = (), seeds: int = 0, folder: Path | None = None) -> PenaltyPlan:
@@ -66,36 +59,13 @@ def cross(track: str, only: Sequence[str] = (), seeds: int = 0, folder: Path | N
     for name in only:
         if name not in pairs:
             raise SpecError(unknown(f"arm of {track} that was tuned alone and with the penalty", name, pairs))
-    recipes: list[Recipe] = []
+    methods: list[FourArms] = []
     chosen: list[Arm] = []
     for name in (name for name in pairs if not only or name in only):
         alone, joint = arms[name], arms[pairs[name]]
         put_in = Arm(f"{name}, penalty put in", (*alone.methods, joint.methods[-1]))
         taken_out = Arm(f"{joint.name}, penalty taken out", joint.methods[:-1])
-        recipes.append(Recipe(name, (alone.name, put_in.name), (taken_out.name, joint.name)))
+        methods.append(FourArms(name, (alone.name, put_in.name), (taken_out.name, joint.name)))
         chosen += [alone, put_in, taken_out, joint]
     experiment = dataclasses.replace(board.experiment, arms=tuple(chosen), baseline=chosen[0].name)
-    return PenaltyPlan(experiment, tuple(recipes))
-
-
-def written(plan: PenaltyPlan, reader: Any, to: Path) -> Path:
-    """Write what came out; the ending of `to` is the format.
-
-    Raises:
-        AnglewiseError: If the file cannot be written.
-    """
-    runs = runs_of(load(reader, plan.experiment.experiment_id))
-    found = crossing.effects(runs, plan.recipes)
-    if to.suffix == ".md":
-        return write_page(crossing.markdown(found, runs.budget), to)
-    if to.suffix == ".csv":
-        return write_page(write_runs(runs.finished), to)
-    return crossing.save_figure(runs, found, to)
-
-
-def shown(plan: PenaltyPlan, reader: Any) -> str:
-    """The table for a terminal."""
-    runs = runs_of(load(reader, plan.experiment.experiment_id))
-    return "\n".join(
-        (crossing.markdown(crossing.effects(runs, plan.recipes), runs.budget), explained(crossing.NOTE, runs.every))
-    )
+    return PenaltyPlan(experiment, tuple(methods))

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.optim import SGD, AdamW
 
-from anglewise.torch.baselines import ClipRows, GrokfastEMA, GrokfastMA, OrthoGrad
+from anglewise.torch.methods import ClipRows, GrokfastEMA, GrokfastMA, OrthoGrad
 
 STEPS = 8
 
@@ -88,7 +88,7 @@ def orthogonal(per, rescale):
         return q * (g.norm() / (q.norm() + 1e-30)) if rescale else q
 
     def filtered(weights, grads):
-        if per == "network":
+        if per == "global":
             q = one(*(torch.cat([d[n].flatten() for n in grads]) for d in (weights, grads)))
             parts = q.split([g.numel() for g in grads.values()])
             return {n: part.view_as(g) for (n, g), part in zip(grads.items(), parts, strict=True)}
@@ -108,7 +108,7 @@ CASES = {
     "nothing": (lambda o: None, nothing),
     "ema published": (lambda o: GrokfastEMA(o, **GrokfastEMA.PUBLISHED), lambda: ema(0.98, 2.0, False)),
     "ema command line": (
-        lambda o: GrokfastEMA(o, **GrokfastEMA.RELEASED_COMMAND_LINE),
+        lambda o: GrokfastEMA(o, **GrokfastEMA.COMMAND_LINE),
         lambda: ema(0.99, 5.0, False),
     ),
     "ema equal lr": (
@@ -127,7 +127,7 @@ CASES = {
             lambda o, p=per, r=rescale: OrthoGrad(o, per=p, rescale=r),
             lambda p=per, r=rescale: orthogonal(p, r),
         )
-        for per, rescale in itertools.product(("tensor", "row", "network"), (True, False))
+        for per, rescale in itertools.product(("tensor", "row", "global"), (True, False))
     },
 }
 
@@ -187,7 +187,7 @@ def test_clipped_rows_equal_their_formula(base, vectors, toy, loss_at, train):
 
     ours, theirs = toy(torch.float64), toy(torch.float64)
     optimizer = BASES[base][0](ours.parameters())
-    ClipRows(optimizer, ours, max_norm=0.9, vectors=vectors, exclude=("head", "spare"))
+    ClipRows(optimizer, ours, c=0.9, vectors=vectors, exclude=("head", "spare"))
     train(ours, optimizer, 0, STEPS)
     reference(theirs, loss_at, BASES[base][1], nothing(), project)
     assert_same(ours, theirs)

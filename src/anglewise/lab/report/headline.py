@@ -1,19 +1,18 @@
-"""The result in a sentence or two, computed from the data, with n, interval and what is missing."""
+"""A headline: the result in a sentence or two, computed from the data, with n, interval and what is missing."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from anglewise.lab.report.comparison import CRITERIA, ArmSummary, Criterion
+from anglewise.lab.report.comparison import CRITERIA, ArmSummary, Criterion, summaries
 from anglewise.lab.report.format import fixed, number, plain
 from anglewise.lab.report.results import Results
-from anglewise.lab.report.summary import summaries
 
 ALPHA = 0.05
 WORDS = {"first": "first crossing", "sustained": "sustained crossing", "seconds": "seconds"}
 
 
-def verdict(results: Results, tables: Mapping[Criterion, list[ArmSummary]] | None = None) -> list[str]:
+def headline(results: Results, tables: Mapping[Criterion, list[ArmSummary]] | None = None) -> list[str]:
     """Sentences in plain text, the result first; names are not yet escaped for HTML.
 
     An arm is called faster only where its interval excludes 1 and its p-value, adjusted by Holm's method for

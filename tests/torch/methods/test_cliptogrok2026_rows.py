@@ -6,7 +6,7 @@ from torch import nn
 from torch.optim import SGD, AdamW
 
 from anglewise.errors import AttachError
-from anglewise.torch.baselines import ClipRows
+from anglewise.torch.methods import ClipRows
 
 
 def rows(p):
@@ -16,7 +16,7 @@ def rows(p):
 def test_no_row_is_longer_than_the_bound_after_a_step_but_the_excluded(toy, train):
     model = toy()
     optimizer = SGD(model.parameters(), lr=1.0)
-    clip = ClipRows(optimizer, model, max_norm=0.7)
+    clip = ClipRows(optimizer, model, c=0.7)
     train(model, optimizer)
     assert clip.names == ("spare", "first.weight", "first.bias", "norm.weight", "norm.bias")
     for name, p in model.named_parameters():
@@ -27,7 +27,7 @@ def test_rows_within_the_bound_keep_their_bits(toy, train):
     plain, clipped = toy(), toy()
     train(plain, AdamW(plain.parameters()))
     optimizer = AdamW(clipped.parameters())
-    ClipRows(optimizer, clipped, max_norm=100.0)
+    ClipRows(optimizer, clipped, c=100.0)
     train(clipped, optimizer)
     assert all(torch.equal(a, b) for a, b in zip(plain.parameters(), clipped.parameters(), strict=True))
 
@@ -36,7 +36,7 @@ def test_vectors_are_one_row_or_left_alone(toy, train):
     for vectors in (True, False):
         model = toy()
         optimizer = SGD(model.parameters(), lr=0.0)
-        ClipRows(optimizer, model, max_norm=0.1, vectors=vectors)
+        ClipRows(optimizer, model, c=0.1, vectors=vectors)
         train(model, optimizer, 0, 1)
         assert bool(torch.isclose(rows(model.norm.weight), torch.tensor(0.1))) is vectors
         assert torch.isclose(rows(model.first.weight), torch.tensor(0.1)).all()
@@ -46,7 +46,7 @@ def test_frozen_parameters_and_those_of_another_optimizer_are_never_touched(toy,
     model, before = toy(), toy()
     model.first.requires_grad_(False)
     optimizer = SGD([*model.first.parameters(), *model.norm.parameters()], lr=0.1)
-    clip = ClipRows(optimizer, model, max_norm=0.1, initialise=True)
+    clip = ClipRows(optimizer, model, c=0.1, start="all")
     train(model, optimizer, 0, 2)
     assert clip.names == ("norm.weight", "norm.bias")
     for part in ("first", "head"):
@@ -54,13 +54,13 @@ def test_frozen_parameters_and_those_of_another_optimizer_are_never_touched(toy,
 
 
 def test_rows_start_at_exactly_the_bound_if_asked(toy):
-    for initialise, expected in (
-        (True, {"first.weight", "head.weight"}),
+    for start, expected in (
+        ("all", {"first.weight", "head.weight"}),
         (("head",), {"head.weight"}),
-        (False, set()),
+        ("none", set()),
     ):
         model = toy()
-        ClipRows(SGD(model.parameters(), lr=0.1), model, max_norm=2.0, initialise=initialise)
+        ClipRows(SGD(model.parameters(), lr=0.1), model, c=2.0, start=start)
         on = {n for n, p in model.named_parameters() if torch.allclose(rows(p), torch.tensor(2.0)) and p.ndim > 1}
         assert on == expected
 
@@ -68,7 +68,7 @@ def test_rows_start_at_exactly_the_bound_if_asked(toy):
 def test_rows_of_zeros_stay_zero(toy):
     model = toy()
     nn.init.zeros_(model.first.bias)
-    ClipRows(SGD(model.parameters(), lr=0.1), model, initialise=True)
+    ClipRows(SGD(model.parameters(), lr=0.1), model, start="all")
     assert not model.first.bias.any()
 
 
@@ -79,7 +79,7 @@ def test_scalars_and_half_precision_are_clipped_too():
         nn.Parameter(torch.ones(2, 9, dtype=torch.bfloat16)),
     )
     optimizer = SGD(model.parameters(), lr=0.1)
-    ClipRows(optimizer, model, max_norm=1.0)
+    ClipRows(optimizer, model, c=1.0)
     optimizer.step()
     assert model.gain.item() == -1.0 and model.table.dtype == torch.bfloat16
     torch.testing.assert_close(rows(model.table.float()), torch.ones(2), rtol=1e-2, atol=1e-2)
@@ -96,8 +96,8 @@ def test_tied_weights_are_excluded_by_either_name():
 def test_two_bounds_for_two_parts(toy, train):
     model = toy()
     optimizer = SGD(model.parameters(), lr=0.1)
-    ClipRows(optimizer, model, max_norm=0.5)
-    ClipRows(optimizer, model, max_norm=1.0, include=("head",), exclude=())
+    ClipRows(optimizer, model, c=0.5)
+    ClipRows(optimizer, model, c=1.0, include=("head",), exclude=())
     train(model, optimizer)
     assert rows(model.first.weight).max() <= 0.5 * (1 + 1e-6)
     assert 0.5 < rows(model.head.weight).max() <= 1 + 1e-6
@@ -107,7 +107,7 @@ def test_two_bounds_for_two_parts(toy, train):
 def test_a_step_that_overflowed_clips_nothing(fused, toy, loss_at):
     model, before = toy(), toy()
     optimizer = AdamW(model.parameters(), fused=fused)
-    ClipRows(optimizer, model, max_norm=0.1)
+    ClipRows(optimizer, model, c=0.1)
     scaler = torch.amp.GradScaler("cpu")
     scaler.scale(loss_at(model, 0)).backward()
     model.first.weight.grad.fill_(torch.inf)
@@ -118,7 +118,7 @@ def test_a_step_that_overflowed_clips_nothing(fused, toy, loss_at):
 def test_removed_it_clips_no_more(toy, train):
     model = toy()
     optimizer = SGD(model.parameters(), lr=0.1)
-    ClipRows(optimizer, model, max_norm=0.1).remove()
+    ClipRows(optimizer, model, c=0.1).remove()
     train(model, optimizer)
     assert rows(model.first.weight).min() > 0.1
 
@@ -126,14 +126,14 @@ def test_removed_it_clips_no_more(toy, train):
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"max_norm": 0.0}, ValueError, r"got max_norm=0.0, expected a finite number > 0"),
+        ({"c": 0.0}, ValueError, r"got c=0.0, expected a finite number > 0"),
         (
             {"exclude": "head"},
             ValueError,
             r"got exclude='head', expected a sequence of strings: write \('head',\)",
         ),
         ({"include": "head"}, ValueError, r"got include='head', expected a sequence"),
-        ({"initialise": "head"}, ValueError, r"got initialise='head', expected a sequence"),
+        ({"start": "head"}, ValueError, r"got start='head', expected a sequence of strings: write \('head',\)"),
         ({"exclude": ("first.wieght",)}, AttachError, r"'first.wieght': did you mean 'first.weight'\?"),
         ({"include": ("mlp",)}, AttachError, r"unknown part of a parameter's name 'mlp'.*Known: first.bias"),
         ({"include": ("head",)}, AttachError, r"none of whose parameters is to be clipped.*check include"),

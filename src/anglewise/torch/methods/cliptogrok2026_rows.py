@@ -13,18 +13,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from anglewise.errors import AttachError, unknown
-from anglewise.torch.baselines.hooks import is_rehearsal, is_skipped, require_optimizer
+from anglewise.torch.methods.hooks import is_rehearsal, is_skipped, require_optimizer
 
 
 class ClipRows:
-    r"""Shorten every row that is longer than `max_norm`, right after each step of an optimizer.
+    r"""Shorten every row that is longer than `c`, right after each step of an optimizer.
 
     .. math:: w_{row} \leftarrow w_{row} \cdot \min(1, c / |w_{row}|)
 
@@ -34,23 +34,23 @@ class ClipRows:
     Args:
         optimizer: Any optimizer over parameters of `model`; it stays the one to use.
         model: Gives the parameters their names.
-        max_norm: c, in units of weight.
+        c: Longest allowed row, in units of weight.
         exclude: Parts of names: parameters that match one are left alone.  Those of the default need not
             exist.
         include: Parts of names: only parameters that match one are clipped; ``None`` for all.
         vectors: Clip tensors of fewer than two axes as one row, as released.
-        initialise: Before training, scale rows to exactly `max_norm` (rows of zeros stay): ``True`` for all
-            parameters that the optimizer trains, excluded ones too, as released for at most 3 layers; or
-            parts of names.
+        start: Rows that are scaled to exactly `c` before training; rows of zeros stay.  ``"none"``;
+            ``"all"`` that the optimizer trains, excluded ones too, as released for at most 3 layers; or parts of
+            names.
 
     Raises:
-        ValueError: If `max_norm` is not positive, or a pattern comes as a bare string.
+        ValueError: If `c` is not positive, or a pattern comes as a bare string.
         AttachError: If `optimizer` is no optimizer, a pattern matches nothing, or nothing is left to clip.
 
     Example:
         >>> model = nn.Linear(2, 1, bias=False)
         >>> optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        >>> clip = ClipRows(optimizer, model, max_norm=2.0, initialise=True)
+        >>> clip = ClipRows(optimizer, model, c=2.0, start="all")
         >>> round(float(model.weight.detach().norm()), 5)
         2.0
         >>> clip.names
@@ -65,28 +65,28 @@ class ClipRows:
         self,
         optimizer: Optimizer,
         model: nn.Module,
-        max_norm: float = 2.0,
+        c: float = 2.0,
         *,
         exclude: Sequence[str] = RELEASED_EXCLUDE,
         include: Sequence[str] | None = None,
         vectors: bool = True,
-        initialise: bool | Sequence[str] = False,
+        start: Literal["none", "all"] | Sequence[str] = "none",
     ) -> None:
-        if not (isinstance(max_norm, (int, float)) and math.isfinite(max_norm) and max_norm > 0):
-            raise ValueError(f"got max_norm={max_norm!r}, expected a finite number > 0")
-        start = initialise if not isinstance(initialise, bool) else ()
-        for which, patterns in (("exclude", exclude), ("include", include or ()), ("initialise", start)):
+        if not (isinstance(c, (int, float)) and math.isfinite(c) and c > 0):
+            raise ValueError(f"got c={c!r}, expected a finite number > 0")
+        parts = () if start in ("none", "all") else start
+        for which, patterns in (("exclude", exclude), ("include", include or ()), ("start", parts)):
             if isinstance(patterns, str):
                 raise ValueError(f"got {which}={patterns!r}, expected a sequence of strings: write ({patterns!r},)")
         self.optimizer = require_optimizer(optimizer, "ClipRows")
-        self.max_norm, self.vectors = max_norm, vectors
+        self.c, self.vectors = c, vectors
         self._exclude, self._include = tuple(exclude), None if include is None else tuple(include)
         self._names: dict[Tensor, list[str]] = {}
         p: Tensor
         for name, p in model.named_parameters(remove_duplicate=False):  # tied weights have several names
             self._names.setdefault(p, []).append(name)
         known = [name for names in self._names.values() for name in names]
-        asked = {*self._exclude, *(self._include or ()), *start} - set(self.RELEASED_EXCLUDE)
+        asked = {*self._exclude, *(self._include or ()), *parts} - set(self.RELEASED_EXCLUDE)
         for pattern in sorted(asked):
             if not any(pattern in name for name in known):
                 raise AttachError(unknown("part of a parameter's name", pattern, known))
@@ -95,11 +95,10 @@ class ClipRows:
                 f"got an optimizer none of whose parameters is to be clipped, expected some of {known}: pass "
                 "the model that it trains, and check include, exclude and vectors"
             )
-        if initialise:
-            with torch.no_grad():
-                for p in self._trained():
-                    if initialise is True or self._matches(p, start):
-                        _scale_rows(p, max_norm, shorten_only=False)
+        with torch.no_grad():
+            for p in self._trained():
+                if start == "all" or self._matches(p, parts):
+                    _scale_rows(p, c, shorten_only=False)
         self._handle = optimizer.register_step_post_hook(self._after)
 
     @property
@@ -131,7 +130,7 @@ class ClipRows:
     def _after(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
         if not (is_skipped(optimizer) or is_rehearsal(optimizer)):
             for p in self._clipped():
-                _scale_rows(p, self.max_norm, shorten_only=True)
+                _scale_rows(p, self.c, shorten_only=True)
 
 
 def _scale_rows(p: Tensor, length: float, *, shorten_only: bool) -> None:

@@ -5,7 +5,7 @@ import torch
 from torch.optim import SGD, AdamW
 
 from anglewise.errors import AttachError
-from anglewise.torch.baselines import OrthoGrad, orthograd
+from anglewise.torch.methods import OrthoGrad, orthograd
 
 
 def filtered(weights, grads, **options):
@@ -27,7 +27,7 @@ def field():
 
 def test_published_and_released_are_two_variants(field):
     assert OrthoGrad.RELEASED == {"per": "tensor", "rescale": True}
-    assert OrthoGrad.PUBLISHED == {"per": "network", "rescale": False}
+    assert OrthoGrad.PUBLISHED == {"per": "global", "rescale": False}
     released, default, published = (filtered(*field, **o) for o in (OrthoGrad.RELEASED, {}, OrthoGrad.PUBLISHED))
     assert all(torch.equal(a, b) for a, b in zip(released, default, strict=True))
     assert not torch.allclose(released[0], published[0])
@@ -36,22 +36,22 @@ def test_published_and_released_are_two_variants(field):
 @pytest.mark.parametrize("rescale", [True, False])
 def test_the_gradient_is_orthogonal_in_the_sense_asked_for(rescale, field):
     weights, _ = field
-    by = {per: filtered(*field, per=per, rescale=rescale) for per in ("tensor", "row", "network")}
+    by = {per: filtered(*field, per=per, rescale=rescale) for per in ("tensor", "row", "global")}
     along = {per: [w * g for w, g in zip(weights, gs, strict=True)] for per, gs in by.items()}
     assert all(abs(x.sum()) < 1e-12 for x in along["tensor"])
     assert all(x.flatten(1).sum(1).abs().max() < 1e-12 for x in along["row"] if x.ndim > 1)
-    assert abs(sum(x.sum() for x in along["network"])) < 1e-12
+    assert abs(sum(x.sum() for x in along["global"])) < 1e-12
     # the control: orthogonal as a whole is not orthogonal tensor by tensor, nor row by row
-    assert abs(along["network"][0].sum()) > 0.1
+    assert abs(along["global"][0].sum()) > 0.1
     assert along["tensor"][0].sum(1).abs().max() > 0.1
 
 
-@pytest.mark.parametrize("per", ["tensor", "row", "network"])
+@pytest.mark.parametrize("per", ["tensor", "row", "global"])
 def test_rescaling_keeps_the_length_and_leaving_it_out_shortens(per, field):
     grads = field[1]
 
     def lengths(gs):
-        if per == "network":
+        if per == "global":
             return torch.cat([g.flatten() for g in gs]).norm()
         return torch.cat([(g.flatten(1).norm(dim=1) if per == "row" and g.ndim > 1 else g.norm()[None]) for g in gs])
 
@@ -109,7 +109,7 @@ def test_a_keyword_nobody_knows_is_refused(toy):
 
 def test_an_unknown_granularity_is_refused(toy):
     optimizer = SGD(toy().parameters(), lr=0.1)
-    with pytest.raises(ValueError, match=r"got per='column', expected 'tensor', 'row' or 'network'"):
+    with pytest.raises(ValueError, match=r"got per='column', expected 'tensor', 'row' or 'global'"):
         OrthoGrad(optimizer, per="column")
 
 

@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from anglewise.lab.outcome import Outcome
-from anglewise.lab.report.live import Lines, LiveTable, Progress, progress_for
+from anglewise.lab.report.progress import Lines, LiveTable, Silent, progress_for
 
 
 class Clock:
@@ -21,7 +21,7 @@ def plan(arms=("a", "b"), seeds=2, budget=100, done=0):
         arms=[SimpleNamespace(name=arm) for arm in arms], seeds=seeds, training=SimpleNamespace(budget=budget)
     )
     missing = [run(arm, seed) for arm in arms for seed in range(seeds)][done:]
-    return {"plan": SimpleNamespace(experiment=experiment, missing=missing), "device": "cpu"}
+    return SimpleNamespace(experiment=experiment, missing=missing)
 
 
 def run(arm, seed):
@@ -104,9 +104,9 @@ QUICKSTART_LIKE = {
 
 @pytest.mark.parametrize("compiling", [0.0, 2.0, 15.0])
 def test_time_left_is_right_within_a_factor_from_the_first_ended_seed_on(compiling):
-    clock, progress = Clock(), Progress()
+    clock, progress = Clock(), Silent()
     for left in simulate(progress, clock, QUICKSTART_LIKE, 600, compiling=compiling):
-        estimate, ended = progress.board.left(), any(progress.board.ended.values())
+        estimate, ended = progress.tally.left(), any(progress.tally.ended.values())
         if estimate is not None:
             assert (estimate.about is None) != ended
             assert left <= 1.05 * estimate.most + 1e-6
@@ -115,69 +115,69 @@ def test_time_left_is_right_within_a_factor_from_the_first_ended_seed_on(compili
 
 
 def test_before_any_seed_has_ended_the_time_is_called_the_most_and_compiling_is_no_slow_step():
-    clock, progress = Clock(), Progress()
+    clock, progress = Clock(), Silent()
     seen = simulate(progress, clock, {"a": (0.01, [300])}, 600, seeds=2, compiling=60.0, rest=0.0, measure=0.0)
     next(seen)
-    assert progress.board.left() is None
+    assert progress.tally.left() is None
     next(seen)
-    assert progress.board.pace.steps_per_second == pytest.approx(100.0)
-    assert progress.board.left() == (None, pytest.approx((580 + 600) * 0.01))
+    assert progress.tally.pace.steps_per_second == pytest.approx(100.0)
+    assert progress.tally.left() == (None, pytest.approx((580 + 600) * 0.01))
 
 
 def test_arms_without_an_ended_seed_are_expected_to_take_what_the_others_took():
-    clock, progress = Clock(), Progress()
+    clock, progress = Clock(), Silent()
     arms = {"a": (0.01, [100]), "b": (0.02, [600])}
     take(7, simulate(progress, clock, arms, 600, seeds=2, compiling=0.0, rest=0.0, measure=0.0))
-    assert progress.board.left() == (pytest.approx((100 + 2 * 100) * 0.01), pytest.approx((600 + 2 * 600) * 0.01))
+    assert progress.tally.left() == (pytest.approx((100 + 2 * 100) * 0.01), pytest.approx((600 + 2 * 600) * 0.01))
 
 
 def test_a_seed_that_takes_longer_than_all_before_is_expected_to_take_a_quarter_more():
-    clock, progress = Clock(), Progress()
+    clock, progress = Clock(), Silent()
     seen = simulate(progress, clock, {"a": (0.1, [100, 600])}, 600, seeds=2, compiling=0.0, rest=0.0, measure=0.0)
     found = {}
     for _ in seen:
-        if progress.board.running["a"].get(1):
-            found[progress.board.running["a"][1].step] = progress.board.left().about
+        if progress.tally.running["a"].get(1):
+            found[progress.tally.running["a"][1].step] = progress.tally.left().about
     assert found[80] == pytest.approx(2.0) and found[200] == pytest.approx(5.0) and found[580] == pytest.approx(2.0)
 
 
 def test_what_is_done_beside_training_counts():
-    clock, progress = Clock(), Progress()
+    clock, progress = Clock(), Silent()
     seen = simulate(progress, clock, {"a": (0.01, [100])}, 100, seeds=2, compiling=5.0, rest=1.0, measure=0.0)
     take(7, seen)
-    assert progress.board.left() == (pytest.approx(2.0, rel=0.2), pytest.approx(2.0, rel=0.2))
+    assert progress.tally.left() == (pytest.approx(2.0, rel=0.2), pytest.approx(2.0, rel=0.2))
 
 
 def test_a_run_that_goes_on_from_a_checkpoint_is_timed_by_what_it_trains_now():
-    clock, progress = Clock(), Progress()
+    clock, progress = Clock(), Silent()
     progress.clock = clock
     progress.start(plan(arms=("a",), seeds=1, budget=1000))
     clock.now = 3.0
     progress.update(rows("a", 0, 500, seconds=50.0), 20)
-    assert progress.board.pace.steps_per_second == pytest.approx(10.0)
-    assert progress.board.left().most == pytest.approx(50.0)
+    assert progress.tally.pace.steps_per_second == pytest.approx(10.0)
+    assert progress.tally.left().most == pytest.approx(50.0)
 
 
 def test_members_that_train_together_share_the_time():
-    clock, progress = Clock(), Progress()
+    clock, progress = Clock(), Silent()
     progress.clock = clock
     progress.start(plan(arms=("a",), seeds=4, budget=100))
     for step in (0, 50):
         clock.now += 10.0
         for seed in range(4):
             progress.update(rows("a", seed, step, seconds=step / 50 * 10.0 / 4), step)
-    assert progress.board.pace.steps_per_second == pytest.approx(20.0)
-    assert progress.board.left() == (None, pytest.approx(10.0))
+    assert progress.tally.pace.steps_per_second == pytest.approx(20.0)
+    assert progress.tally.left() == (None, pytest.approx(10.0))
 
 
 def test_runs_that_are_there_already_count_as_done_and_cost_no_time():
-    progress = Progress()
+    progress = Silent()
     progress.start(plan(arms=("a",), seeds=4, done=3))
-    line = progress.board.line("a")
+    line = progress.tally.line("a")
     assert (line.done, line.total, line.running) == (3, 4, False)
     progress.update(rows("a", 3, 100), 100)
     progress.finish(run("a", 3), Outcome("memorised", 100))
-    assert progress.board.left() == (0, 0) and progress.board.done
+    assert progress.tally.left() == (0, 0) and progress.tally.done
 
 
 def test_time_left_is_said_as_an_estimate_beside_the_most():
@@ -259,7 +259,7 @@ def test_nan_and_empty_segments_are_taken():
 
 
 def test_the_display_suits_the_place():
-    assert type(progress_for(quiet=True)) is Progress
+    assert type(progress_for(quiet=True)) is Silent
     assert type(progress_for(console=console())) is Lines
     assert type(progress_for(console=console(terminal=True))) is LiveTable
 

@@ -8,7 +8,7 @@ from torch import nn
 
 from anglewise.errors import AttachError
 from anglewise.torch import RadialSuppression
-from anglewise.torch.baselines import pcgrad_backward
+from anglewise.torch.methods import pcgrad_backward
 
 VARIANTS = ("symmetric", "protect-task", "protect-penalty")
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from anglewise.torch.baselines import stablemax_cross_entropy
+from anglewise.torch.methods import stablemax_cross_entropy
 
 
 def released(logits, labels):

@@ -29,7 +29,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from anglewise.errors import AnglewiseError
-from anglewise.torch.baselines.hooks import GradientFilter, require_optimizer
+from anglewise.torch.methods.hooks import GradientFilter, require_optimizer
 
 
 def _require_lamb(lamb: float) -> None:
@@ -70,7 +70,7 @@ class GrokfastEMA(GradientFilter):
     PUBLISHED: ClassVar[Mapping[str, float]] = {"alpha": 0.98, "lamb": 2.0}
     """The headline run, and the defaults of the released function."""
 
-    RELEASED_COMMAND_LINE: ClassVar[Mapping[str, float]] = {"alpha": 0.99, "lamb": 5.0}
+    COMMAND_LINE: ClassVar[Mapping[str, float]] = {"alpha": 0.99, "lamb": 5.0}
     """The defaults of the released script."""
 
     def __init__(
@@ -122,21 +122,21 @@ class GrokfastMA(GradientFilter):
 
     Args:
         optimizer: Any optimizer; it stays the one to use.
-        window_size: K, in steps.
+        window: K, in steps.
         lamb: Amplification lambda, at least 0.
         filter_type: ``"mean"``, or ``"sum"`` without the 1/K, both as released.
         warmup: Wait until K gradients are there; else average those there are.
         equal_learning_rate: Divide what the filter amplified by 1 + lamb (for ``"sum"`` by 1 + K lamb).
 
     Raises:
-        ValueError: If `window_size`, `lamb` or `filter_type` is none of the above.
+        ValueError: If `window`, `lamb` or `filter_type` is none of the above.
         AttachError: If `optimizer` is no optimizer, or has such a filter already.
 
     Example:
         >>> import torch
         >>> w = torch.zeros(1, requires_grad=True)
         >>> optimizer = torch.optim.SGD([w], lr=1.0)
-        >>> filter = GrokfastMA(optimizer, window_size=2, lamb=5.0)
+        >>> filter = GrokfastMA(optimizer, window=2, lamb=5.0)
         >>> for step in range(2):  # 1, then 1 + 5
         ...     optimizer.zero_grad()
         ...     w.sum().backward()
@@ -147,32 +147,32 @@ class GrokfastMA(GradientFilter):
     Source: arXiv 2405.20233, algorithm 1; ``gradfilter_ma`` as released.
     """
 
-    PUBLISHED: ClassVar[Mapping[str, float]] = {"window_size": 100, "lamb": 5.0}
+    PUBLISHED: ClassVar[Mapping[str, float]] = {"window": 100, "lamb": 5.0}
     """The headline run, and the defaults of both the released function and the released script."""
 
     def __init__(
         self,
         optimizer: Optimizer,
-        window_size: int = 100,
+        window: int = 100,
         lamb: float = 5.0,
         filter_type: Literal["mean", "sum"] = "mean",
         warmup: bool = True,
         *,
         equal_learning_rate: bool = False,
     ) -> None:
-        if not (isinstance(window_size, (int, float)) and window_size >= 1 and window_size == int(window_size)):
-            raise ValueError(f"got window_size={window_size!r}, expected a whole number of steps >= 1")
+        if not (isinstance(window, (int, float)) and window >= 1 and window == int(window)):
+            raise ValueError(f"got window={window!r}, expected a whole number of steps >= 1")
         if filter_type not in ("mean", "sum"):
             raise ValueError(f"got filter_type={filter_type!r}, expected 'mean' or 'sum'")
         _require_lamb(lamb)
         super().__init__(optimizer)
-        self.window_size, self.lamb, self.filter_type = int(window_size), lamb, filter_type
+        self.window, self.lamb, self.filter_type = int(window), lamb, filter_type
         self.warmup, self.equal_learning_rate = warmup, equal_learning_rate
 
     def prepare(self, optimizer: Optimizer, params: list[Tensor]) -> None:
         """An empty ring."""
         for p in params:
-            self.remember(p, grokfast_ma_ring=p.new_zeros((self.window_size, *p.shape)), grokfast_ma_count=0)
+            self.remember(p, grokfast_ma_ring=p.new_zeros((self.window, *p.shape)), grokfast_ma_count=0)
 
     def apply(self, optimizer: Optimizer, params: list[Tensor]) -> None:
         """Write every gradient into its ring and add the ring's mean."""
@@ -182,18 +182,18 @@ class GrokfastMA(GradientFilter):
             known = self.recall(p)
             ring: Tensor = known.get("grokfast_ma_ring", g.new_zeros((0,)))
             if ring.shape[0] == 0:
-                ring = g.new_zeros((self.window_size, *g.shape))
-            elif ring.shape[0] != self.window_size:
+                ring = g.new_zeros((self.window, *g.shape))
+            elif ring.shape[0] != self.window:
                 raise AnglewiseError(
-                    f"got a state with {ring.shape[0]} past gradients, expected window_size="
-                    f"{self.window_size}: load it into a filter of the same window"
+                    f"got a state with {ring.shape[0]} past gradients, expected window="
+                    f"{self.window}: load it into a filter of the same window"
                 )
             count: int = known.get("grokfast_ma_count", 0)
-            ring[count % self.window_size].copy_(g)
+            ring[count % self.window].copy_(g)
             count += 1
             self.remember(p, grokfast_ma_ring=ring, grokfast_ma_count=count)
-            held = min(count, self.window_size)
-            if self.warmup and held < self.window_size:
+            held = min(count, self.window)
+            if self.warmup and held < self.window:
                 continue
             weight = self.lamb if self.filter_type == "sum" else self.lamb / held
             g.add_(ring[:held].sum(0), alpha=weight)

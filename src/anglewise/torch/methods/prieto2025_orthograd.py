@@ -25,9 +25,9 @@ import torch
 from torch import Tensor
 from torch.optim import SGD, Optimizer
 
-from anglewise.torch.baselines.hooks import GradientFilter
+from anglewise.torch.methods.hooks import GradientFilter
 
-Per: TypeAlias = Literal["tensor", "row", "network"]
+Per: TypeAlias = Literal["tensor", "row", "global"]
 
 EPS = 1e-30
 
@@ -45,7 +45,7 @@ class OrthoGrad(GradientFilter):
     Args:
         optimizer: Any optimizer; it stays the one to use.
         per: What counts as one vector w: ``"tensor"``, as released; ``"row"``, all weights into one output
-            unit (first axis; a vector is one row); ``"network"``, all parameters that have a gradient.
+            unit (first axis; a vector is one row); ``"global"``, all parameters that have a gradient.
         rescale: Give q the length of g, as released.
 
     Raises:
@@ -64,18 +64,18 @@ class OrthoGrad(GradientFilter):
     Source: arXiv 2501.04697, and the code as released.
     """
 
-    PUBLISHED: ClassVar[Mapping[str, Any]] = {"per": "network", "rescale": False}
+    PUBLISHED: ClassVar[Mapping[str, Any]] = {"per": "global", "rescale": False}
     RELEASED: ClassVar[Mapping[str, Any]] = {"per": "tensor", "rescale": True}
 
     def __init__(self, optimizer: Optimizer, *, per: Per = "tensor", rescale: bool = True) -> None:
-        if per not in ("tensor", "row", "network"):
-            raise ValueError(f"got per={per!r}, expected 'tensor', 'row' or 'network'")
+        if per not in ("tensor", "row", "global"):
+            raise ValueError(f"got per={per!r}, expected 'tensor', 'row' or 'global'")
         super().__init__(optimizer)
         self.per, self.rescale = per, rescale
 
     def apply(self, optimizer: Optimizer, params: list[Tensor]) -> None:
         """Project the gradients, in place."""
-        for block in [params] if self.per == "network" else [[p] for p in params]:
+        for block in [params] if self.per == "global" else [[p] for p in params]:
             if block:
                 self._project(block)
 

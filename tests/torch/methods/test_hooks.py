@@ -12,11 +12,11 @@ from torch.distributed.checkpoint.state_dict import get_optimizer_state_dict, se
 from torch.optim import SGD, Adagrad, Adam, AdamW, NAdam, RMSprop
 
 from anglewise.errors import AnglewiseError, AttachError
-from anglewise.torch.baselines import ClipRows, GradientFilter, GrokfastEMA, GrokfastMA, OrthoGrad
+from anglewise.torch.methods import ClipRows, GradientFilter, GrokfastEMA, GrokfastMA, OrthoGrad
 
 FILTERS = {
     "ema": lambda o: GrokfastEMA(o, alpha=0.5),
-    "ma": lambda o: GrokfastMA(o, window_size=3),
+    "ma": lambda o: GrokfastMA(o, window=3),
     "orthograd": OrthoGrad,
 }
 BASES = {
@@ -155,7 +155,7 @@ def test_a_step_that_overflowed_leaves_no_trace(attach, base, toy, loss_at):
         model = toy()
         optimizer = base(model.parameters())
         attach(optimizer)
-        ClipRows(optimizer, model, max_norm=0.9)
+        ClipRows(optimizer, model, c=0.9)
         scaler = torch.amp.GradScaler("cpu", init_scale=2.0**10, growth_interval=10**6, backoff_factor=1.0 - 1e-9)
         for step in range(6):
             if step == 2 and not overflow:

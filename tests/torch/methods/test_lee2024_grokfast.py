@@ -5,7 +5,7 @@ import torch
 from torch.optim import SGD, Adam, AdamW
 
 from anglewise.errors import AnglewiseError
-from anglewise.torch.baselines import GrokfastEMA, GrokfastMA, scale_learning_rate
+from anglewise.torch.methods import GrokfastEMA, GrokfastMA, scale_learning_rate
 
 
 def constant_gradient(attach, steps, make=lambda w: SGD([w], lr=1.0)):
@@ -24,8 +24,8 @@ def constant_gradient(attach, steps, make=lambda w: SGD([w], lr=1.0)):
 
 def test_published_and_released_constants_are_two_variants():
     assert GrokfastEMA.PUBLISHED == {"alpha": 0.98, "lamb": 2.0}
-    assert GrokfastEMA.RELEASED_COMMAND_LINE == {"alpha": 0.99, "lamb": 5.0}
-    assert GrokfastMA.PUBLISHED == {"window_size": 100, "lamb": 5.0}
+    assert GrokfastEMA.COMMAND_LINE == {"alpha": 0.99, "lamb": 5.0}
+    assert GrokfastMA.PUBLISHED == {"window": 100, "lamb": 5.0}
     assert constant_gradient(GrokfastEMA, 3) == constant_gradient(lambda o: GrokfastEMA(o, **GrokfastEMA.PUBLISHED), 3)
     assert (
         constant_gradient(GrokfastMA, 101)[-1]
@@ -111,7 +111,7 @@ def test_a_state_of_another_window_is_refused():
     optimizer.step()
     filter.remove()
     GrokfastMA(optimizer, 4)
-    with pytest.raises(AnglewiseError, match=r"a state with 3 past gradients, expected window_size=4: load it into"):
+    with pytest.raises(AnglewiseError, match=r"a state with 3 past gradients, expected window=4: load it into"):
         optimizer.step()
 
 
@@ -136,10 +136,10 @@ def test_scaling_under_a_scheduler_is_refused():
         (lambda o: GrokfastEMA(o, alpha=-0.1), r"got alpha=-0.1, expected 0 <= alpha < 1"),
         (lambda o: GrokfastEMA(o, lamb=-1.0), r"got lamb=-1.0, expected a finite number >= 0"),
         (lambda o: GrokfastMA(o, lamb=float("nan")), r"got lamb=nan, expected a finite number >= 0"),
-        (lambda o: GrokfastMA(o, window_size=0), r"got window_size=0, expected a whole number of steps >= 1"),
+        (lambda o: GrokfastMA(o, window=0), r"got window=0, expected a whole number of steps >= 1"),
         (
-            lambda o: GrokfastMA(o, window_size=2.5),
-            r"got window_size=2.5, expected a whole number of steps >= 1",
+            lambda o: GrokfastMA(o, window=2.5),
+            r"got window=2.5, expected a whole number of steps >= 1",
         ),
         (
             lambda o: GrokfastMA(o, filter_type="median"),

@@ -7,7 +7,7 @@ import pytest
 
 from anglewise.lab.readings.quantities import MEANINGS, THEMES, drawing, meaning, place
 from anglewise.lab.report.html.experiment import page
-from anglewise.lab.report.html.instruments import instruments, themes
+from anglewise.lab.report.html.themes import themes
 from anglewise.lab.report.plots.curves import band, mean_band
 from anglewise.lab.report.plots.ends import middle
 from anglewise.lab.report.plots.figures import readings
@@ -25,7 +25,7 @@ def layers(panel, layer):
 
 def test_every_reading_is_shown_once_under_its_theme(make):
     results = make(others=("radial_energy", "effective_rank", "angular_speed", "hessian_top", "never_heard_of"))
-    groups = {group.name: [part.name for part in group.parts] for group in instruments(results)}
+    groups = {group.name: [part.name for part in group.parts] for group in themes(results)}
     assert groups == {
         "Geometry": ["radius_q50"],
         "Gradients": ["radial_energy"],
@@ -34,13 +34,13 @@ def test_every_reading_is_shown_once_under_its_theme(make):
         "Curvature": ["hessian_top"],
         "Other": ["never_heard_of"],
     }
-    ids = [panel.id for group in instruments(results) for part in group.parts for panel in part.panels]
+    ids = [panel.id for group in themes(results) for part in group.parts for panel in part.panels]
     assert len(ids) == len(set(ids)) == 12
 
 
 def test_instruments_are_drawn_only_when_opened_and_the_first_figures_at_once(make):
     results = make(others=("radial_energy",))
-    assert all(panel.lazy for group in instruments(results) for part in group.parts for panel in part.panels)
+    assert all(panel.lazy for group in themes(results) for part in group.parts for panel in part.panels)
     assert not any(panel.lazy for panel in readings(results, "radius"))
 
 
@@ -177,7 +177,7 @@ def test_an_interval_is_students_and_shrinks_to_the_mean_for_one_run(make):
 
 
 def test_names_are_escaped_in_themes(make):
-    text = themes(instruments(make({"a": 60}, seeds=1, sites=("<i>",), others=("<b>x</b>",))))
+    text = page(make({"a": 60}, seeds=1, sites=("<i>",), others=("<b>x</b>",)))
     assert "<b>" not in text and "<i>" not in text and "&lt;b&gt;x&lt;/b&gt;" in text
     assert not re.search(r'data-log="[^"]*<', text)
 
@@ -187,7 +187,7 @@ def test_names_are_escaped_in_themes(make):
 
 def test_spectra_at_the_end_are_the_middle_of_an_arms_runs(measured):
     results = measured({"a": 60}, seeds=3)
-    groups = {group.name: {part.name: part for part in group.parts} for group in instruments(results)}
+    groups = {group.name: {part.name: part for part in group.parts} for group in themes(results)}
     (panel,) = groups["Spectra"]["singular_values"].panels
     last = [frames.values[-1] for frames in results.arrays(results.planned)["singular_values", panel.site].values()]
     (line,) = layers(panel, "median")
