@@ -12,9 +12,9 @@ from __future__ import annotations
 import dataclasses
 import functools
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, cast
 
 import equinox as eqx
 import jax
@@ -224,7 +224,7 @@ class Program:
         """What a reading sees of a member."""
         chain = self._chain(member, state.step)
         penalties = [m.penalty for m in chain if m.penalty is not None]
-        radial_terms: dict[str, tuple[Array, Array]] = {}
+        radial_terms: dict[str, Any] = {}  # numbers by now
         for method in chain:
             radial_terms.update(method.radial_terms() if method.radial_terms is not None else {})
         edges = [m.edge(opt_state) for m, opt_state in zip(chain, state.opt_state, strict=True) if m.edge is not None]
@@ -237,7 +237,9 @@ class Program:
             step=state.step,
             key=jax.random.fold_in(jax.random.fold_in(member.noise_key, MEASURING), state.step),
             loss=self._loss(chain),
-            penalty=(lambda activations, params: sum(p(activations, params) for p in penalties)) if penalties else None,
+            penalty=(lambda activations, params: _sum(p(activations, params) for p in penalties))
+            if penalties
+            else None,
             radial_terms=radial_terms,
             edge=edges[-1] if edges else None,
             earlier=past,
@@ -278,7 +280,7 @@ class Program:
         """Task loss and the sum of all penalties, None where there is none."""
         logits, activations = self._network(params, chain)(batch.inputs, key=batch.key)
         penalties = [m.penalty(activations, params) for m in chain if m.penalty is not None]
-        return jnp.mean(self._loss(chain)(logits, batch.labels)), sum(penalties) if penalties else None
+        return jnp.mean(self._loss(chain)(logits, batch.labels)), _sum(penalties) if penalties else None
 
     def _total(self, params: Params, chain: Chain, batch: Batch) -> Array:
         task, penalty = self._terms(params, chain, batch)
@@ -367,3 +369,7 @@ def _is_weight(x: Any) -> bool:
 def _like(new: Any, old: Any) -> Any:
     """`new` in the dtypes of `old`: a state keeps its dtypes whatever the hyper-parameters' were."""
     return jax.tree.map(lambda x, y: jnp.asarray(x, jnp.asarray(y).dtype), new, old)
+
+
+def _sum(terms: Iterable[Array]) -> Array:
+    return cast("Array", sum(terms))

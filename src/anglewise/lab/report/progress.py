@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.live import Live
@@ -18,6 +18,9 @@ from rich.text import Text
 from anglewise.lab.outcome import Outcome
 from anglewise.lab.report.format import DASH, number, plain
 from anglewise.lab.report.pace import Left, Line, Seed, Tally
+
+if TYPE_CHECKING:
+    from anglewise.lab.execution.planning import Plan
 
 REDRAW = 0.25
 LINE = 5.0
@@ -32,11 +35,10 @@ class Silent:
         self.clock = clock
         self.tally = Tally({}, {}, 1, clock)
 
-    def start(self, plan: Mapping[str, Any]) -> None:
+    def start(self, plan: Plan) -> None:
         """Count what is planned and what is done."""
-        todo = plan["plan"]
-        experiment = todo.experiment
-        waiting = Counter(run.arm.name for run in todo.missing)
+        experiment = plan.experiment
+        waiting = Counter(run.arm.name for run in plan.missing)
         totals = {arm.name: experiment.seeds for arm in experiment.arms}
         done = {arm: total - waiting[arm] for arm, total in totals.items()}
         self.tally = Tally(totals, done, experiment.training.budget, self.clock)
@@ -99,7 +101,7 @@ class LiveTable(Silent):
         self.live: Live | None = None
         self.drawn = {False: float("-inf"), True: float("-inf")}
 
-    def start(self, plan: Mapping[str, Any]) -> None:
+    def start(self, plan: Plan) -> None:
         """Open the table."""
         super().start(plan)
         self.live = Live(self.table(), console=self.console, auto_refresh=False)
