@@ -27,7 +27,8 @@ ENVIRONMENT = (
 )
 GENERATED = "<!-- made by docs/generate.py: change the source that it reads, not this page -->\n"
 ROOMS = {
-    "experiments": "Experiments", "spec": "Experiments", "runner": "Experiments", "store": "Stores and results",
+    "experiments": "Experiments", "spec": "Experiments", "runner": "Experiments", "outcome": "Experiments",
+    "store": "Stores and results",
     "report": "Stores and results", "tuning": "Search", "protocols": "What you extend", "methods": "Methods",
     "models": "Models", "tasks": "Tasks", "readings": "Readings", "catalogue": "Lists of what has a name",
     "errors": "Errors",
@@ -140,7 +141,8 @@ def _first_sentence(docstring: str) -> str:
 def _data(value: Any) -> str:
     if isinstance(value, dict):
         return f"A dictionary by name: {', '.join(f'`{key}`' for key in value)}.\n"
-    return f"`{value!r}`\n"
+    text = re.sub(r"\b(?:[a-z_]\w*\.)+(\w+)", r"\1", repr(value))  # a union of types, without their modules
+    return f"`{text}`\n"
 
 
 def python_page(module: str, text: str) -> str:

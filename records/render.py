@@ -29,7 +29,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from anglewise.lab.report.format import number
 from anglewise.lab.report.runs import collected, read_runs
 from anglewise.lab.studies.leaderboard.published import PUBLISHED, PublishedTime
-from records.hero import hero
+from records.hero import hero, read_tokens
 from records.reproductions import Reproductions
 from records.rows import Rows, by_word, joined
 from records.values import Values
@@ -175,7 +175,7 @@ def main(arguments: Sequence[str] = ()) -> int:
     for page in pages():
         if not arguments or page.template.parent.name in arguments:
             _write(page.target, rendered(page))
-    _write(HERO, hero(record("quickstart").runs))
+    _write(HERO, hero(record("quickstart").runs, read_tokens()))
     return 0
 
 

@@ -37,7 +37,7 @@ import json, os, sys
 with open(os.environ["NOTES"], "a") as notes:
     print(json.dumps([os.path.basename(sys.argv[0]), *sys.argv[1:]]), file=notes)
 """
-VERBS = set(re.findall(r"^    ([a-z-]+) ", parser_of().format_help().split("VERB\n")[1], flags=re.M))
+VERBS = set(re.findall(r"^    ([a-z-]+)(?: |$)", parser_of().format_help().split("VERB\n")[1], flags=re.M))
 
 
 @pytest.fixture

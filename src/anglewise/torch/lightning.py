@@ -55,7 +55,7 @@ class RadialLightningMixin(_Module):
         return token_mask(each(self.suppression), batch, cast(nn.Module, self))
 
     def radial_penalty(self, batch: Any = None) -> Tensor:
-        """The penalty of the forward that just ran, at ``self.global_step``, to be added to an undivided loss."""
+        """The penalty of the forward on `batch` that just ran, to be added to an undivided loss."""
         self._radial_taken = True
         suppressions = each(self.suppression)
         check_attached(suppressions, cast(nn.Module, self))
@@ -94,8 +94,8 @@ def readings_callback(suppression: RadialSuppression | Sequence[RadialSuppressio
             """After a batch."""
             owed_readings(suppressions, trainer.global_step)
             if trainer._logger_connector.should_update_logs:
-                found = {f"radial/{name}": value for name, value in all_readings(suppressions, None).items()}
-                pl_module.log_dict(found, on_step=True, on_epoch=False)
+                readings = {f"radial/{name}": value for name, value in all_readings(suppressions, None).items()}
+                pl_module.log_dict(readings, on_step=True, on_epoch=False)
 
     return RadialCallback()
 

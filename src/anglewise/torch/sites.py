@@ -204,14 +204,14 @@ def _matches(named: Mapping[str, nn.Module], site: str | nn.Module) -> list[nn.M
             )
         return [inner]
     # a wrapper's own name repeats that of what it wraps: the later entry, the inner module, has won
-    found = [m for name, m in named.items() if name and fnmatch.fnmatchcase(name, site)]
-    if not found:
+    matching = [m for name, m in named.items() if name and fnmatch.fnmatchcase(name, site)]
+    if not matching:
         near = difflib.get_close_matches(site, [n for n in named if n], n=3, cutoff=0.0)
         raise AttachError(
             f"site {site!r} matched no module: nearest are {', '.join(near) or 'none'}; expected a glob over "
             "the names that model.named_modules() gives"
         )
-    return found
+    return matching
 
 
 def _auto(model: nn.Module, named: Mapping[str, nn.Module]) -> dict[str, nn.Module]:

@@ -61,7 +61,7 @@ def test_copies_are_at_least_what_methods_remember(methods):
     member = Member(methods, e.task.split(key), key, key)
     state = jax.eval_shape(Program(e.task, e.model, methods, e.training).start, member, key)
     count = sum(x.size for x in jax.tree.leaves(state.params))
-    kept = sum(x.size for x in jax.tree.leaves(state.memory))
+    kept = sum(x.size for x in jax.tree.leaves(state.opt_state))
     asked = sum(method.copies for method in methods) * count
     assert kept - 10 <= asked <= 1.5 * kept + 2 * count
 

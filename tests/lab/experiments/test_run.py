@@ -85,6 +85,15 @@ def test_what_asks_for_too_much_is_refused_before_anything_is_written(tmp_path):
     assert not (tmp_path / "store").exists()
 
 
+def test_weights_are_had_by_arm_and_seed(results):
+    assert {name: w.shape for name, w in results.weights("plain", 1).items()} == {
+        "layers.0.weight": (14, 8),
+        "head.weight": (8, 7),
+    }
+    with pytest.raises(StoreError, match="unknown run 'plain, seed 7': did you mean 'plain, seed [01]'"):
+        results.weights("plain", 7)
+
+
 def test_an_unknown_value_name_is_refused(results):
     with pytest.raises(StoreError, match="unknown name in readings 'radios': did you mean 'radius'"):
         results.readings("radios")

@@ -69,7 +69,15 @@ class Search:
 
 
 class Trial(NamedTuple):
-    """One setting: where it lies in the unit cube, its arm, and its score on the last rung that it reached."""
+    """One setting that was tried.
+
+    Args:
+        name: Of its arm in the store.
+        point: Where it lies in the unit cube.
+        arm: With this setting.
+        rung: The last rung that it reached.
+        score: Its score there; lower is better.
+    """
 
     name: str
     point: tuple[float, ...]
@@ -110,7 +118,7 @@ def search(
         rules: How much is searched.
         store: Where every trial is kept; open for writing.
         provenance: Written beside every run.
-        say: Told one line per rung.
+        say: Receives one line per rung.
         stop: Asked after every segment of training; True saves and ends.
         programs: Compiled programs to train all rungs with; None for those of this search alone.
 
@@ -118,7 +126,7 @@ def search(
         The best trial of all rounds (on the second rung), and every trial in the order tried.
 
     Raises:
-        SpecError: For a search that cannot be meant.
+        SpecError: For a search with a wrong value.
         Interrupted: When `stop` said so; the same call goes on from there.
     """
     rng = np.random.default_rng([rules.seed, zlib.crc32(candidate.arm.name.encode())])
@@ -160,7 +168,7 @@ def search(
 def admit_search(
     candidate: Candidate, experiment: Experiment, rules: Search, candidates: int = 1, *, large: bool = False
 ) -> None:
-    """Refuse a search that asks for too much, before anything is made.
+    """Check that a search does not ask for too much, before it starts.
 
     Args:
         candidate: What is searched.
@@ -225,14 +233,14 @@ def _scores(
         curves.setdefault((row["arm"], row["seed"]), []).append((row["step"], row["test_accuracy"]))
     ended = reader.query(f"SELECT arm, seed FROM runs WHERE {here} AND outcome = 'diverged'").to_pylist()
     diverged = {(row["arm"], row["seed"]) for row in ended}
-    found: dict[str, list[float]] = {trial.name: [] for trial in trials}
+    scores: dict[str, list[float]] = {trial.name: [] for trial in trials}
     for run in rung.runs():
         key = run.arm.name, run.seed
         steps, accuracy = (np.array(x, float) for x in zip(*curves[key], strict=True))
-        found[run.arm.name].append(
+        scores[run.arm.name].append(
             2.0 * budget if key in diverged else score(steps, accuracy, rung.training.threshold, budget)
         )
-    return [float(np.mean(found[trial.name])) for trial in trials]
+    return [float(np.mean(scores[trial.name])) for trial in trials]
 
 
 def score(steps: np.ndarray, accuracy: np.ndarray, threshold: float, budget: int) -> float:

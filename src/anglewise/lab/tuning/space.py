@@ -44,7 +44,7 @@ class Axis:
         return float(f"{self.low + x * (self.high - self.low):.6g}")
 
     def place(self, value: float) -> float:
-        """Where a number lies in the unit interval; 0 or 1 where it lies outside."""
+        """Where the number `value` lies in the unit interval; 0 or 1 where it lies outside of the axis."""
         if self.log:
             x = math.log(max(value, self.low) / self.low) / math.log(self.high / self.low)
         else:

@@ -56,19 +56,19 @@ def assemble(track: str, only: Sequence[str] = (), seeds: int = 0, folder: Path 
     """
     board = leaderboard_of(track)
     board.check(only, board.names)
-    winners = {name: found for name in board.tuned if (found := _winner(track, name, folder))}
+    winners = {name: winner for name in board.tuned if (winner := _winner(track, name, folder))}
     asked = [name for name in board.tuned if not only or name in only]
     if folder is not None and asked and not set(asked) & set(winners):
         what = "holds no winner" if folder.is_dir() else "is no folder with winners"
         raise SpecError(f"--tuned {folder} {what} of {', '.join(asked[:5])}: expected files such as {asked[0]}.toml")
     notes, settings, arms = dict[str, str](), dict[str, str](), dict[str, Arm]()
     for candidate in board.candidates:
-        name, winner = candidate.arm.name, winners.get(candidate.arm.name)
-        arms[name] = winner.arm if winner else candidate.arm
-        note = candidate.unranked or ("" if winner else NOT_TUNED)
+        name, won = candidate.arm.name, winners.get(candidate.arm.name)
+        arms[name] = won.arm if won else candidate.arm
+        note = candidate.unranked or ("" if won else NOT_TUNED)
         if note:
             notes[name] = note
-        settings[name] = f"{candidate.source}. {_search_text(winner) if winner else UNTUNED.get(note, note)}"
+        settings[name] = f"{candidate.source}. {_search_text(won) if won else UNTUNED.get(note, note)}"
     chosen = tuple(arm for name, arm in arms.items() if not only or name in only)
     names = [arm.name for arm in chosen]
     experiment = dataclasses.replace(

@@ -13,6 +13,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
+
 from anglewise.lab.report.format import label
 from anglewise.lab.report.html.document import document, write_file
 from anglewise.lab.report.html.experiment import provenance
@@ -134,26 +136,18 @@ def _strip(
     results: Results, rows: Sequence[Row], runs: Sequence[Finish], criterion: str, changes: Mapping[str, str]
 ) -> Panel:
     """One dot per run, one row per arm."""
-    import numpy as np
-
-    groups, names = groups_of(rows, changes), [row.arm for row in rows]
-    edge = results.budget * 1.06
+    groups, edge = groups_of(rows, changes), results.budget * 1.06
     data: list[dict[str, Any]] = []
     for i, row in enumerate(rows):
-        own = [run for run in runs if run.arm == row.arm]
-        ink = COLOURS[groups.index(changes.get(row.arm, "") or "other") % len(COLOURS)]
-        reached = [(getattr(run, criterion), run.seed) for run in own if getattr(run, criterion) is not None]
-        never = [run.seed for run in own if getattr(run, criterion) is None]
-        for x, seeds, symbol, what in (
-            ([t for t, _ in reached], [s for _, s in reached], "circle", "step %{x}"),
-            ([edge] * len(never), never, "x-thin-open", "not within the budget"),
-        ):
-            if seeds:
-                jitter = 0.25 * np.sin(12.9898 * np.array(seeds) + 1.7)
+        times = [(getattr(run, criterion), run.seed) for run in runs if run.arm == row.arm]
+        for reached, symbol, what in ((True, "circle", "step %{x}"), (False, "x-thin-open", "not within the budget")):
+            some = [(edge if time is None else time, seed) for time, seed in times if (time is not None) == reached]
+            if some:
+                x, seeds = np.array(some, float).T
                 data.append({
-                    "type": "scatter", "mode": "markers", "x": packed(np.array(x, float)),
-                    "y": packed(i + jitter), "customdata": seeds,
-                    "marker": {"color": ink, "size": 5, "symbol": symbol, "opacity": 0.55},
+                    "type": "scatter", "mode": "markers", "x": packed(x),
+                    "y": packed(i + 0.25 * np.sin(12.9898 * seeds + 1.7)), "customdata": seeds.astype(int).tolist(),
+                    "marker": {"color": _ink(row, groups, changes), "size": 5, "symbol": symbol, "opacity": 0.55},
                     "meta": {"arm": 0, "layer": "median"},
                     "hovertemplate": f"{what}<br>seed %{{customdata}}<extra>{label(row.arm)}</extra>",
                 })  # fmt: skip
@@ -168,10 +162,14 @@ def _strip(
     ticks = ticks_to(results.budget)
     layout["xaxis"] |= {"type": "log", "tickvals": ticks, "ticktext": [f"{t:,}" for t in ticks]}
     layout["xaxis"].pop("rangemode", None)
-    layout["yaxis"] |= {"tickvals": list(range(len(names))), "ticktext": [label(name) for name in names]}
-    layout["yaxis"] |= {"range": [len(names) - 0.4, -0.6]}
-    layout["margin"] = layout["margin"] | {"l": max(90, 20 + 7 * max(map(len, names), default=0))}
-    return Panel(f"board-{criterion}", f"{CRITERIA[criterion]}", data, layout)
+    layout["yaxis"] |= {"tickvals": list(range(len(rows))), "ticktext": [label(row.arm) for row in rows]}
+    layout["yaxis"] |= {"range": [len(rows) - 0.4, -0.6]}
+    layout["margin"] = layout["margin"] | {"l": max(90, 20 + 7 * max((len(row.arm) for row in rows), default=0))}
+    return Panel(f"steps-{criterion}", CRITERIA[criterion], data, layout)
+
+
+def _ink(row: Row, groups: Sequence[str], changes: Mapping[str, str]) -> str:
+    return COLOURS[groups.index(changes.get(row.arm) or "other") % len(COLOURS)]
 
 
 def save_figure(
@@ -186,19 +184,18 @@ def save_figure(
 
     path, groups, runs = checked(path), groups_of(rows, changes), finishes(results)
     with styled():
-        drawn = Figure(figsize=(TWO_COLUMNS, 0.8 + 0.145 * len(rows)), layout="constrained")
-        axis = drawn.subplots()
+        drawing = Figure(figsize=(TWO_COLUMNS, 0.8 + 0.145 * len(rows)), layout="constrained")
+        axis = drawing.subplots()
         for i, row in enumerate(rows):
-            ink = COLOURS[groups.index(changes.get(row.arm, "") or "other") % len(COLOURS)]
-            own = [run for run in runs if run.arm == row.arm]
-            reached = [run.first for run in own if run.first is not None]
-            never = len(own) - len(reached)
+            reached = [run.first for run in runs if run.arm == row.arm and run.first is not None]
+            never = row.n - len(reached)
+            ink = _ink(row, groups, changes)
             axis.plot(reached, [i] * len(reached), "o", color=ink, ms=2.4, alpha=0.5, mew=0)
             middle = row.medians["first"].value if row.medians else math.inf
             if math.isfinite(middle):
                 axis.plot([middle, middle], [i - 0.4, i + 0.4], color="#222", lw=1.4)
-            if never or not own:
-                text = f"{never} of {len(own)} not in budget" if own else "not trained"
+            if never or not row.n:
+                text = f"{never} of {row.n} not in budget" if row.n else "not trained"
                 axis.text(results.budget * 1.04, i, text, fontsize=5, va="center", color=GREY)
         axis.set_xscale("log")
         ticks = ticks_to(results.budget)
@@ -214,5 +211,5 @@ def save_figure(
             axis.plot([], [], "o", color=COLOURS[i % len(COLOURS)], ms=3, label=name)[0]
             for i, name in enumerate(groups)
         ]
-        drawn.legend(handles=handles, loc="outside upper center", ncols=min(len(groups), 5), fontsize=6)
-        return save(drawn, path)
+        drawing.legend(handles=handles, loc="outside upper center", ncols=min(len(groups), 5), fontsize=6)
+        return save(drawing, path)

@@ -91,10 +91,10 @@ NOTE = (
 )
 
 
-def table(found: Sequence[Effect], runs: Runs) -> Table:
+def table(measured: Sequence[Effect], runs: Runs) -> Table:
     """Every effect, one a row."""
     rows: list[list[Cell]] = []
-    for effect in found:
+    for effect in measured:
         first, sustained = effect.sides["first"][1], effect.sides["sustained"]
         rows.append([
             Name(effect.method), effect.found, *(_median(effect, i, runs.budget) for i in range(2)),

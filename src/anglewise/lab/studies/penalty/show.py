@@ -41,7 +41,7 @@ def write(plan: PenaltyPlan, reader: Any, to: Path) -> Path:
     return write_file(markdown(table(rows, runs)), to) if to.suffix == ".md" else save_figure(runs, rows, to)
 
 
-def save_figure(runs: Runs, rows: Sequence[Effect], path: str | os.PathLike[str]) -> Path:
+def save_figure(runs: Runs, measured: Sequence[Effect], path: str | os.PathLike[str]) -> Path:
     """Draw the effects for a paper: .svg, .pdf or .png.
 
     Raises:
@@ -52,9 +52,9 @@ def save_figure(runs: Runs, rows: Sequence[Effect], path: str | os.PathLike[str]
     path = checked(path)
     ways = (("without the penalty", COLOURS[0], "o", -0.16), ("with it", COLOURS[1], "D", 0.16))
     with styled():
-        drawn = Figure(figsize=(TWO_COLUMNS, 1.3 + 0.27 * len(rows)), layout="constrained")
-        axis = drawn.subplots()
-        for i, effect in enumerate(rows):
+        drawing = Figure(figsize=(TWO_COLUMNS, 1.3 + 0.27 * len(measured)), layout="constrained")
+        axis = drawing.subplots()
+        for i, effect in enumerate(measured):
             for j, (_, ink, mark, shift) in enumerate(ways):
                 first = [run.first for run in runs.finished if run.arm == effect.arms[j] and run.first is not None]
                 axis.plot(first, [i + shift] * len(first), mark, color=ink, ms=2.2, alpha=0.4, mew=0)
@@ -68,7 +68,7 @@ def save_figure(runs: Runs, rows: Sequence[Effect], path: str | os.PathLike[str]
                         1.05 * runs.budget, i + shift, f"{never} of {side.finished} never", fontsize=5, va="center",
                         color=ink,
                     )  # fmt: skip
-            if i and effect.method != rows[i - 1].method:
+            if i and effect.method != measured[i - 1].method:
                 axis.axhline(i - 0.5, color="#c8ccd0", lw=0.6)
         axis.set_xscale("log")
         ticks = ticks_to(runs.budget)
@@ -77,20 +77,22 @@ def save_figure(runs: Runs, rows: Sequence[Effect], path: str | os.PathLike[str]
         axis.grid(axis="y", visible=False)
         names = [
             f"{effect.method}\nfound {effect.found}" if effect.found == "alone" else f"found {effect.found}"
-            for effect in rows
+            for effect in measured
         ]
-        axis.set_yticks(range(len(rows)), names, fontsize=6)
-        axis.set_ylim(len(rows) - 0.5, -0.5)
+        axis.set_yticks(range(len(measured)), names, fontsize=6)
+        axis.set_ylim(len(measured) - 0.5, -0.5)
         soonest = min((run.first for run in runs.finished if run.first), default=10)
         latest = max((run.first for run in runs.finished if run.first), default=runs.budget)
-        everybody = all(side.reached == side.finished for effect in rows for side in effect.sides["first"])
+        everybody = all(side.reached == side.finished for effect in measured for side in effect.sides["first"])
         axis.set_xlim(0.85 * soonest, 1.15 * latest if everybody else 1.6 * runs.budget)
         axis.set_xlabel("steps to 95 % test accuracy, first crossing; small marks are seeds, large ones medians")
         beside = axis.secondary_yaxis("right")
-        beside.set_yticks(range(len(rows)), [str(ratio(effect.sides["first"][1])) for effect in rows], fontsize=6)
+        beside.set_yticks(
+            range(len(measured)), [str(ratio(effect.sides["first"][1])) for effect in measured], fontsize=6
+        )
         beside.set_ylabel("times as fast with the penalty [95 %]", fontsize=7)
         handles = [
             axis.plot([], [], mark, color=ink, ms=5, mec="white", mew=0.7, label=name)[0] for name, ink, mark, _ in ways
         ]
-        drawn.legend(handles=handles, loc="outside upper center", ncols=2)
-        return save(drawn, path)
+        drawing.legend(handles=handles, loc="outside upper center", ncols=2)
+        return save(drawing, path)
