@@ -75,7 +75,7 @@ TOGETHER = {
     "lab/tasks/test_modular.py": "lab/protocols: task",
     "lab/readings/test_readings.py": "lab/protocols: reading",
     "lab/experiments/test_tracks.py": "lab/experiments: published quickstart reproduce",
-    "lab/tuning/test_search.py": "lab/tuning: space winners",
+    "lab/tuning/test_search.py": "lab/tuning: space",
     "lab/report/test_summary.py": "lab/report: comparison format headline",
     "lab/report/html/test_experiment.py": "lab/report/html: document run",
     "lab/report/html/test_themes.py": "lab/report/plots: ends phase",
@@ -83,10 +83,10 @@ TOGETHER = {
     "lab/report/plots/test_gallery.py": "lab/report/plots: gallery_curves gallery_networks paper",
     "lab/studies/early_warning/test_show.py": "lab/studies/early_warning: tables",
     "lab/studies/leaderboard/test_leaderboard.py": (
-        "lab/studies/leaderboard: analysis boards constrained entries plan published rivals show"
+        "lab/studies/leaderboard: analysis candidates leaderboards methods plan published show"
     ),
-    "lab/studies/penalty/test_penalty.py": "lab/studies/penalty: plan show",
-    "lab/studies/reproduction/test_reproduction.py": "lab/studies/reproduction: plan; cli: baselines",
+    "lab/studies/penalty/test_penalty.py": "lab/studies/penalty: analysis plan show",
+    "lab/studies/reproduction/test_reproduction.py": "lab/studies/reproduction: analysis plan; cli: reproduce",
 }
 
 
