@@ -311,9 +311,9 @@ def _report(arguments: argparse.Namespace, extra: list[str]) -> int:
     experiment = _chosen(reader, arguments.experiment)
     if to.suffix == ".html":
         return _finish(reader, experiment, to, arguments.baseline)
-    from anglewise.lab.report.plots.picture import save_picture
+    from anglewise.lab.report.plots.gallery import draw_figure
 
-    print(f"picture: {save_picture(reader, experiment, to).resolve()}")
+    print(f"picture: {draw_figure('accuracy-and-radius', reader, to, experiment=experiment).resolve()}")
     return 0
 
 

@@ -12,9 +12,9 @@ from anglewise.lab.report.format import escape
 from anglewise.lab.report.html import parts as sections
 from anglewise.lab.report.html.document import box, controls, document, grid, log, write_page
 from anglewise.lab.report.html.instruments import Theme, instruments, themes
-from anglewise.lab.report.plots.curves import CAPTION
-from anglewise.lab.report.plots.figures import accuracy, readings, survival, targets
-from anglewise.lab.report.plots.phase import phase
+from anglewise.lab.report.plots import accuracy, phase, radius, survival
+from anglewise.lab.report.plots.bands import CAPTION
+from anglewise.lab.report.plots.radius import targets
 from anglewise.lab.report.plots.style import COLOURS, Panel
 from anglewise.lab.report.results import Results, load
 from anglewise.lab.report.runs import every_of
@@ -53,12 +53,13 @@ def write_report(
 
 def page(results: Results, *, command: str | None = None) -> str:
     """The whole report as text."""
-    radii, portraits, groups = readings(results, "radius"), phase(results), instruments(results)
+    radii = [radius.web(plot) for plot in radius.data(results)]
+    portraits, groups = [phase.web(portrait) for portrait in phase.data(results)], instruments(results)
     tables = summaries(results)
     first = tables["first"]
     ran = any(s.finished for s in first)
-    panels = [accuracy(results)] if results.curves.get("test_accuracy") else []
-    panels += radii + portraits + ([survival(results)] if ran else [])
+    panels = [accuracy.web(accuracy.data(results))] if results.curves.get("test_accuracy") else []
+    panels += radii + portraits + ([survival.web(survival.data(results))] if ran else [])
     panels += [panel for group in groups for part in group.parts for panel in part.panels]
     body = [
         _top(results, tables),

@@ -10,8 +10,8 @@ import numpy as np
 from anglewise.lab.readings.quantities import THEMES, meaning, place
 from anglewise.lab.report.format import escape
 from anglewise.lab.report.html.document import controls, grid, log
-from anglewise.lab.report.plots.ends import CURVES, ends
-from anglewise.lab.report.plots.figures import readings
+from anglewise.lab.report.plots import energy, over_time, spectra
+from anglewise.lab.report.plots.panel import web
 from anglewise.lab.report.plots.style import Panel
 from anglewise.lab.report.results import Results
 
@@ -53,10 +53,14 @@ def instruments(results: Results, *, without: Collection[str] = FIRST, arrays: b
     found: dict[str, list[Part]] = {theme: [] for theme in THEMES}
     for name in names:
         told = meaning(name)
-        found[told.theme].append(Part(name, readings(results, name, lazy=True, most=most), told.text))
-    last = results.arrays(results.planned, CURVES, last=True) if arrays else {}
-    for name in CURVES:
-        panels = ends(results, last, name)
+        if name == energy.NAME:
+            plots = energy.data(results, lazy=True, most=most)
+        else:
+            plots = over_time.data(results, name, lazy=True, most=most)
+        found[told.theme].append(Part(name, [web(plot) for plot in plots], told.text))
+    last = results.arrays(results.planned, spectra.CURVES, last=True) if arrays else {}
+    for name in spectra.CURVES:
+        panels = [web(plot) for plot in spectra.at_the_end(results, last, name)]
         if panels:
             found[meaning(name).theme].append(Part(name, panels, f"{meaning(name).text} {AT_END}"))
     return [Theme(name, parts) for name, parts in found.items() if parts]

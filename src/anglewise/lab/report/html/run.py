@@ -13,9 +13,7 @@ from anglewise.lab.report.format import DASH, escape, number
 from anglewise.lab.report.html import parts as sections
 from anglewise.lab.report.html.document import box, controls, document, grid, log, write_page
 from anglewise.lab.report.html.instruments import FIRST, instruments, spoken, themes
-from anglewise.lab.report.plots.figures import accuracy, readings
-from anglewise.lab.report.plots.networks import Own, circles, maps, powers, spectra
-from anglewise.lab.report.plots.phase import phase
+from anglewise.lab.report.plots import accuracy, circles, energy, fourier_map, frequencies, phase, radius, spectra
 from anglewise.lab.report.plots.style import Panel, upright
 from anglewise.lab.report.results import Key, Results, load_run
 
@@ -51,19 +49,25 @@ def run_page(results: Results, key: Key) -> str:
         key: The run.
     """
     results = results.only([key])
-    own: Own = {panel: by_run[key] for panel, by_run in results.arrays([key]).items() if key in by_run}
-    plane, rings, power, lines = maps(own), circles(own), powers(own), spectra(own)
+    arrays = results.arrays([key])
+    plane = [fourier_map.web(plane) for row in fourier_map.data(results, arrays) for plane in row]
+    power = [frequencies.web(power) for row in frequencies.data(results, arrays) for power in row]
+    rings: dict[str, list[Panel]] = {}
+    for circle in [circle for row in circles.data(results, arrays) for circle in row]:
+        rings.setdefault(circle.table, []).append(circles.web(circle))
+    lines = {name: [spectra.web(p) for p in plots] for name, plots in spectra.over_steps(results, arrays).items()}
     over_time = []
     if results.curves.get("test_accuracy"):
-        panel = accuracy(results)
-        panel.layout["height"] = 300
-        over_time.append(panel._replace(site="accuracy"))
-    for name in ("radius", "radial_energy"):
-        over_time += [p._replace(site=f"{spoken(name)}: {p.site}") for p in readings(results, name)]
+        over_time.append(accuracy.web(accuracy.data(results)._replace(title="accuracy", height=300)))
+    for name, plots in (("radius", radius.data(results)), ("radial_energy", energy.data(results))):
+        over_time += [radius.web(plot._replace(title=f"{spoken(name)}: {plot.title}")) for plot in plots]
     moving = plane + [panel for group in rings.values() for panel in group]
     steps = sorted({int(frame["step"]) for panel in moving for frame in panel.frames})
     _mark(results, key, over_time, steps[-1] if steps else None)
-    portraits, groups = phase(results), instruments(results, without=(*FIRST, "radial_energy"), arrays=False)
+    portraits, groups = (
+        [phase.web(p) for p in phase.data(results)],
+        instruments(results, without=(*FIRST, "radial_energy"), arrays=False),
+    )
     panels = over_time + portraits + moving + power + [panel for group in lines.values() for panel in group]
     panels += [panel for group in groups for part in group.parts for panel in part.panels]
     body = [
