@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from anglewise.cli import dry_run
 from anglewise.cli.main import main
 from anglewise.lab.engine import placement as layout
 from anglewise.lab.engine.placement import Placement
@@ -57,7 +56,6 @@ def test_command_works(line, home, monkeypatch, capsys):
     monkeypatch.setattr(
         layout, "choose", lambda *_: Placement(batched=False, block=0, segment=1)
     )  # a rate of two steps
-    monkeypatch.setattr(dry_run, "SECONDS", 0.0)
     assert main(words) == 0
     assert capsys.readouterr().out.strip()
 

@@ -1,7 +1,7 @@
 """The command's first lines: Ctrl-C is answered in one line, also before anything else has been imported.
 
 Where nothing needs saving, Ctrl-C ends the process at once: an exception would reach libraries that are being imported,
-and they answer it in their own words.  Verbs that train take Ctrl-C over while they do (:mod:`anglewise.cli.stopping`).
+and they answer it in their own words.  Verbs that train take Ctrl-C over while they do (:mod:`anglewise.cli.training`).
 """
 
 from __future__ import annotations

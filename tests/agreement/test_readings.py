@@ -16,8 +16,8 @@ from anglewise.lab.readings.radii import Radii
 from anglewise.lab.readings.sets import READINGS
 from anglewise.lab.tasks.parity import Parity
 from anglewise.torch import RadialProbe, RadialSuppression
-from geometry_cases import hand_snapshot
-from readings_cases import CASES, looking
+from tests.support.readings import CASES, looking
+from tests.support.readings.geometry import hand_snapshot
 
 ROWS, WIDTH = 9, 5
 AGREEING = {

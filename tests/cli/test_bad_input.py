@@ -9,8 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from anglewise.cli import main as cli
-from anglewise.cli.listing import chosen
+from anglewise.cli.flags import names
 from anglewise.cli.main import main
 from anglewise.errors import SpecError, printable, shown
 from anglewise.lab.experiments import EXPERIMENTS
@@ -268,24 +267,6 @@ def test_a_query_that_never_ends_is_stopped(capsys):
         assert f"expected seconds from 0 on, got '{wrong}'" in capsys.readouterr().err
 
 
-def test_what_the_system_refuses_is_one_line(capsys, monkeypatch):
-    def fails(error):
-        def verb(*_):
-            raise error
-
-        return verb
-
-    for error, said in (
-        (OSError(28, "No space left on device", "x.pdf"), "'x.pdf': No space left on device"),
-        (OSError("no name"), "no name"),
-        (MemoryError("4 TiB"), "out of memory: 4 TiB"),
-    ):
-        monkeypatch.setattr(cli, "_list", fails(error))
-        assert refused(capsys, "list", "tasks") == said
-        with pytest.raises(type(error)):
-            main(["list", "tasks", "--debug"])
-
-
 def one_line(error):
     return str(error).count("\n") == 0 and len(str(error)) < 3000
 
@@ -347,7 +328,7 @@ def test_a_file_is_an_experiment_or_is_refused(tmp_path, lines, junk):
 def test_a_list_of_names_gives_known_ones_or_is_refused(text):
     known = ["a", "b", "a, b", "a+b"]
     try:
-        found = chosen(text, known, "arm")
+        found = names(text, known, "arm")
     except SpecError as error:
         assert one_line(error)
     else:

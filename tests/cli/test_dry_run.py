@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from anglewise.cli import dry_run
+from anglewise.cli.dry_run import describe
 from anglewise.lab.experiments import EXPERIMENTS
 from anglewise.lab.spec import Training
 from anglewise.lab.tasks.modular import Modular
@@ -19,9 +19,8 @@ TINY = dataclasses.replace(
 
 
 @pytest.fixture
-def said(tmp_path, monkeypatch):
-    monkeypatch.setattr(dry_run, "SECONDS", 0.01)
-    text = dry_run.describe(TINY, tmp_path / "store")
+def said(tmp_path):
+    text = describe(TINY, tmp_path / "store", seconds=0.01)
     assert not (tmp_path / "store").exists()
     return text
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from anglewise.cli.listing import listing, readings_named, show
+from anglewise.cli.listing import listing
 from anglewise.cli.main import main
+from anglewise.cli.run import readings_named
+from anglewise.cli.show import show
 from anglewise.errors import StoreError
 from anglewise.lab.catalogue import METHODS, MODELS, TASKS
 from anglewise.lab.experiments import EXPERIMENTS

@@ -16,11 +16,12 @@ from pathlib import Path
 
 import pytest
 
-from anglewise.cli import main as cli
+from anglewise.cli import run
 from anglewise.cli.listing import listing
-from anglewise.cli.tracks import _board_of
+from anglewise.cli.main import parser_of
 from anglewise.errors import AnglewiseError
 from anglewise.lab.experiments import EXPERIMENTS
+from anglewise.lab.studies.leaderboard.boards import board_of
 from anglewise.lab.studies.reproduction.plan import chosen
 
 ROOT = Path(__file__).parents[2]
@@ -36,7 +37,7 @@ import json, os, sys
 with open(os.environ["NOTES"], "a") as notes:
     print(json.dumps([os.path.basename(sys.argv[0]), *sys.argv[1:]]), file=notes)
 """
-VERBS = set(re.findall(r"^    ([a-z-]+) ", cli._parser().format_help().split("VERB\n")[1], flags=re.M))
+VERBS = set(re.findall(r"^    ([a-z-]+) ", parser_of().format_help().split("VERB\n")[1], flags=re.M))
 
 
 @pytest.fixture
@@ -73,15 +74,15 @@ def understood(program: str, words: list[str]) -> None:
         extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
         assert words[:2] == ["install", "-e"] and set(re.findall(r"\w+", words[2])) <= set(extras), words
     else:
-        arguments, extra = cli._parser().parse_known_args(words)
-        if arguments.verb is cli._run:
-            cli._meant(arguments, extra)
+        arguments, extra = parser_of().parse_known_args(words)
+        if arguments.verb is run.run:
+            run.asked(arguments, extra)
             return
         assert extra == [], words
         if words[0] == "figure":
             assert re.search(rf"^{arguments.name}\b", listing("figures"), flags=re.M), words
         elif words[0] in ("tune", "leaderboard", "penalty"):
-            _board_of(arguments.track)
+            board_of(arguments.track)
         elif words[0] == "baselines":
             chosen(arguments.names)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import math
 import sys
 import types
@@ -13,7 +12,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-example = importlib.import_module("1_add_to_your_loop")
+from tests.support.examples import example as loaded
+
+example = loaded("1_add_to_your_loop")
 
 
 class Knows(nn.Sequential):

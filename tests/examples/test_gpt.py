@@ -12,15 +12,17 @@ import sys
 import zlib
 from pathlib import Path
 
-import gpt
-import gpt_tasks
 import pytest
 import torch
-from gpt import SIZES, Config
-from gpt_tasks import Addition, Text, line
 from torch import nn
 from torch.nn import functional as F
 
+from tests.support.examples import FOLDER, example
+
+gpt_tasks = example("gpt_tasks")
+gpt = example("gpt")
+SIZES, Config = gpt.SIZES, gpt.Config
+Addition, Text, line = gpt_tasks.Addition, gpt_tasks.Text, gpt_tasks.line
 CPU = torch.device("cpu")
 TOY = Config(**SIZES["toy"])
 SHAKESPEARE = Path(__file__).resolve().parents[3] / "shared" / "data" / "tinyshakespeare.txt"
@@ -153,9 +155,9 @@ def test_a_damaged_checkpoint_is_refused(tmp_path):
 # ---- processes
 
 
-def test_two_processes_learn_what_one_learns_with_accumulation(tmp_path, root):
+def test_two_processes_learn_what_one_learns_with_accumulation(tmp_path):
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2",
-               str(root / "examples" / "gpt.py"), "--size", "toy", "--suppression", "0.1", "--accumulate", "4",
+               str(FOLDER / "gpt.py"), "--size", "toy", "--suppression", "0.1", "--accumulate", "4",
                "--device", "cpu", "--out", str(tmp_path / "two")]  # fmt: skip
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)

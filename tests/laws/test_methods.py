@@ -20,8 +20,8 @@ from anglewise.lab.engine.population import Population
 from anglewise.lab.engine.programs import Compiled, arithmetic, structure_of
 from anglewise.lab.engine.step import Member
 from anglewise.lab.spec import Arm, Run, Training
-from laws_base import MODEL, TASK
-from laws_cases import BASE, CASES, IDS, examined, float_fields
+from tests.support.laws import BASE, CASES, IDS, examined, float_fields
+from tests.support.laws.base import MODEL, TASK
 
 
 @pytest.fixture(

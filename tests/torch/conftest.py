@@ -10,6 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from tests.support.threads import one_thread
+
+__all__ = ["one_thread"]
+
 WIDTH = 8
 FULL_CHECKPOINTS = not torch.__version__.startswith(("2.6", "2.7"))
 """Whether the compiler takes checkpointed regions that hold a tap in one graph; before 2.8 it breaks it there."""
@@ -63,10 +67,7 @@ def batch() -> Tensor:
 
 
 @pytest.fixture(autouse=True)
-def _one_thread_and_nothing_compiled() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
+def nothing_compiled() -> Iterator[None]:
     yield
     if "torch._dynamo" in sys.modules:
         torch.compiler.reset()
-    torch.set_num_threads(before)

@@ -16,17 +16,15 @@ from anglewise.lab.runner import compiled_for
 from anglewise.lab.spec import Experiment
 from anglewise.lab.store import Reader
 
-SECONDS = 0.7
-"""How long each arm is timed, after compilation."""
 
-
-def describe(experiment: Experiment, out: Path, readings: Sequence[Reading] = ()) -> str:
+def describe(experiment: Experiment, out: Path, readings: Sequence[Reading] = (), seconds: float = 0.7) -> str:
     """The plan and its cost, as text.
 
     Args:
         experiment: What would be trained.
         out: The store that it would go to; it is read if it exists, and not made.
         readings: What would be measured.
+        seconds: How long each arm is timed, after compilation.
     """
     rule = experiment.training
     reader = Reader(out) if (out / "anglewise-store.json").exists() else None
@@ -59,11 +57,10 @@ def describe(experiment: Experiment, out: Path, readings: Sequence[Reading] = ()
         begun = time.perf_counter()
         trial.advance()
         compiling += time.perf_counter() - begun
-        begun, before, seconds = time.perf_counter(), trial.step, 0.0
-        while trial.live.any() and time.perf_counter() - begun < SECONDS:
+        begun, before = time.perf_counter(), trial.step
+        while trial.live.any() and time.perf_counter() - begun < seconds:
             trial.advance()
-        seconds = time.perf_counter() - begun
-        each = seconds / max(1, trial.step - before)
+        each = (time.perf_counter() - begun) / max(1, trial.step - before)
         total += each * rule.budget * len(missing)
         lines.append(
             f"  {arm.name:32} {len(missing):13} {1e3 * each:9.2f} {weights:12,} "

@@ -1,9 +1,13 @@
-"""The laboratory: trains many runs at once, compares methods fairly, shows what the networks did while they learned."""
+"""The laboratory: trains many runs at once, compares methods fairly, shows what the networks did while they learned.
+
+The public names stand in ``__init__.pyi``; each is imported when it is first used.
+"""
 
 import os
 from collections.abc import Iterable
 
 from anglewise.errors import missing
+from anglewise.lazy import attach
 
 READING = ("jaxtyping", "scipy", "pyarrow", "duckdb", "safetensors", "plotly", "matplotlib", "rich")
 """What reading a store needs: a laptop without JAX can show what an accelerator trained."""
@@ -25,3 +29,5 @@ require(READING)
 
 # LAPACK's threads busy-wait against XLA's: a 1024 x 200 SVD took 16 ms with one thread and up to 3.5 s with two.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+__getattr__, __dir__, __all__ = attach(globals())

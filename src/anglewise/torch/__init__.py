@@ -1,15 +1,14 @@
-"""The drop-in: radial suppression and its instruments for anybody's PyTorch model and loop.
+"""The drop-in: radial suppression and its readings for anybody's PyTorch model and loop.
 
 >>> from anglewise.torch import RadialSuppression, radial_penalty
+
+The public names stand in ``__init__.pyi``; each is imported when it is first used.
 """
 
-from anglewise.errors import AttachError, missing
+from anglewise.errors import missing
+from anglewise.lazy import attach
 
 if error := missing("anglewise.torch", "torch", ["torch"]):
     raise error
 
-from anglewise.penalty import radial_penalty
-from anglewise.torch.probe import RadialProbe
-from anglewise.torch.suppression import RadialSuppression
-
-__all__ = ["AttachError", "RadialProbe", "RadialSuppression", "radial_penalty"]
+__getattr__, __dir__, __all__ = attach(globals())

@@ -127,7 +127,7 @@ class RadialTrainerMixin(_Trainer):
         return self.compute_loss_func is not None or bool(self.model_accepts_loss_kwargs and items is not None)
 
 
-def log_readings(trainer: Any, suppression: Suppressions) -> Any:
+def add_readings_callback(trainer: Any, suppression: Suppressions) -> Any:
     """Let a Trainer log radii, and change nothing else: no mixin, and no penalty in the loss.
 
     The readings join the Trainer's training logs under ``radial/...``, on their way to whatever tracker it reports to.
@@ -141,7 +141,7 @@ def log_readings(trainer: Any, suppression: Suppressions) -> Any:
         The callback, which the Trainer has already.
 
     Example:
-        >>> log_readings(trainer, RadialSuppression(model, strength=0))  # doctest: +SKIP
+        >>> add_readings_callback(trainer, RadialSuppression(model, strength=0))  # doctest: +SKIP
     """
     from transformers import TrainerCallback
 

@@ -68,7 +68,7 @@ class RadialLightningMixin(_Module):
             self.log_dict({f"radial/{name}": value for name, value in readings.items()}, on_step=True, on_epoch=False)
 
 
-def log_readings(suppression: RadialSuppression | Sequence[RadialSuppression]) -> Any:
+def readings_callback(suppression: RadialSuppression | Sequence[RadialSuppression]) -> Any:
     """A callback that logs radii where the Trainer logs, and changes nothing else: no penalty in the loss.
 
     The readings are of the last forward before the log, padding included.  A penalty that the loss already has is left
@@ -81,7 +81,7 @@ def log_readings(suppression: RadialSuppression | Sequence[RadialSuppression]) -
         For ``Trainer(callbacks=[...])``.
 
     Example:
-        >>> lightning.Trainer(callbacks=[log_readings(RadialSuppression(network, strength=0))])  # doctest: +SKIP
+        >>> lightning.Trainer(callbacks=[readings_callback(RadialSuppression(network, strength=0))])  # doctest: +SKIP
     """
     from lightning.pytorch import Callback
 

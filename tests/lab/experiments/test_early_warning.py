@@ -2,7 +2,7 @@ import jax
 import numpy as np
 import pytest
 
-from anglewise.cli.listing import readings_named
+from anglewise.cli.run import readings_named
 from anglewise.lab.experiments import EXPERIMENTS
 from anglewise.lab.experiments.early_warning import ARMS, TASKS
 from anglewise.lab.experiments.early_warning import EXPERIMENTS as FAMILY

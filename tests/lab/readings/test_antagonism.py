@@ -6,7 +6,7 @@ import pytest
 from anglewise.lab.methods.tiwari2026_radial import RadialPenalty
 from anglewise.lab.models.mlp import MLP
 from anglewise.lab.readings.antagonism import Antagonism, leading, rates
-from readings_cases import BASE, CASES, PAIRS, looking, quick_jit
+from tests.support.readings import BASE, CASES, PAIRS, looking, quick_jit
 
 WHAT = ("sigma1", "bulk", "stable_rank")
 

@@ -7,7 +7,7 @@ from anglewise.lab.models.mlp import MLP
 from anglewise.lab.models.transformer import Transformer
 from anglewise.lab.readings.attention import Attention, matrix_entropy
 from anglewise.lab.tasks.modular import Modular
-from readings_cases import PAIRS, SEQUENCES, looking, quick_jit
+from tests.support.readings import PAIRS, SEQUENCES, looking, quick_jit
 
 READING = Attention(rows=4, few=3)
 MODELS = {

@@ -9,8 +9,8 @@ from jax.flatten_util import ravel_pytree
 
 from anglewise.lab.methods.optimizers import SGD
 from anglewise.lab.readings.edge import EdgeOfStability
-from curvature_cases import PENALISED, ROWS, dense, measured
-from readings_cases import BASE, CASES, looking, quick_jit
+from tests.support.readings import BASE, CASES, looking, quick_jit
+from tests.support.readings.curvature import PENALISED, ROWS, dense, measured
 
 EDGE = EdgeOfStability(rows=ROWS, lanczos=100)
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from anglewise.lab.readings.hessian import density, hessian, largest, preconditioned, ritz, trace
-from curvature_cases import symmetric
-from readings_cases import quick_jit
+from tests.support.readings import quick_jit
+from tests.support.readings.curvature import symmetric
 
 KEY = jax.random.key(3)
 

@@ -11,8 +11,8 @@ from anglewise.lab.methods.tiwari2026_radial import RadialPenalty
 from anglewise.lab.readings.energy import RadialEnergy
 from anglewise.lab.readings.motion import Motion, Updates, displacement_means, turning_cosine
 from anglewise.penalty import radial_penalty
-from geometry_cases import hand
-from readings_cases import BASE, CASES, looking, quick_jit, read
+from tests.support.readings import BASE, CASES, looking, quick_jit, read
+from tests.support.readings.geometry import hand
 
 SPRUNG = (*BASE, RadialPenalty(strength=0.3, target=0.7))
 RNG = np.random.default_rng(0)

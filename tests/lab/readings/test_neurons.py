@@ -7,7 +7,7 @@ import pytest
 
 from anglewise.lab.models.mlp import MLP
 from anglewise.lab.readings.neurons import Neurons, features, score
-from readings_cases import CASES, PAIRS, looking, quick_jit, read, replaced
+from tests.support.readings import CASES, PAIRS, looking, quick_jit, read, replaced
 
 READING = Neurons(rows=9)
 

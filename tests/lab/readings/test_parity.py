@@ -11,7 +11,7 @@ from anglewise.lab.protocols.reading import PastWeights
 from anglewise.lab.readings.parity import ParityProgress
 from anglewise.lab.tasks.modular import Modular
 from anglewise.lab.tasks.parity import Parity
-from readings_cases import looking, quick_jit, replaced
+from tests.support.readings import looking, quick_jit, replaced
 
 TASK = Parity(bits=7, secret=2, train=60, test=60)
 MODEL = MLP(hidden=(8, 6))

@@ -7,7 +7,7 @@ import pytest
 
 from anglewise.lab.readings.progress import RestrictedLoss, small_loss
 from anglewise.lab.tasks.modular import Modular
-from circuits_cases import Hand, classes_in_group, look_at, measured, places
+from tests.support.readings.circuits import Hand, classes_in_group, look_at, measured, places
 
 
 def losses(task, logits, **fields):

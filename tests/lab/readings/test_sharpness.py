@@ -9,8 +9,8 @@ from jax.flatten_util import ravel_pytree
 
 from anglewise.lab.models.mlp import MLP
 from anglewise.lab.readings.sharpness import FilterSharpness, filter_direction
-from curvature_cases import ROWS, dense, measured
-from readings_cases import BASE, PAIRS, looking, quick_jit
+from tests.support.readings import BASE, PAIRS, looking, quick_jit
+from tests.support.readings.curvature import ROWS, dense, measured
 
 SHARPNESS = FilterSharpness(rows=ROWS, directions=300, eps=0.1)
 

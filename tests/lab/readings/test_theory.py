@@ -11,8 +11,8 @@ from anglewise.lab.models.mlp import MLP
 from anglewise.lab.models.transformer import Transformer
 from anglewise.lab.readings.theory import Theory, balance_radius
 from anglewise.penalty import radial_penalty
-from geometry_cases import hand, hand_snapshot
-from readings_cases import BASE, CASES, PAIRS, looking, quick_jit, read
+from tests.support.readings import BASE, CASES, PAIRS, looking, quick_jit, read
+from tests.support.readings.geometry import hand, hand_snapshot
 
 NETWORKS = {
     "bias-free ReLU": CASES["2-hot"],

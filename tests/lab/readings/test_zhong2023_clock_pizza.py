@@ -9,7 +9,7 @@ from anglewise.lab.models.mlp import MLP
 from anglewise.lab.models.transformer import Transformer
 from anglewise.lab.readings.zhong2023_clock_pizza import ClockPizza, draw
 from anglewise.lab.tasks.modular import Modular
-from circuits_cases import Hand, classes_in_group, drawn, measured, places
+from tests.support.readings.circuits import Hand, classes_in_group, drawn, measured, places
 
 
 def irrelevance(task, right):

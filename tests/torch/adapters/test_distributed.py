@@ -12,9 +12,11 @@ import pytest
 import torch
 from torch import nn
 
-from adapters_cases import SITES, STRENGTH, TARGET, Language, flat
 from anglewise.torch import RadialSuppression, radial_penalty
-from distributed_worker import KINDS, train
+from tests.support.distributed_worker import KINDS, train
+from tests.support.language import SITES, STRENGTH, TARGET, Language, flat
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture(scope="module")
@@ -31,10 +33,10 @@ def found(batch, tmp_path_factory):
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     common = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": "2", "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-W", "error", str(Path(__file__).with_name("distributed_worker.py")), str(folder)]
+    command = [sys.executable, "-W", "error", "-m", "tests.support.distributed_worker", str(folder)]
     workers = [
         subprocess.Popen(
-            command, env=os.environ | common | {"RANK": str(rank), "LOCAL_RANK": str(rank)},
+            command, cwd=ROOT, env=os.environ | common | {"RANK": str(rank), "LOCAL_RANK": str(rank)},
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         )
         for rank in range(2)

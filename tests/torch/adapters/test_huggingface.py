@@ -8,11 +8,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from adapters_cases import SITES, STRENGTH, TARGET, Language, cross_entropy, flat, reference
 from anglewise.errors import AttachError
 from anglewise.torch import RadialSuppression
 from anglewise.torch.adapters import token_mask
-from anglewise.torch.huggingface import RadialTrainerMixin, log_readings
+from anglewise.torch.huggingface import RadialTrainerMixin, add_readings_callback
+from tests.support.language import SITES, STRENGTH, TARGET, Language, cross_entropy, flat, reference
 
 transformers = pytest.importorskip("transformers")
 
@@ -242,7 +242,7 @@ def test_a_callback_logs_and_changes_nothing(accumulate, tokens, labels, tmp_pat
         )
         trainer.add_callback(Tracker())
         if logging:
-            log_readings(trainer, RadialSuppression(model, f"lm.{SITES}", strength=0.0))
+            add_readings_callback(trainer, RadialSuppression(model, f"lm.{SITES}", strength=0.0))
         trainer.train()
         ends.append(flat(model))
         logged = [row for row in trainer.state.log_history if "loss" in row]
@@ -262,7 +262,7 @@ def test_a_callback_leaves_a_penalty_in_the_loss_alone(tokens, labels, tmp_path)
 
     model = Mean()
     trainer = trainer_of(model, rows(tokens, labels), tmp_path, cls=ByHand)
-    log_readings(trainer, trainer.own)
+    add_readings_callback(trainer, trainer.own)
     torch.testing.assert_close(gradient(trainer, model), reference(tokens, labels), rtol=1e-5, atol=1e-7)
     assert trainer.state.log_history[0]["radial/penalty"] > 0
 

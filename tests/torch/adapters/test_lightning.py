@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch.utils.data import DataLoader, TensorDataset
 
-from adapters_cases import SITES, STRENGTH, TARGET, Language, cross_entropy, flat, reference
 from anglewise.errors import AttachError
 from anglewise.torch import RadialSuppression
-from anglewise.torch.lightning import RadialLightningMixin, log_readings
+from anglewise.torch.lightning import RadialLightningMixin, readings_callback
+from tests.support.language import SITES, STRENGTH, TARGET, Language, cross_entropy, flat, reference
 
 pl = pytest.importorskip("lightning.pytorch")
 from lightning.pytorch.loggers import CSVLogger  # noqa: E402
@@ -149,7 +149,7 @@ def test_a_callback_logs_and_changes_nothing(fit, tmp_path):
     plain, logging = Plain(rate=0.1), Plain(rate=0.1)
     fit(plain, size=2, steps=3)
     suppression = RadialSuppression(logging.network, SITES, strength=0.0)
-    fit(logging, size=2, steps=3, logger=CSVLogger(tmp_path), callbacks=[log_readings(suppression)])
+    fit(logging, size=2, steps=3, logger=CSVLogger(tmp_path), callbacks=[readings_callback(suppression)])
     assert torch.equal(flat(plain), flat(logging))
     rows = (tmp_path / "lightning_logs" / "version_0" / "metrics.csv").read_text().splitlines()
     assert "radial/blocks.1.mlp/radius" in rows[0] and len(rows) == 4

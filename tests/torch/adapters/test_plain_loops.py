@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from adapters_cases import SITES, STRENGTH, TARGET, Language, cross_entropy, flat, reference
 from anglewise.torch import RadialSuppression
+from tests.support.language import SITES, STRENGTH, TARGET, Language, cross_entropy, flat, reference
 
 
 @pytest.mark.parametrize("accumulate", [1, 4])

@@ -14,6 +14,7 @@ from importlib.resources import files
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from anglewise.errors import SpecError, unknown
 from anglewise.lab.experiments.published import (
     CHOU_C1,
     CHOU_C2,
@@ -224,6 +225,17 @@ BOARDS: dict[str, Board] = {
     "track-e": Board(_ranked(TRACK_E, 8), tuple(rivals(BASE_A)), ()),
     "track-s": Board(_ranked(TRACK_S, 8), tuple(rivals(BASE_S)), ()),
 }
+
+
+def board_of(track: str) -> Board:
+    """The board of a track.
+
+    Raises:
+        SpecError: If the track has none.
+    """
+    if track not in BOARDS:
+        raise SpecError(unknown("track with a leaderboard", track, BOARDS))
+    return BOARDS[track]
 
 
 def winner(track: str, name: str) -> dict[str, Any] | None:

@@ -13,7 +13,7 @@ import numpy as np
 
 from anglewise.lab.protocols.reading import Snapshot
 from anglewise.lab.tasks.modular import Modular
-from readings_cases import quick_jit
+from tests.support.readings import quick_jit
 
 
 class Hand(eqx.Module):

@@ -8,7 +8,7 @@ from anglewise.lab.methods.norm_clamp import NormClamp, NormReplay
 from anglewise.lab.methods.notsawo2025_sparsity import L1, Nuclear
 from anglewise.lab.methods.salimans2016_weight_norm import WeightNorm
 from anglewise.lab.protocols.schedule import Linear
-from laws_base import BASE, SEQUENCES, TRANSFORMER, Case
+from tests.support.laws.base import BASE, SEQUENCES, TRANSFORMER, Case
 
 CASES: list[Case] = [
     Case("clip-rows", (BASE, ClipRows(0.5)), (BASE, ClipRows(1e9)), (BASE,)),

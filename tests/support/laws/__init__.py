@@ -1,6 +1,6 @@
 """Every method of the catalogue, in a small arm that can train, with strengths that matter.
 
-The cases stand in files of their own, one per folder of ideas; this one gathers them.
+The cases stand in the files of this folder, one per kind of method.
 """
 
 from __future__ import annotations
@@ -8,12 +8,12 @@ from __future__ import annotations
 import dataclasses
 
 from anglewise.lab.catalogue import METHODS
-from laws_activations import CASES as ACTIVATIONS
-from laws_base import BASE, MODEL, TASK, Case
-from laws_controls import CASES as CONTROLS
-from laws_filters import CASES as FILTERS
-from laws_optimizers import CASES as OPTIMIZERS
-from laws_weights import CASES as WEIGHTS
+from tests.support.laws.activations import CASES as ACTIVATIONS
+from tests.support.laws.base import BASE, MODEL, TASK, Case
+from tests.support.laws.controls import CASES as CONTROLS
+from tests.support.laws.filters import CASES as FILTERS
+from tests.support.laws.optimizers import CASES as OPTIMIZERS
+from tests.support.laws.weights import CASES as WEIGHTS
 
 __all__ = ["BASE", "CASES", "IDS", "MODEL", "TASK", "Case", "examined", "float_fields"]
 

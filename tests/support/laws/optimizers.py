@@ -9,7 +9,7 @@ from anglewise.lab.methods.optimizers import SGD, Adam, AdamW
 from anglewise.lab.methods.pasand2025_egd import EGD
 from anglewise.lab.methods.tiwari2026_radial import RadialPenalty
 from anglewise.lab.protocols.schedule import Linear, Warmup
-from laws_base import BASE, SEQUENCES, TRANSFORMER, Case
+from tests.support.laws.base import BASE, SEQUENCES, TRANSFORMER, Case
 
 STEEP = SGD(lr=0.05, wd=0.01)
 

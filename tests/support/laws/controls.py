@@ -7,7 +7,7 @@ from anglewise.lab.methods.matched_controls import MatchedNoise
 from anglewise.lab.methods.penalty_controls import ShuffledPenalty, StopGradientPenalty
 from anglewise.lab.methods.tiwari2026_radial import RadialPenalty
 from anglewise.lab.protocols.schedule import Recorded
-from laws_base import BASE, SEQUENCES, TRANSFORMER, Case
+from tests.support.laws.base import BASE, SEQUENCES, TRANSFORMER, Case
 
 RADIAL = RadialPenalty(0.3, 0.7)
 TRAJECTORY = Recorded((0.4, 0.8, 0.6), 4.0)

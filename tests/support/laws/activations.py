@@ -18,7 +18,7 @@ from anglewise.lab.methods.teoh2025_nextlat import NextLatent
 from anglewise.lab.methods.tiwari2026_radial import RadialPenalty
 from anglewise.lab.methods.xu2025_groktransfer import GrokTransfer
 from anglewise.lab.methods.yildirim2026_sphere import SphereCosine
-from laws_base import BASE, SEQUENCES, TRANSFORMER, Case
+from tests.support.laws.base import BASE, SEQUENCES, TRANSFORMER, Case
 
 STREAM = {"task": SEQUENCES, "model": TRANSFORMER}
 BARE = {"task": SEQUENCES, "model": dataclasses.replace(TRANSFORMER, norm="none")}

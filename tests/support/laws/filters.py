@@ -10,7 +10,7 @@ from anglewise.lab.methods.prieto2025_orthograd import PerpGrad
 from anglewise.lab.methods.tiwari2026_radial import RadialPenalty
 from anglewise.lab.methods.yu2020_pcgrad import PCGrad
 from anglewise.lab.methods.zhou2025_neuralgrok import GradNorm, NeuralGrok
-from laws_base import BASE, Case
+from tests.support.laws.base import BASE, Case
 
 SLOW = SGD(lr=0.05)
 

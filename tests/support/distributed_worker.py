@@ -1,4 +1,4 @@
-"""One of two processes that train together; run as a script by test_distributed.py."""
+"""One of two processes that train together; run by test_distributed.py with ``python -m``."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from torch.distributed.tensor import DTensor, Shard
 from torch.distributed.tensor.parallel import ColwiseParallel, RowwiseParallel, parallelize_module
 from torch.nn.parallel import DistributedDataParallel
 
-from adapters_cases import SITES, STRENGTH, TARGET, Language, cross_entropy, flat
 from anglewise.torch import AttachError, RadialSuppression
+from tests.support.language import SITES, STRENGTH, TARGET, Language, cross_entropy, flat
 
 RATE, STEPS = 0.1, 3
 

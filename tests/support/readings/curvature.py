@@ -12,7 +12,7 @@ from jax.flatten_util import ravel_pytree
 
 from anglewise.lab.methods.tiwari2026_radial import RadialPenalty
 from anglewise.lab.protocols.reading import named_parameters
-from readings_cases import BASE, CASES, looking, quick_jit
+from tests.support.readings import BASE, CASES, looking, quick_jit
 
 ROWS = 7
 PENALISED = (*BASE, RadialPenalty(strength=0.3))

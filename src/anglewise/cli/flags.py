@@ -1,0 +1,117 @@
+"""Flags that several verbs share, and what their values mean."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
+from typing import TypeAlias
+
+from anglewise.errors import SpecError, shown, unknown
+
+AddVerb: TypeAlias = Callable[..., argparse.ArgumentParser]
+"""Adds a verb by its name, its function and a line of help; gives its parser, to add flags to."""
+
+
+def add_large(parser: argparse.ArgumentParser) -> None:
+    """``--large``."""
+    parser.add_argument(
+        "--large", action="store_true", help="allow more than 10,000 runs, 10^9 steps, 500 layers, or this memory"
+    )
+
+
+def add_track(parser: argparse.ArgumentParser) -> None:
+    """``TRACK``, and ``--large``."""
+    parser.add_argument("track", metavar="TRACK", help="a track that has a leaderboard, such as track-c2")
+    add_large(parser)
+
+
+def add_training(parser: argparse.ArgumentParser) -> None:
+    """``--no-train`` and ``--quiet``, of verbs that train what is missing and then show a table."""
+    parser.add_argument("--no-train", action="store_true", help="train nothing, read what the store has")
+    parser.add_argument("--quiet", action="store_true", help="no progress, only the table")
+
+
+def add_comparison(parser: argparse.ArgumentParser) -> None:
+    """What `leaderboard` and `penalty` share: they train a track's methods in one store."""
+    add_track(parser)
+    add_training(parser)
+    parser.add_argument("--seeds", type=int, help="paired seeds (default: the track's)")
+    parser.add_argument(
+        "--tuned", metavar="DIR", type=Path, help="folder of tuned settings (default: the package's own)"
+    )
+    parser.add_argument("--out", metavar="DIR", type=Path, help="the store (default: runs/leaderboard-TRACK)")
+
+
+def add_experiment(parser: argparse.ArgumentParser) -> None:
+    """``--experiment``, of verbs that read a store."""
+    parser.add_argument("--experiment", metavar="ID", help="which experiment (default: the one that ran last)")
+
+
+def check_ending(to: Path | None, endings: Sequence[str]) -> None:
+    """Check that a file's ending is one of the kinds that a verb writes.
+
+    Raises:
+        SpecError: If it is not.
+    """
+    if to is not None and to.suffix not in endings:
+        *most, last = endings
+        raise SpecError(f"--to {to}: expected a name ending in {', '.join(most)} or {last}")
+
+
+def check_seeds(seeds: int | None) -> None:
+    """Check a number of seeds; None stands for the track's own.
+
+    Raises:
+        SpecError: If it is below 1.
+    """
+    if seeds is not None and seeds < 1:
+        raise SpecError(f"seeds must be at least 1, got {seeds}")
+
+
+def seconds(text: str) -> float:
+    """A time for a flag: a finite number of seconds, from 0 on.
+
+    Raises:
+        argparse.ArgumentTypeError: For anything else.
+    """
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value <= 1e9:
+        raise argparse.ArgumentTypeError(f"expected seconds from 0 on, got {shown(text)}")
+    return value
+
+
+def names(text: str, known: Collection[str], what: str) -> list[str]:
+    """Names from a list with commas, where a name may have commas of its own.
+
+    Args:
+        text: For instance ``"radial,radial, last layer"``; spaces beside a separating comma do not count.
+        known: Names that there are.
+        what: What they are, for the message.
+
+    Returns:
+        The names in the order given, each once.
+
+    Raises:
+        SpecError: For one that is not known.
+
+    Example:
+        >>> names("radial, last layer, adamw", ["adamw", "radial", "radial, last layer"], "arm")
+        ['radial, last layer', 'adamw']
+    """
+    parts, chosen = text.split(","), list[str]()
+    while parts:
+        for count in range(len(parts), 0, -1):
+            if (name := ",".join(parts[:count]).strip()) in known:
+                chosen.append(name)
+                parts = parts[count:]
+                break
+        else:
+            if parts[0].strip():
+                raise SpecError(unknown(what, parts[0].strip(), known))
+            parts = parts[1:]
+    return list(dict.fromkeys(chosen))

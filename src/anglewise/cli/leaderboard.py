@@ -1,0 +1,43 @@
+"""``anglewise leaderboard``: train a track's methods, each as tuned, and rank them."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from anglewise.cli.flags import AddVerb, add_comparison, check_ending, check_seeds, names
+from anglewise.cli.training import register, train_missing
+
+
+def add(verb: AddVerb) -> None:
+    """Add the verb."""
+    parser = verb("leaderboard", leaderboard, "train a track's methods, each as tuned, and rank them")
+    add_comparison(parser)
+    parser.add_argument("--arms", metavar="A,B", default="", help="only these arms")
+    parser.add_argument(
+        "--to", metavar="FILE", type=Path,
+        help="a .html, .md, .csv (runs), .svg, .pdf or .png (default: OUT/leaderboard.html)",
+    )  # fmt: skip
+
+
+def leaderboard(arguments: argparse.Namespace) -> None:
+    """Train what is missing, print the ranking and write it."""
+    from anglewise.lab.execution.estimate import admit
+    from anglewise.lab.store import Reader
+    from anglewise.lab.studies.leaderboard import plan
+    from anglewise.lab.studies.leaderboard.boards import board_of
+
+    board_of(arguments.track)
+    check_ending(arguments.to, plan.ENDINGS)
+    check_seeds(arguments.seeds)
+    only = names(arguments.arms, plan.names_of(arguments.track), f"arm of {arguments.track}")
+    made = plan.assemble(arguments.track, only, arguments.seeds or 0, arguments.tuned)
+    out = arguments.out or Path("runs") / f"leaderboard-{arguments.track}"
+    admit(made.experiment, large=arguments.large)
+    if arguments.no_train:
+        register(made.experiment, out)
+    else:
+        train_missing(made.experiment, out, quiet=arguments.quiet)
+    print(plan.shown(made, Reader(out)))
+    for written in plan.written(made, Reader(out), arguments.to or out / "leaderboard.html"):
+        print(f"leaderboard: {written.resolve()}")
