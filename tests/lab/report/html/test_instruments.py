@@ -5,7 +5,7 @@ import numpy as np
 import plotly.graph_objects as go
 import pytest
 
-from anglewise.lab.readings.quantities import MEANINGS, THEMES, drawing, meaning, place
+from anglewise.lab.readings.quantities import QUANTITIES, THEMES, drawing, meaning, place
 from anglewise.lab.report.html.experiment import page
 from anglewise.lab.report.html.instruments import instruments, themes
 from anglewise.lab.report.plots import over_time, phase, radius
@@ -51,8 +51,8 @@ def test_instruments_are_drawn_only_when_opened_and_the_first_figures_at_once(ma
 
 
 def test_every_theme_is_known_and_every_meaning_has_an_axis_and_a_line():
-    assert {told.theme for told in MEANINGS.values()} <= set(THEMES)
-    assert all(told.title and told.text.endswith((".", "0", "1")) for told in MEANINGS.values())
+    assert {told.theme for told in QUANTITIES.values()} <= set(THEMES)
+    assert all(told.title and told.text.endswith((".", "0", "1")) for told in QUANTITIES.values())
 
 
 @pytest.mark.parametrize(
