@@ -2,10 +2,11 @@
 # make lab: sets up .venv with the laboratory.   make torch: with the drop-in for PyTorch.
 # make check: lint, types, import contracts.   make bench: the engine against plain PyTorch loops.
 # make records: render the pages that state results from the rows of the records.
+# make docs: write the generated pages, build the site into build/site.
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: lab torch demo test check records bench bench-torch clean
+.PHONY: lab torch demo test check records docs bench bench-torch clean
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -44,6 +45,11 @@ check: .venv/.dev
 
 records: .venv/.dev
 	$(BIN)/python -m records.render
+
+docs: .venv/.dev
+	$(BIN)/python -m docs.generate
+	$(BIN)/python -m sphinx --fail-on-warning --quiet -b html -c docs -d build/site-cache . build/site
+	@echo "the site: build/site/index.html"
 
 bench: .venv/.dev
 	$(BIN)/python benchmarks/engine.py

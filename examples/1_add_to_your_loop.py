@@ -11,7 +11,8 @@ steps.  Both runs of a pair share their first weights and their split.
 What was chosen, and why.  Task, network and AdamW are `adamw-common` of the README's quickstart, a published setting,
 with a smaller modulus for speed.  Strength 0.05 is the published one.  The target follows from the radii, which we read
 first, without the penalty: they start below 1 and grow beyond it, so the published target 1 holds them back.  Nothing
-was chosen by the accuracies of these seeds.  Three seeds are an illustration: docs/sites-strength-target.md has more.
+was chosen by the accuracies of these seeds.  Three seeds are an illustration; there is more in
+docs/how-to/choose-sites-strength-target.md.
 
 What this does not show: that the penalty beats good tuning.  On this task AdamW with a smaller initialisation and a
 short warm-up is as fast without it (README).
@@ -19,6 +20,7 @@ short warm-up is as fast without it (README).
 
 import argparse
 import math
+from collections.abc import Callable, Sequence
 from statistics import median
 
 import torch
@@ -37,10 +39,12 @@ def network(p: int, width: int = 200) -> nn.Sequential:
     return nn.Sequential(nn.Embedding(2 * p, p), nn.Flatten(), *hidden, nn.Linear(width, p, bias=False))
 
 
-def train(p: int, seed: int, strength: float, target: float, budget: int) -> tuple[float, list[dict[str, float]]]:
+def train(
+    p: int, seed: int, strength: float, target: float, budget: int, *, build: Callable[[int], nn.Module] = network
+) -> tuple[float, list[dict[str, float]]]:
     """One run: its steps to 95 % (infinity if the budget ends first), and the readings of every step."""
     torch.manual_seed(seed)
-    model = network(p)
+    model = build(p)
     a, b = torch.cartesian_prod(torch.arange(p), torch.arange(p)).T
     x, y = torch.stack([a, p + b], dim=1), (a + b) % p
     order = torch.randperm(p * p)
@@ -78,13 +82,13 @@ def shown(steps: float, budget: int) -> str:
     return f"{steps:g}" if steps < math.inf else f"> {budget}"
 
 
-def main() -> None:
-    """Read radii without the penalty, choose a target, compare."""
+def main(words: Sequence[str] | None = None, train: Callable = train) -> None:
+    """Read radii without the penalty, choose a target, compare; flags are those of the command line, or `words`."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=3, help="pairs of runs (3)")
     parser.add_argument("--p", type=int, default=97, help="the modulus (97)")
     parser.add_argument("--steps", type=int, default=300, help="steps at most (300)")
-    args = parser.parse_args()
+    args = parser.parse_args(words)
     if min(args.seeds, args.steps) < 1 or args.p < 3:
         parser.error(f"expected --seeds and --steps of at least 1 and --p of at least 3, got {vars(args)}")
     torch.set_num_threads(1)  # small products: a second thread waits more than it helps

@@ -27,7 +27,7 @@ import signal
 import sys
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -152,7 +152,14 @@ def learning_rate(c: Config, step: int) -> float:
     return c.lr * (0.55 + 0.45 * math.cos(math.pi * (step - c.warmup) / max(1, c.steps - c.warmup)))
 
 
-def train(c: Config, out: Path, device: torch.device, *, compiled: bool = False) -> list[dict]:
+def train(
+    c: Config,
+    out: Path,
+    device: torch.device,
+    *,
+    compiled: bool = False,
+    attach: Callable[..., RadialSuppression] = RadialSuppression,
+) -> list[dict]:
     """Train or go on until `steps`, or until Ctrl-C; what was evaluated stands in `out`/log.jsonl."""
     rank, world = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
     if c.accumulate % world:
@@ -163,7 +170,7 @@ def train(c: Config, out: Path, device: torch.device, *, compiled: bool = False)
     torch.manual_seed(c.seed)
     gpt = GPT(c, len(task.characters)).to(device)
     sites = ["blocks.*.attn", "blocks.*.mlp"]
-    suppression = RadialSuppression(gpt, sites, c.suppression, c.target)  # <- before compiling
+    suppression = attach(gpt, sites, c.suppression, c.target)  # <- RadialSuppression, before compiling
     groups = [[p for p in gpt.parameters() if (p.ndim == 2) is decayed] for decayed in (True, False)]
     decays = ({"params": p, "weight_decay": w} for p, w in zip(groups, (c.weight_decay, 0.0), strict=True))
     optimizer = torch.optim.AdamW(decays, lr=c.lr, betas=(0.9, 0.99), fused=device.type == "cuda")
@@ -315,8 +322,8 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {message}; --help lists all flags\n")
 
 
-def main() -> None:
-    """Read the flags, train."""
+def main(words: Sequence[str] | None = None) -> None:
+    """Read the flags (those of the command line, where none are given), train."""
     parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("out"), help="folder for the checkpoint and log.jsonl")
     parser.add_argument("--size", choices=SIZES, help="preset of what follows; full on a GPU, small on a CPU")
@@ -326,7 +333,7 @@ def main() -> None:
     for field in dataclasses.fields(Config):
         says = f"{HELP.get(field.name, '')} (full: {field.default!r})"
         parser.add_argument("--" + field.name.replace("_", "-"), type=type(field.default), help=says)
-    args = parser.parse_args()
+    args = parser.parse_args(words)
     if args.compare:
         return compare(args.compare)
     given = {f.name: v for f in dataclasses.fields(Config) if (v := getattr(args, f.name)) is not None}

@@ -8,7 +8,7 @@ of :mod:`records.rows`; what a template states without rows (seeds, budgets, pub
 template                                  page
 ========================================  ======================================
 ``records/NAME/README.template.md``       ``records/NAME/README.md``
-``records/NAME/docs-PAGE.template.md``    ``docs/PAGE.md``
+``records/NAME/docs.PAGE.template.md``    ``docs/PAGE.md``; a dot in PAGE is a folder
 ``records/NAME/part-PART.template.md``    the part of ``README.md`` or of a page in ``docs/`` that names it
 ========================================  ======================================
 """
@@ -29,12 +29,14 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from anglewise.lab.report.format import number
 from anglewise.lab.report.runs import collected, read_runs
 from anglewise.lab.studies.leaderboard.published import PUBLISHED, Published
+from records.hero import hero
 from records.reproductions import Reproductions
-from records.rows import Rows, joined
+from records.rows import Rows, by_word, joined
 from records.values import Values
 
 ROOT = Path(__file__).parents[1]
 RECORDS = ROOT / "records"
+HERO = ROOT / "docs" / "pictures" / "hero.svg"
 END = "<!-- end of results -->\n"
 
 
@@ -112,28 +114,31 @@ class Page(NamedTuple):
         return f"<!-- results: {self.part}, rendered by records/render.py -->\n"
 
 
-def pages() -> list[Page]:
+def pages(root: Path = ROOT) -> list[Page]:
     """Every page there is, found by the names of its template.
+
+    Args:
+        root: The folder of ``README.md`` and ``docs``.
 
     Raises:
         ValueError: If no file has the place of a part, or several have.
     """
-    made = [Page(path, path.parent / "README.md") for path in sorted(RECORDS.glob("*/README.template.md"))]
-    made += [Page(path, ROOT / "docs" / f"{_name(path, 'docs-')}.md") for path in sorted(RECORDS.glob("*/docs-*"))]
-    return made + [_part(path) for path in sorted(RECORDS.glob("*/part-*"))]
+    whole = [Page(path, path.parent / "README.md") for path in sorted(RECORDS.glob("*/README.template.md"))]
+    whole += [Page(path, root / f"{_name(path).replace('.', '/')}.md") for path in sorted(RECORDS.glob("*/docs.*"))]
+    return whole + [_part(path, root) for path in sorted(RECORDS.glob("*/part-*"))]
 
 
-def _part(template: Path) -> Page:
-    page = Page(template, template, _name(template, "part-"))
-    files = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+def _part(template: Path, root: Path) -> Page:
+    page = Page(template, template, _name(template).removeprefix("part-"))
+    files = [root / "README.md", *sorted((root / "docs").rglob("*.md"))]
     places = [file for file in files if page.begin in file.read_text(encoding="utf-8")]
     if len(places) != 1:
         raise ValueError(f"expected the line {page.begin.strip()!r} in one file, got it in {len(places)}")
     return page._replace(target=places[0])
 
 
-def _name(template: Path, prefix: str) -> str:
-    return template.name.removeprefix(prefix).removesuffix(".template.md")
+def _name(template: Path) -> str:
+    return template.name.removesuffix(".template.md")
 
 
 def environment() -> Environment:
@@ -143,8 +148,9 @@ def environment() -> Environment:
         keep_trailing_newline=True, autoescape=False,
     )  # fmt: skip
     made.globals.update(
-        record=record, winner=winner, penalty_of=penalty_of, published=published, joined=joined, number=number
-    )
+        record=record, winner=winner, penalty_of=penalty_of, published=published, joined=joined, number=number,
+        by_word=by_word,
+    )  # fmt: skip
     return made
 
 
@@ -165,16 +171,19 @@ def rendered(page: Page) -> str:
 
 
 def main(arguments: Sequence[str] = ()) -> int:
-    """Write all pages, or those whose template's folder is named; says which changed."""
+    """Write all pages, or those whose template's folder is named, and the README's picture; says which changed."""
     for page in pages():
-        if arguments and page.template.parent.name not in arguments:
-            continue
-        text = rendered(page)
-        changed = not page.target.exists() or page.target.read_text(encoding="utf-8") != text
-        if changed:
-            page.target.write_text(text, encoding="utf-8")
-        print(f"{'written' if changed else 'as it was'}: {page.target.relative_to(ROOT)}")
+        if not arguments or page.template.parent.name in arguments:
+            _write(page.target, rendered(page))
+    _write(HERO, hero(record("quickstart").runs))
     return 0
+
+
+def _write(path: Path, text: str) -> None:
+    changed = not path.exists() or path.read_text(encoding="utf-8") != text
+    if changed:
+        path.write_text(text, encoding="utf-8")
+    print(f"{'written' if changed else 'as it was'}: {path.relative_to(ROOT)}")
 
 
 if __name__ == "__main__":

@@ -11,8 +11,9 @@ from typing import Any
 from anglewise.lab.experiments.reproduce import REPRODUCTIONS
 from anglewise.lab.report.format import number
 from anglewise.lab.report.runs import Finish, read_runs
-from anglewise.lab.studies.reproduction.plan import HEAD, Compared, cells, from_times
-from records.rows import joined, markdown_table
+from anglewise.lab.report.table import Table, markdown
+from anglewise.lab.studies.reproduction.plan import Compared, from_times, table
+from records.rows import joined
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,14 +49,13 @@ class Reproductions:
 
     def table(self) -> str:
         """Theirs and ours, of rivals with rows."""
-        return markdown_table(HEAD, [cells(row) for row in self.rows.values()])
+        return markdown(table(list(self.rows.values()))).rstrip()
 
     def untraced_table(self) -> str:
         """Theirs, and numbers of ours that no rows carry."""
         head = ("method", "theirs [steps]", "ours, as an earlier page gave it", "runs that got there")
-        return markdown_table(
-            head, [(name, _span(name), own["ours"], own["reached"]) for name, own in self.untraced.items()]
-        )
+        rows = [(name, _span(name), own["ours"], own["reached"]) for name, own in self.untraced.items()]
+        return markdown(Table(head, rows)).rstrip()
 
     def undecided(self) -> str:
         """Rivals of which the interval of our median (the range, where there are too few runs) holds both verdicts."""

@@ -14,9 +14,10 @@ from typing import ClassVar
 import numpy as np
 
 from anglewise.lab.report.comparison import ArmSummary, compare
-from anglewise.lab.report.format import DASH, chance, fixed, number
+from anglewise.lab.report.format import DASH, Estimate, chance, fixed, number, within
 from anglewise.lab.report.runs import Runs
 from anglewise.lab.report.summary import ratio
+from anglewise.lab.report.table import Table, markdown, markdown_line
 from anglewise.lab.stats import Interval, median_interval
 from anglewise.lab.studies.leaderboard import analysis as leaderboard
 from anglewise.lab.studies.penalty import show as crossing
@@ -124,14 +125,11 @@ class Rows:
 
     def median(self, arm: str, criterion: str = "first") -> str:
         """Median steps."""
-        return self._steps(self.middle(arm, criterion))
+        return within(self.runs.budget)(self.middle(arm, criterion))
 
     def median_with_interval(self, arm: str, criterion: str = "first") -> str:
         """Median steps and its interval from order statistics."""
-        middle = self._interval(arm, criterion)
-        if middle.low is None or middle.high is None:
-            return self._steps(middle.value)
-        return f"{self._steps(middle.value)} [{self._steps(middle.low)}, {self._steps(middle.high)}]"
+        return str(Estimate(self._interval(arm, criterion), within(self.runs.budget)))
 
     def extremes(self, arm: str, criterion: str = "first") -> str:
         """Fewest and most steps among runs that got there."""
@@ -155,7 +153,7 @@ class Rows:
 
     def speed_up(self, arm: str, than: str, criterion: str = "first") -> str:
         """How many times as fast, with its interval."""
-        return ratio(self.summary(arm, than, criterion))
+        return str(ratio(self.summary(arm, than, criterion)))
 
     def word(self, arm: str, than: str, criterion: str = "first") -> str:
         """What the interval shows."""
@@ -254,7 +252,8 @@ class Rows:
 
     def leaderboard(self) -> str:
         """Every arm by every criterion, ranked."""
-        return leaderboard.markdown(leaderboard.rows(self.runs, self.samples), self.runs.budget, self.notes).rstrip()
+        rows = leaderboard.rows(self.runs, self.samples)
+        return markdown(leaderboard.ranking(rows, self.runs.budget, self.notes)).rstrip()
 
     def effects(self) -> list[crossing.Effect]:
         """What the penalty adds to each recipe: arms stand four by four, as they were crossed."""
@@ -268,18 +267,18 @@ class Rows:
         """A line of that table: medians without and with, and both ratios."""
         medians = [f"{self.median(arm)} ({self.reached(arm)})" for arm in (without, with_it)]
         ratios = [_shown(self.summary(with_it, without, c)) for c in CRITERIA]
-        return table_line([label, without, str(self.summary(with_it, without).pairs), *medians, *ratios])
+        return markdown_line([label, without, str(self.summary(with_it, without).pairs), *medians, *ratios])
 
     def short_line(self, labels: Sequence[str], without: str, with_it: str) -> str:
         """A line of a table: labels, pairs, medians, and both ratios."""
         medians = [self.median(arm) for arm in (without, with_it)]
         ratios = [_shown(self.summary(with_it, without, c)) for c in CRITERIA]
-        return table_line([*labels, str(self.summary(with_it, without).pairs), *medians, *ratios])
+        return markdown_line([*labels, str(self.summary(with_it, without).pairs), *medians, *ratios])
 
     def contrast_line(self, labels: Sequence[str], arm: str, than: str) -> str:
         """A line of a table: labels, pairs, and both ratios."""
         ratios = [_shown(self.summary(arm, than, c)) for c in CRITERIA]
-        return table_line([*labels, str(self.summary(arm, than).pairs), *ratios])
+        return markdown_line([*labels, str(self.summary(arm, than).pairs), *ratios])
 
     @property
     def recipes(self) -> list[Recipe]:
@@ -289,7 +288,7 @@ class Rows:
 
     def crossing(self) -> str:
         """The table of those effects."""
-        return crossing.markdown(self.effects(), self.runs.budget).rstrip()
+        return markdown(crossing.table(self.effects(), self.runs)).rstrip()
 
     def effects_with(self, wanted: str, where: str, criterion: str = "first") -> list[str]:
         """Recipes on which the penalty's interval shows `wanted`, at the setting found ``alone`` or ``joint``."""
@@ -299,9 +298,6 @@ class Rows:
             if self.word(with_it, without, criterion).startswith(wanted):
                 kept.append(recipe.name)
         return kept
-
-    def _steps(self, value: float) -> str:
-        return f"> {self.runs.budget:,}" if math.isinf(value) else number(value)
 
 
 def joined(names: Sequence[str]) -> str:
@@ -314,12 +310,7 @@ def joined(names: Sequence[str]) -> str:
 
 def markdown_table(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
     """A table of text cells."""
-    return "\n".join(map(table_line, [head, ["---"] * len(head), *lines]))
-
-
-def table_line(cells: Sequence[str]) -> str:
-    """One line of a table."""
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+    return markdown(Table(head, lines)).rstrip()
 
 
 def _says(what: str, a: str, b: str) -> str:
@@ -329,6 +320,21 @@ def _says(what: str, a: str, b: str) -> str:
     if what == UNDECIDED:
         return f"Whether {a} or {b} is faster is not decided"
     return f"{first} is {what} than {b}"
+
+
+def by_word(cases: Sequence[tuple[Rows, str, str, str]]) -> str:
+    """What several comparisons show, those of one word together.
+
+    Args:
+        cases: Rows, an arm, the arm that it is compared with, and what the comparison is called.
+
+    Returns:
+        One item of a list for each word, in the order in which the words come.
+    """
+    called: dict[str, list[str]] = {}
+    for rows, arm, than, name in cases:
+        called.setdefault(rows.word(arm, than), []).append(name)
+    return "\n".join(["", *(f"- {what} on {' and on '.join(names)}" for what, names in called.items()), ""])
 
 
 def _shown(summary: ArmSummary) -> str:

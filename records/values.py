@@ -9,7 +9,7 @@ import io
 import numpy as np
 from scipy import stats
 
-from anglewise.lab.report.format import number
+from anglewise.lab.report.format import Estimate, number
 from anglewise.lab.stats import Interval
 
 LEVEL = 0.95
@@ -52,10 +52,7 @@ class Values:
 
     def mean_with_interval(self, reading: str, arm: str, site: str, moment: str) -> str:
         """The mean and its interval as text."""
-        own = self.interval(reading, arm, site, moment)
-        if own.low is None or own.high is None:
-            return number(own.value, 2)
-        return f"{number(own.value, 2)} [{number(own.low, 2)}, {number(own.high, 2)}]"
+        return str(Estimate(self.interval(reading, arm, site, moment), lambda value: number(value, 2)))
 
     def below(self, bound: float, reading: str, moment: str) -> str:
         """How many of the means, one per arm and site, have an interval below a bound, of how many."""

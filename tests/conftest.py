@@ -9,6 +9,8 @@ from importlib.metadata import version
 
 import pytest
 
+from tests.support import typecheck
+
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 # many small programs, each run for a few steps: compile fast rather than well (the golden curves do otherwise)
@@ -21,6 +23,8 @@ if version("jaxlib").startswith("0.10.") and platform.machine() == "x86_64":
     flags = "--xla_cpu_use_fusion_emitters=false --xla_cpu_max_isa=AVX --xla_cpu_multi_thread_eigen=false"
     flags += " --xla_cpu_parallel_codegen_split_count=1"
     os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {flags}".strip()
+
+typecheck.install()
 
 
 @contextlib.contextmanager
@@ -44,4 +48,13 @@ def optimised():
 def uncontracted():
     """No product and sum contracted into one rounding, whatever the environment says."""
     with _most_optimisations(False):
+        yield
+
+
+@pytest.fixture
+def double():
+    """JAX computes in float64."""
+    import jax
+
+    with jax.enable_x64(True):
         yield

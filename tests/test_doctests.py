@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import anglewise
+import anglewise.torch
 
 ROOT = Path(anglewise.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
@@ -31,11 +32,11 @@ def test_every_example_runs(path):
     assert result.failed == 0 and result.attempted > 0
 
 
-def test_every_public_function_of_the_geometry_has_an_example():
-    for name in anglewise.__all__:
-        made = getattr(anglewise, name)
-        if not isinstance(made, type):
-            assert ">>>" in made.__doc__, name
+@pytest.mark.parametrize("package", [anglewise, anglewise.torch], ids=lambda package: package.__name__)
+def test_every_public_function_has_an_example(package):
+    public = {name: getattr(package, name) for name in package.__all__}
+    functions = {name: value for name, value in public.items() if not isinstance(value, type)}
+    assert functions and [name for name, value in functions.items() if ">>>" not in value.__doc__] == []
 
 
 def test_control_a_wrong_example_is_seen():

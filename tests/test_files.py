@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from anglewise import files
 from anglewise.errors import AnglewiseError
 from anglewise.files import put
-from anglewise.lab.report.html.document import write_page
+from anglewise.lab.report.html.document import write_file
 from anglewise.lab.report.plots import paper
 
 
@@ -92,4 +92,4 @@ def test_a_drawing_that_fails_leaves_the_old_picture(tmp_path):
 def test_a_page_in_a_place_that_cannot_be_is_one_line(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(AnglewiseError, match="cannot write .*: (File exists|Not a directory); choose another place"):
-        write_page("x", tmp_path / "file" / "page.html")
+        write_file("x", tmp_path / "file" / "page.html")

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import functools
 import math
 
 import jax
@@ -14,9 +13,9 @@ from hypothesis.extra.numpy import arrays
 
 from anglewise import direction, effective_rank, radial_energy, radius, split, stable_rank
 from anglewise.geometry import displacement
+from tests.support.programs import quick_jit
 
 torch.set_num_threads(1)
-quick_jit = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
 steady = settings(derandomize=True, deadline=None, max_examples=60)
 coordinates = st.floats(-100, 100).map(lambda x: x if abs(x) > 1e-3 else 0.0)
 vectors = st.integers(2, 9).flatmap(lambda d: arrays(np.float64, (3, d), elements=coordinates))

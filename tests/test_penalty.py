@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import functools
 import math
 import warnings
 
@@ -19,9 +18,9 @@ from anglewise.lab.methods.tiwari2026_radial import RadialPenalty
 from anglewise.lab.models.mlp import MLP
 from anglewise.lab.tasks.modular import Modular
 from anglewise.penalty import penalty_of_radius
+from tests.support.programs import quick_jit
 
 torch.set_num_threads(1)
-quick_jit = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
 steady = settings(derandomize=True, deadline=None, max_examples=50)
 fields = arrays(np.float64, (4, 3), elements=st.floats(-50, 50).map(lambda x: x if abs(x) > 1e-3 else 0.0))
 targets = st.sampled_from([0.0, 0.5, 1.0, 2.0])

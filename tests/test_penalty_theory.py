@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -12,8 +10,7 @@ import pytest
 from anglewise.lab.models.mlp import MLP
 from anglewise.lab.tasks.modular import Modular
 from anglewise.penalty import radial_penalty
-
-quick_jit = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
+from tests.support.programs import quick_jit
 
 
 @pytest.mark.parametrize("radius", [0.5, 1.0, 3.0])

@@ -18,12 +18,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from anglewise.lab.experiments.early_warning import ARMS, EXPERIMENTS, MODEL, RADIAL_AT_HALF, TASKS
+from anglewise.lab.report.table import markdown
 from anglewise.lab.stats.estimate import LEVEL, Interval
 from anglewise.lab.stats.warning import Horizon, Trajectory
 from anglewise.lab.stats.warning_score import FALSE_ALARMS
-from anglewise.lab.studies.early_warning.analysis import HEAD, Study, cells, study_of, write_csv
-from anglewise.lab.studies.early_warning.numbers import NUMBERS, written
+from anglewise.lab.studies.early_warning.analysis import Study, study_of
 from anglewise.lab.studies.early_warning.show import save_figure
+from anglewise.lab.studies.early_warning.tables import NUMBERS, estimate, predictors, write_csv
 from anglewise.lab.studies.early_warning.trajectories import restore
 
 HERE = Path(__file__).parent
@@ -40,8 +41,8 @@ class Number(NamedTuple):
     def __format__(self, part: str) -> str:
         """With its interval, or one of ``value``, ``low`` and ``high`` alone."""
         if not part:
-            return written(self.name, self.found)
-        return written(self.name, Interval(getattr(self.found, part), None, None, "none"))
+            return str(estimate(self.name, self.found))
+        return str(estimate(self.name, Interval(getattr(self.found, part), None, None, "none")))
 
 
 def scores() -> dict[tuple[str, str], dict[str, Any]]:
@@ -59,8 +60,7 @@ def scores() -> dict[tuple[str, str], dict[str, Any]]:
 
 def table(horizon: Horizon, split: str) -> str:
     """All predictors of one way of holding out, in Markdown."""
-    lines = [HEAD, ["---"] * len(HEAD), *(cells(row) for row in scores()[horizon, split].values())]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return markdown(predictors(list(scores()[horizon, split].values()))).rstrip()
 
 
 def false_alarms(made: Study) -> str:

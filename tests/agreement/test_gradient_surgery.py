@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from anglewise.lab.methods.yu2020_pcgrad import PCGrad
-from anglewise.torch.baselines import pcgrad_backward
+from anglewise.torch.methods import pcgrad_backward
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from anglewise.cli.flags import names
 from anglewise.cli.main import main
 from anglewise.errors import SpecError, printable, shown
 from anglewise.lab.experiments import EXPERIMENTS
 from anglewise.lab.experiments.config import flag_table, load
+from anglewise.lab.experiments.request import names_in
 from anglewise.lab.spec import Experiment
 from anglewise.lab.store import Store
 from anglewise.lab.tasks.modular import Modular
@@ -328,7 +328,7 @@ def test_a_file_is_an_experiment_or_is_refused(tmp_path, lines, junk):
 def test_a_list_of_names_gives_known_ones_or_is_refused(text):
     known = ["a", "b", "a, b", "a+b"]
     try:
-        found = names(text, known, "arm")
+        found = names_in(text, known, "arm")
     except SpecError as error:
         assert one_line(error)
     else:

@@ -6,12 +6,11 @@ import pytest
 
 from anglewise.cli.listing import listing
 from anglewise.cli.main import main
-from anglewise.cli.run import readings_named
 from anglewise.cli.show import show
 from anglewise.errors import StoreError
 from anglewise.lab.catalogue import METHODS, MODELS, TASKS
 from anglewise.lab.experiments import EXPERIMENTS
-from anglewise.lab.readings.sets import DEFAULT, READINGS
+from anglewise.lab.readings.sets import READINGS
 from anglewise.lab.store import Reader
 
 
@@ -53,17 +52,6 @@ def test_a_run_that_is_not_there_or_not_alone_is_refused(store):
         show("zzz", store)
     with pytest.raises(StoreError, match="2 match"):
         show("", store)
-
-
-def test_readings_are_named_alone_or_as_a_set_and_each_once():
-    assert readings_named("default") == list(DEFAULT.values())
-    assert readings_named("energy, default,energy") == [
-        READINGS["energy"],
-        *(r for n, r in DEFAULT.items() if n != "energy"),
-    ]
-    assert readings_named("none") == readings_named("") == []
-    (changed,) = readings_named("energy", {"energy": {"rows": 7}})
-    assert changed.rows == 7 and READINGS["energy"].rows != 7
 
 
 def test_a_run_has_a_page_and_a_store_has_figures(store, tmp_path, capsys):

@@ -14,8 +14,8 @@ import pytest
 import anglewise
 from anglewise.cli.main import main, parser_of
 from anglewise.cli.run import asked
-from anglewise.cli.training import stoppable
 from anglewise.errors import SpecError, StoreError
+from anglewise.lab.execution.stopping import stoppable
 from anglewise.lab.experiments import EXPERIMENTS
 from anglewise.lab.protocols.schedule import Warmup
 from anglewise.lab.runner import Interrupted
@@ -31,7 +31,7 @@ def elsewhere(tmp_path, monkeypatch):
 
 def parsed(*words):
     """The experiment that the words of `run` mean."""
-    return asked(*parser_of().parse_known_args(["run", *words]))[0]
+    return asked(*parser_of().parse_known_args(["run", *words])).experiment
 
 
 def refused(capsys, *words, status=2, **options):

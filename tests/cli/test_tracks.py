@@ -96,7 +96,7 @@ def test_the_penalty_is_put_in_and_taken_out_and_the_winners_are_not_trained_aga
         assert len((tuned / f"crossed.{ending}").read_text().splitlines()) == size
     after = {run.name: run.stat().st_mtime_ns for run in (tuned / "store" / "runs").iterdir()}
     assert before == {name: after[name] for name in before} and len(after) == len(before) + 2 * 3
-    specs = [manifest["spec"]["arms"] for manifest in Reader(tuned / "store").experiments()]
+    specs = [manifest.spec["arms"] for manifest in Reader(tuned / "store").experiments()]
     crossed = next(spec for spec in specs if len(spec) == 4 and spec[1]["name"] == "adamw, penalty put in")
     arms = {arm["name"]: arm["methods"] for arm in crossed}
     assert arms["adamw, penalty put in"] == [*arms["adamw"], arms["radial"][-1]]

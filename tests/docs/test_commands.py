@@ -129,8 +129,8 @@ def test_a_page_with_commands_says_in_which_environment_they_run(name):
 
 def test_control_pages_with_commands_are_found():
     names = {name for name in PAGES if shows_bare_commands(name)}
-    assert {"README.md", "docs/how-it-works.md", "docs/baselines.md", "docs/extend.md"} <= names
-    assert "docs/sites-strength-target.md" not in names
+    assert {"README.md", "docs/faq.md", "docs/how-to/sweep.md", "docs/explanation/published-settings.md"} <= names
+    assert "docs/how-to/choose-sites-strength-target.md" not in names
 
 
 @pytest.mark.parametrize("name", [name for name in PAGES if "`anglewise " in PAGES[name]])

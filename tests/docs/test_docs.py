@@ -64,6 +64,12 @@ def test_docs_have_blocks_to_run():
     assert sum(not marker.startswith("no-run") for text in texts for marker, _, _ in blocks(text)) > 10
 
 
+@pytest.mark.parametrize("path", FILES[1:], ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_page_asserts_what_its_blocks_show(path):
+    code = [block for marker, _, block in blocks(path.read_text(encoding="utf-8")) if not marker]
+    assert not code or any("assert " in block for block in code)
+
+
 def test_markers_are_known_and_give_a_reason():
     for path in FILES:
         for marker, line, _ in blocks(path.read_text(encoding="utf-8")):
@@ -74,13 +80,13 @@ def test_markers_are_known_and_give_a_reason():
 @pytest.mark.filterwarnings("ignore:.*LeafSpec.*is deprecated:FutureWarning")
 @pytest.mark.filterwarnings("ignore:'pin_memory' argument is set as true but no accelerator")
 @pytest.mark.filterwarnings("ignore:FSDP2-wrapped module.*returned a view tensor")
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_block_runs(path, as_a_user):
     text = path.read_text(encoding="utf-8")
     for name in ("transformers", "lightning", "accelerate"):
         if f"from {name} import" in text or f"import {name}" in text:
             pytest.importorskip(name)
-    run(path, text)
+    assert run(path, text) == sum(not marker.startswith("no-run") for marker, _, _ in blocks(text))
 
 
 def test_control_a_broken_block_is_seen():
@@ -98,7 +104,7 @@ def messages():
 
 
 def test_the_table_of_errors_quotes_messages_that_exist():
-    page = (ROOT / "docs" / "add-to-your-loop.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "reference" / "errors.md").read_text(encoding="utf-8")
     table = page.split("## What each error means")[1].split("\n\n")[2]
     quoted = [row.split("|")[1].strip().strip("`") for row in table.splitlines()[2:]]
     said = list(messages())
@@ -140,9 +146,12 @@ def test_links_lead_somewhere(path):
 @pytest.mark.parametrize(
     ("text", "dead"),
     [
-        ("[a](docs/extend.md) [b](docs/extend.md#a-method) [c](#here)\n## Here\n `tests/laws` ![p](docs/pictures)", []),
+        (
+            "[a](docs/faq.md) [b](docs/faq.md#limits) [c](#here)\n## Here\n `tests/laws` ![p](docs/pictures)",
+            [],
+        ),
         ("[a](docs/none.md)", ["docs/none.md"]),
-        ("[a](docs/extend.md#none)", ["docs/extend.md#none"]),
+        ("[a](docs/how-to/add-a-method.md#none)", ["docs/how-to/add-a-method.md#none"]),
         ("[a](http://old.example)", ["http://old.example"]),
         ("[c](#there)\n## Here\n", ["#there"]),
         ("`src/anglewise/none.py`", ["src/anglewise/none.py"]),

@@ -113,8 +113,9 @@ def test_github_renders_every_formula(path: Path) -> None:
 
 
 def test_formulas_are_there_to_be_tested() -> None:
-    page = (ROOT / "docs" / "how-it-works.md").read_text(encoding="utf-8")
-    assert page.count("$") > 200 and page.count("```math") > 20
+    folder = ROOT / "docs" / "explanation" / "how-it-works"
+    text = "".join(path.read_text(encoding="utf-8") for path in folder.glob("*.md"))
+    assert text.count("$") > 200 and text.count("```math") > 20
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
 import types
 from pathlib import Path
 
@@ -37,9 +36,8 @@ def test_the_runs_of_a_pair_share_first_weights_and_split():
 
 
 @pytest.mark.parametrize(("off", "steps"), [(0, example.EVERY), (1, math.inf)])
-def test_steps_are_those_of_the_first_reading_that_is_right_on_unseen_pairs(monkeypatch, off, steps):
-    monkeypatch.setattr(example, "network", lambda p: Knows(p, off))
-    assert example.train(7, 0, 0.0, 1.0, 8)[0] == steps
+def test_steps_are_those_of_the_first_reading_that_is_right_on_unseen_pairs(off, steps):
+    assert example.train(7, 0, 0.0, 1.0, 8, build=lambda p: Knows(p, off))[0] == steps
 
 
 def test_radii_are_read_at_every_step_of_both_layers():
@@ -55,17 +53,14 @@ def test_the_published_target_is_taken_where_every_layer_grows_beyond_it(radii, 
     assert example.chosen_target(dict(enumerate(radii))) == target
 
 
-def test_both_medians_are_printed_with_their_number_of_pairs(monkeypatch, capsys):
+def test_both_medians_are_printed_with_their_number_of_pairs(capsys):
     steps = {(0, 0.0): 40, (1, 0.0): math.inf, (2, 0.0): 30, (0, 0.05): 20, (1, 0.05): 24, (2, 0.05): math.inf}
 
     def train(p, seed, strength, target, budget):
         assert target == (1.0 if (seed, strength) == (0, 0.0) else 0.5)
         return steps[seed, strength], [{"2/radius": r, "penalty": 9.0, "4/radius": 0.2} for r in (0.4, 0.6, 0.5)]
 
-    monkeypatch.setattr(example, "train", train)
-    monkeypatch.setattr(sys, "argv", ["example", "--steps", "50"])
-    monkeypatch.setattr(torch, "set_num_threads", lambda n: None)
-    example.main()
+    example.main(["--steps", "50"], train)
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "2/radius without the penalty: 0.40 at the start, 0.60 at its largest"
     assert lines[2] == "so: target 0.5, strength 0.05"
@@ -74,10 +69,9 @@ def test_both_medians_are_printed_with_their_number_of_pairs(monkeypatch, capsys
 
 
 @pytest.mark.parametrize("words", [["--seeds", "0"], ["--p", "2"], ["--steps", "0"]])
-def test_a_number_that_is_too_small_ends_with_one_line(words, monkeypatch, capsys):
-    monkeypatch.setattr(sys, "argv", ["example", *words])
+def test_a_number_that_is_too_small_ends_with_one_line(words, capsys):
     with pytest.raises(SystemExit):
-        example.main()
+        example.main(words)
     assert "expected --seeds and --steps of at least 1 and --p of at least 3, got" in capsys.readouterr().err
 
 

@@ -17,6 +17,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from anglewise.torch import RadialSuppression
 from tests.support.examples import FOLDER, example
 
 gpt_tasks = example("gpt_tasks")
@@ -53,7 +54,7 @@ def timeless(history: list[dict]) -> list[dict]:
 class Nothing:
     """No hooks at all, in the place of RadialSuppression."""
 
-    sites = ()
+    sites = ("",)
 
     def __init__(self, *arguments) -> None: ...
 
@@ -64,31 +65,35 @@ class Nothing:
         return {"penalty_share": 0.0, "/radius": 0.0}
 
 
-def test_strength_0_has_the_bits_of_no_suppression(tmp_path, monkeypatch):
+def test_strength_0_has_the_bits_of_no_suppression(tmp_path):
     gpt.train(TOY, tmp_path / "zero", CPU)
-    monkeypatch.setattr(gpt, "RadialSuppression", Nothing)
-    monkeypatch.setattr(Nothing, "sites", ("",))
-    gpt.train(TOY, tmp_path / "without", CPU)
+    gpt.train(TOY, tmp_path / "without", CPU, attach=Nothing)
     zero, without = result(tmp_path / "zero"), result(tmp_path / "without")
     assert equal(zero["model"], without["model"]) and equal(zero["optimizer"], without["optimizer"])
 
 
-def test_arms_share_first_weights_and_batches_and_differ_afterwards(tmp_path, monkeypatch):
-    seen: dict[str, list[torch.Tensor]] = {}
-    forward = gpt.GPT.forward
-    for name, strength in (("plain", 0.0), ("radial", 0.5)):
-        seen[name] = []
+def seen_in_training(c: Config, out: Path) -> list[torch.Tensor]:
+    """The first weights of the embedding, then every batch."""
+    seen: list[torch.Tensor] = []
 
-        def watched(self, tokens, seen=seen[name]):
-            if self.training:
-                seen.extend([self.embed.weight.detach().clone()] * (not seen) + [tokens.clone()])
-            return forward(self, tokens)
+    def note(module: nn.Module, arguments: tuple) -> None:
+        if isinstance(module, gpt.GPT) and module.training:
+            seen.extend([module.embed.weight.detach().clone()] * (not seen) + [arguments[0].clone()])
 
-        monkeypatch.setattr(gpt.GPT, "forward", watched)
-        gpt.train(dataclasses.replace(TOY, suppression=strength), tmp_path / name, CPU)
-    assert equal(seen["plain"], seen["radial"])
-    assert len(seen["plain"]) == 1 + TOY.steps
-    assert not torch.equal(seen["plain"][1], seen["plain"][2])
+    handle = nn.modules.module.register_module_forward_pre_hook(note)
+    try:
+        gpt.train(c, out, CPU)
+    finally:
+        handle.remove()
+    return seen
+
+
+def test_arms_share_first_weights_and_batches_and_differ_afterwards(tmp_path):
+    plain = seen_in_training(TOY, tmp_path / "plain")
+    radial = seen_in_training(dataclasses.replace(TOY, suppression=0.5), tmp_path / "radial")
+    assert equal(plain, radial)
+    assert len(plain) == 1 + TOY.steps
+    assert not torch.equal(plain[1], plain[2])
     assert not equal(result(tmp_path / "plain")["model"], result(tmp_path / "radial")["model"])
 
 
@@ -104,23 +109,25 @@ def test_compiled_training_agrees_with_eager(tmp_path, monkeypatch):
 # ---- stopping
 
 
-def test_a_run_that_was_stopped_ends_with_the_bits_of_one_that_was_not(tmp_path, monkeypatch):
+class Interrupting(RadialSuppression):
+    """Presses Ctrl-C at its eleventh penalty."""
+
+    calls = 0
+
+    def penalty(self, **options) -> torch.Tensor:
+        self.calls += 1
+        if self.calls == 11:
+            os.kill(os.getpid(), signal.SIGINT)
+        return super().penalty(**options)
+
+
+def test_a_run_that_was_stopped_ends_with_the_bits_of_one_that_was_not(tmp_path):
     c = dataclasses.replace(TOY, suppression=0.1, accumulate=2)
     gpt.train(c, tmp_path / "whole", CPU)
-    rate, due = gpt.learning_rate, [True]
-
-    def interrupted(c, step):
-        if step == 5 and due:
-            due.clear()
-            os.kill(os.getpid(), signal.SIGINT)
-        return rate(c, step)
-
-    monkeypatch.setattr(gpt, "learning_rate", interrupted)
     with pytest.raises(SystemExit) as stopped:
-        gpt.train(c, tmp_path / "halves", CPU)
+        gpt.train(c, tmp_path / "halves", CPU, attach=Interrupting)
     assert stopped.value.code == 130
     assert result(tmp_path / "halves")["step"] == 6
-    monkeypatch.setattr(gpt, "learning_rate", rate)
     torch.rand(3)
     gpt.train(c, tmp_path / "halves", CPU)
     whole, halves = result(tmp_path / "whole"), result(tmp_path / "halves")
@@ -313,9 +320,8 @@ def test_the_default_has_the_recipes_size():
 )
 def test_a_wrong_flag_ends_with_one_line(arguments, message, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "argv", ["gpt.py", "--size", "toy", "--device", "cpu", *arguments])
     with pytest.raises(SystemExit) as ended:
-        gpt.main()
+        gpt.main(["--size", "toy", "--device", "cpu", *arguments])
     said = ended.value.code if isinstance(ended.value.code, str) else capsys.readouterr().err.rstrip("\n")
     assert message in said and "\n" not in said
 
@@ -336,8 +342,7 @@ def test_runs_are_compared_by_steps_to_thresholds_or_validation_loss(tmp_path, m
         log = [{"config": {"suppression": 0.01, "seed": 3}}, *rows]
         (tmp_path / name / "log.jsonl").write_text("".join(json.dumps(row) + "\n" for row in log))
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "argv", ["gpt.py", "--compare", "sums", "text", "none"])
-    gpt.main()
+    gpt.main(["--compare", "sums", "text", "none"])
     sums, text, none = capsys.readouterr().out.splitlines()
     assert sums.startswith(
         "sums: suppression 0.01, seed 3, 50% at 50 (1 s), 90% at 100 (2 s), 95% at 100 (2 s), 99% never"

@@ -3,6 +3,8 @@
 import pytest
 
 from anglewise.errors import StoreError
+from anglewise.lab.outcome import Outcome
+from anglewise.lab.spec import Manifest, Planned
 from anglewise.lab.store import Reader, Store
 from anglewise.lab.store.rows import to_line
 
@@ -40,16 +42,10 @@ def train(store, first=0):
         store.seal("r")
 
 
-@pytest.fixture(autouse=True)
-def impatient(monkeypatch):
-    """Readers look again before they give up; here that never helps."""
-    monkeypatch.setattr("time.sleep", lambda seconds: None)
-
-
 @pytest.fixture
 def root(tmp_path):
     with Store.open(tmp_path) as store:
-        store.manifest("e", {"experiment_id": "e", "name": "e", "runs": [{"run_id": "r", "arm": "a", "seed": 0}]})
+        store.manifest(Manifest("e", "e", (Planned("r", "a", 0),)))
         train(store)
     return tmp_path
 
@@ -59,7 +55,8 @@ def segment(root, number, kind="curves"):
 
 
 def steps(root, kind="curves"):
-    return Reader(root).query(f"SELECT step FROM {kind} ORDER BY step").column("step").to_pylist()
+    reader = Reader(root, pauses=())  # to look again never helps here
+    return reader.query(f"SELECT step FROM {kind} ORDER BY step").column("step").to_pylist()
 
 
 @pytest.mark.parametrize("kind", ["curves", "readings"])
@@ -67,7 +64,7 @@ def steps(root, kind="curves"):
 @pytest.mark.parametrize("how", SPOILED)
 def test_a_finished_run_with_a_spoiled_segment_is_not_finished(root, how, number, kind):
     with Store.open(root) as store:
-        store.finish("r", {"outcome": "memorised"})
+        store.finish("r", Outcome("memorised", 14))
         assert store.finished() == {"r"}
     path = segment(root, number, kind)
     SPOILED[how](path, path.read_bytes())
@@ -77,7 +74,7 @@ def test_a_finished_run_with_a_spoiled_segment_is_not_finished(root, how, number
         assert store.finished() == set()
         store.reset("r")
         train(store)
-        store.finish("r", {"outcome": "memorised"})
+        store.finish("r", Outcome("memorised", 14))
         assert store.finished() == {"r"}
     assert steps(root, kind) == list(range(15))
 
@@ -117,7 +114,7 @@ def test_a_hole_in_an_unfinished_run_is_named(root):
 
 def test_segments_beside_those_a_run_ended_with_do_not_count(root):
     with Store.open(root) as store:
-        store.finish("r", {"outcome": "memorised"})
+        store.finish("r", Outcome("memorised", 14))
     path = segment(root, 0)
     path.with_name(path.name.replace("000000000000", "000000000099")).write_bytes(path.read_bytes())
     (root / "runs/r/tail.jsonl").write_bytes(to_line({"curves": [(99, 1.0, 1.0, 1.0, 1.0)], "readings": []}))
@@ -127,7 +124,7 @@ def test_segments_beside_those_a_run_ended_with_do_not_count(root):
 @pytest.mark.parametrize("text", ["", "{", '{"outcome": "grokked"}', "[]"])
 def test_a_damaged_outcome_is_none(root, text):
     with Store.open(root) as store:
-        store.finish("r", {"outcome": "memorised"})
+        store.finish("r", Outcome("memorised", 14))
     (root / "runs/r/outcome.json").write_text(text)
     with Store.open(root) as store:
         assert store.finished() == set()

@@ -19,6 +19,8 @@ SCRIPT = textwrap.dedent(
     """
     import json, os, signal, sys
     from pathlib import Path
+    from anglewise.lab.outcome import Outcome
+    from anglewise.lab.spec import Manifest, Planned
     from anglewise.lab.store import Store
 
     def curve(step):
@@ -32,8 +34,7 @@ SCRIPT = textwrap.dedent(
     def train(root, checkpoint, last=40):
         '''As the engine does: append, seal, checkpoint; after a kill, rewind to the checkpoint.'''
         with Store.open(root) as store:
-            runs = [{"run_id": "r", "arm": "a", "seed": 0}]
-            store.manifest("e", {"experiment_id": "e", "name": "e", "runs": runs})
+            store.manifest(Manifest("e", "e", (Planned("r", "a", 0),)))
             if "r" in store.finished():
                 return
             saved = json.loads(checkpoint.read_text()) if checkpoint.exists() else None
@@ -49,7 +50,7 @@ SCRIPT = textwrap.dedent(
                     beside = checkpoint.with_suffix(".tmp")
                     beside.write_text(json.dumps(step))
                     os.replace(beside, checkpoint)
-            store.finish("r", {"outcome": "memorised", "steps": last})
+            store.finish("r", Outcome("memorised", last))
     """
 )
 trainer: dict = {}

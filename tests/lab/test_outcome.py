@@ -1,9 +1,11 @@
+import json
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anglewise.lab.outcome import judge, stop_step, times
+from anglewise.lab.outcome import Ending, Outcome, Rule, judge, outcome_under, stop_step, times
 
 STEPS = np.arange(0, 100, 10)
 
@@ -76,3 +78,68 @@ def test_a_run_goes_on_to_its_next_measurement():
     assert stop_step(steps, accuracy, **rule) == 64
     assert stop_step(steps, accuracy, **rule, measure=20) == 80
     assert stop_step(steps[:18], accuracy[:18], **rule, measure=20) is None
+
+
+RULE = Rule(budget=90, every=10, threshold=0.9, sustain=2, further=-1, measure_every=0)
+CURVES = {
+    "step": STEPS,
+    "train_accuracy": curve(1.0),
+    "test_accuracy": curve(0.1, 0.2, 0.92, 0.96, 0.97),
+    "train_loss": curve(0.5),
+}
+
+
+def test_an_ending_is_what_the_evaluations_say_under_a_rule():
+    assert outcome_under(RULE, CURVES) == Ending(
+        "grokked", 90, first=20, sustained=20, t95=30, t95_sustained=30, t_capped=20, threshold=0.9, budget=90
+    )
+    assert outcome_under(RULE._replace(budget=100), CURVES) is None
+    never = outcome_under(RULE._replace(threshold=0.99), CURVES)
+    assert (never.first, never.t_capped) == (None, 90)
+
+
+FULL = Outcome(
+    "grokked", 90, 20, 20, 30, 30, 20, 0.9, 90, seconds=1.5, trained=100, every=10, rule=RULE, trained_seconds=2.0,
+    readings=({"is": "Motion"},), segments=("curves-1",), rows={"curves": 10, "readings": 0, "arrays": 0},
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("outcome", [FULL, Outcome("diverged", 10, rule=RULE)], ids=["full", "little is known"])
+def test_an_outcome_survives_a_file(outcome):
+    assert Outcome.from_json(json.loads(json.dumps(outcome.to_json()))) == outcome
+
+
+def test_the_fields_of_a_file_have_the_names_that_they_always_had():
+    """Of PROTOCOL 3: stores that are there are read."""
+    assert FULL.to_json() == {
+        "outcome": "grokked", "steps": 90, "first": 20, "sustained": 20, "t95": 30, "t95_sustained": 30,
+        "t_capped": 20, "threshold": 0.9, "budget": 90, "seconds": 1.5,
+        "rule": {"budget": 90, "every": 10, "threshold": 0.9, "sustain": 2, "further": -1, "measure_every": 0},
+        "trained": 100, "trained_seconds": 2.0, "every": 10, "readings": [{"is": "Motion"}],
+        "segments": ["curves-1"], "rows": {"curves": 10, "readings": 0, "arrays": 0},
+    }  # fmt: skip
+
+
+def test_what_has_no_label_is_no_outcome():
+    assert Outcome.from_json({"steps": 3}) is None
+
+
+@pytest.mark.parametrize(
+    ("before", "label", "t_capped"),
+    [
+        ({"outcome": "memorised", "t95": 20}, "reached-not-held", 20),
+        ({"outcome": "memorised", "t95": None}, "memorised", 40),
+        ({"outcome": "diverged", "t95": 20}, "diverged", 40),
+        ({"outcome": "grokked", "t95": 20, "first": 10}, "grokked", 10),
+    ],
+)
+def test_an_outcome_of_before_is_completed_and_has_the_label_of_today(before, label, t_capped):
+    outcome = Outcome.from_json({"steps": 40, "t95_sustained": 30, "budget": 40, **before})
+    assert (outcome.outcome, outcome.t_capped, outcome.sustained, outcome.trained) == (label, t_capped, 30, 40)
+    assert outcome.rule is None
+
+
+def test_seconds_go_with_the_share_of_the_training_that_a_rule_sees():
+    short = outcome_under(RULE._replace(budget=50), CURVES)
+    shorter = FULL.at(short)
+    assert (shorter.steps, shorter.seconds, shorter.trained) == (50, 1.0, 100)

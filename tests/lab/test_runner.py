@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 
 from anglewise.errors import SpecError, StoreError
-from anglewise.lab import runner
-from anglewise.lab.engine import placement
 from anglewise.lab.engine.placement import Placement
+from anglewise.lab.engine.programs import Programs
 from anglewise.lab.engine.rng import stream
 from anglewise.lab.execution.planning import plan
 from anglewise.lab.methods.optimizers import AdamW
@@ -19,8 +18,9 @@ from anglewise.lab.models.mlp import MLP
 from anglewise.lab.readings.energy import RadialEnergy
 from anglewise.lab.readings.motion import Motion
 from anglewise.lab.readings.radii import RadiusQuantiles
+from anglewise.lab.readings.sets import AT_EVALUATIONS
 from anglewise.lab.readings.spectrum import Spectrum
-from anglewise.lab.report.live import progress_for
+from anglewise.lab.report.progress import Silent, progress_for
 from anglewise.lab.runner import Interrupted, train
 from anglewise.lab.spec import Arm, Experiment, Training
 from anglewise.lab.store import Reader, Store
@@ -38,14 +38,29 @@ FEW = (RadiusQuantiles(), RadialEnergy(), Motion(), Spectrum())
 """Of both cadences, with and without a past; to compile them all is not what is tested here."""
 
 
-def quiet():
-    return progress_for(quiet=True)
+PROGRAMS = Programs(AT_EVALUATIONS)
+"""Shared by all tests here, so that each structure is compiled once."""
+BATCHED = Programs(AT_EVALUATIONS, place=lambda task, training, platform: Placement(True, 0, 8))
+"""As on an accelerator: members train as one program."""
 
 
 def trained(experiment, folder, **kwargs):
-    kwargs = {"readings": FEW} | kwargs
+    kwargs = {"readings": FEW, "programs": PROGRAMS} | kwargs
     with Store.open(folder) as store:
-        return train(experiment, store, quiet(), provenance={}, **kwargs)
+        return train(experiment, store, progress_for(quiet=True), provenance={}, **kwargs)
+
+
+class NotAgain(Silent):
+    """Fails where anything is trained."""
+
+    def update(self, rows, steps):
+        assert not steps, f"{rows.run.arm.name} trained again"
+
+
+def nothing_trained(experiment, folder):
+    """Whether the store has all of an experiment, and hands it out without training."""
+    with Store.open(folder) as store:
+        return not train(experiment, store, NotAgain(), provenance={}, readings=FEW, programs=PROGRAMS).missing
 
 
 def rows(folder, view="curves", of=None):
@@ -58,12 +73,6 @@ def undisturbed(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runner") / "store"
     trained(TINY, folder)
     return folder
-
-
-@pytest.fixture
-def batched(monkeypatch):
-    """As on an accelerator: members train as one program."""
-    monkeypatch.setattr(placement, "choose", lambda task, training, platform: Placement(True, 0, 8))
 
 
 def test_every_run_is_there_once_with_all_its_evaluations(undisturbed):
@@ -84,9 +93,8 @@ def test_readings_have_their_two_cadences(undisturbed):
     assert Spectrum().every == 2 and at["effective_rank"] == [0, 40, 60]  # its own cadence, and where a run ends
 
 
-def test_the_same_command_again_trains_nothing(undisturbed, monkeypatch):
-    monkeypatch.setattr(runner.Population, "advance", lambda self: pytest.fail("trained again"))
-    assert not trained(TINY, undisturbed).missing
+def test_the_same_command_again_trains_nothing(undisturbed):
+    assert nothing_trained(TINY, undisturbed)
 
 
 def test_arrays_are_stored_with_their_shapes(undisturbed):
@@ -168,17 +176,17 @@ def test_stopped_and_gone_on_equals_undisturbed(undisturbed, tmp_path, after):
         assert repr(rows(tmp_path / "store", view)) == repr(rows(undisturbed, view))  # NaN is NaN
 
 
-def test_batched_and_stopped_equals_batched_undisturbed(tmp_path, batched):
-    trained(TINY, tmp_path / "whole")
+def test_batched_and_stopped_equals_batched_undisturbed(tmp_path):
+    trained(TINY, tmp_path / "whole", programs=BATCHED)
     calls = iter(range(10**6))
     with pytest.raises(Interrupted):
-        trained(TINY, tmp_path / "parts", stop=lambda: next(calls) >= 2)
-    trained(TINY, tmp_path / "parts")
+        trained(TINY, tmp_path / "parts", stop=lambda: next(calls) >= 2, programs=BATCHED)
+    trained(TINY, tmp_path / "parts", programs=BATCHED)
     assert rows(tmp_path / "parts") == rows(tmp_path / "whole")
 
 
-def test_batched_equals_one_after_the_other_to_rounding(tmp_path, batched, undisturbed):
-    trained(TINY, tmp_path / "store")
+def test_batched_equals_one_after_the_other_to_rounding(tmp_path, undisturbed):
+    trained(TINY, tmp_path / "store", programs=BATCHED)
     for here, there in zip(rows(tmp_path / "store"), rows(undisturbed), strict=True):
         assert {k: here[k] for k in ("run_id", "arm", "seed", "step")} == {
             k: there[k] for k in ("run_id", "arm", "seed", "step")
@@ -214,10 +222,10 @@ def test_a_run_that_diverges_says_so_and_leaves_its_neighbours_alone(tmp_path, u
     assert [row | {"experiment_id": ""} for row in others] == [row | {"experiment_id": ""} for row in rows(undisturbed)]
 
 
-def test_a_run_that_generalised_stops_after_the_further_steps(tmp_path, batched):
+def test_a_run_that_generalised_stops_after_the_further_steps(tmp_path):
     easy = Training(budget=400, every=4, threshold=0.01, sustain=3, further=6, batch=16)
     experiment = dataclasses.replace(TINY, training=easy, seeds=2, arms=TINY.arms[:1])
-    trained(experiment, tmp_path / "store", readings=())
+    trained(experiment, tmp_path / "store", readings=(), programs=BATCHED)
     for run in rows(tmp_path / "store", "runs"):
         assert run["steps"] in (run["sustained"] + 2 * 4 + 8, run["sustained"] + 2 * 4 + 6)
         assert run["steps"] < 400
@@ -243,12 +251,6 @@ def changed(experiment, **fields):
 ONE = dataclasses.replace(TINY, seeds=1)
 
 
-@pytest.fixture
-def trainless(monkeypatch):
-    """Call it, and from then on nothing may train."""
-    return lambda: monkeypatch.setattr(runner.Population, "advance", lambda self: pytest.fail("trained again"))
-
-
 @pytest.mark.parametrize(
     "other",
     [
@@ -262,10 +264,9 @@ def trainless(monkeypatch):
     ],
     ids=["shorter", "threshold", "sustain", "stops early", "coarser", "name and title", "names of arms"],
 )
-def test_what_is_not_trained_trains_nothing(other, tmp_path, trainless):
+def test_what_is_not_trained_trains_nothing(other, tmp_path):
     trained(ONE, tmp_path / "store")
-    trainless()
-    assert not trained(other, tmp_path / "store").missing
+    assert nothing_trained(other, tmp_path / "store")
     assert {row["outcome"] for row in rows(tmp_path / "store", "runs", of=other)} - {None}
     assert rows(tmp_path / "store", of=ONE) and rows(tmp_path / "store", of=other)
 
@@ -302,15 +303,14 @@ def everything(folder, of):
     return found, runs, {(run, name): x.tobytes() for run, some in weights.items() for name, x in some.items()}
 
 
-@pytest.mark.parametrize("layouts", ["one by one", "batched"])
-def test_a_longer_budget_goes_on_to_the_very_numbers_of_one_asked_for_at_once(tmp_path, layouts, request):
-    if layouts == "batched":
-        request.getfixturevalue("batched")
+@pytest.mark.parametrize("programs", [PROGRAMS, BATCHED], ids=["one by one", "batched"])
+def test_a_longer_budget_goes_on_to_the_very_numbers_of_one_asked_for_at_once(tmp_path, programs):
     several = changed(dataclasses.replace(TINY, seeds=2, arms=TINY.arms[1:]), batch=16)
+    how = {"readings": (RadiusQuantiles(), Motion()), "programs": programs}
     for budget in (40, 60):
-        done = trained(changed(several, budget=budget), tmp_path / "grown", readings=(RadiusQuantiles(), Motion()))
+        done = trained(changed(several, budget=budget), tmp_path / "grown", **how)
     assert len(done.further) == 4 and not done.again
-    trained(several, tmp_path / "at once", readings=(RadiusQuantiles(), Motion()))
+    trained(several, tmp_path / "at once", **how)
     assert everything(tmp_path / "grown", several) == everything(tmp_path / "at once", several)
     assert {row["steps"] for row in rows(tmp_path / "grown", "runs", of=changed(several, budget=40))} == {40}
 
@@ -431,9 +431,9 @@ def test_a_changed_source_of_the_users_own_trains_anew(tmp_path):
         return dataclasses.replace(ONE, arms=(Arm("mine", (ADAM, loaded["Mine"]())),))
 
     text = """
-from anglewise.lab.losses import cross_entropy
-from anglewise.lab.methods.dataclass import method
-from anglewise.lab.protocols import Method
+from anglewise.lab.protocols.dataclass import method
+from anglewise.lab.protocols.loss import cross_entropy
+from anglewise.lab.protocols.method import Method
 @method
 class Mine(Method):
     def loss(self, logits, labels):

@@ -23,7 +23,18 @@ from anglewise.lab.models.transformer import Transformer
 from anglewise.lab.protocols.dataclass import method
 from anglewise.lab.protocols.method import Method
 from anglewise.lab.protocols.schedule import Linear, Warmup
-from anglewise.lab.spec import Arm, Experiment, Run, Training, content_hash, field_types, to_json
+from anglewise.lab.spec import (
+    PROTOCOL,
+    Arm,
+    Experiment,
+    Manifest,
+    Planned,
+    Run,
+    Training,
+    content_hash,
+    field_types,
+    to_json,
+)
 from anglewise.lab.tasks.modular import Modular
 
 ARM = Arm("mine", (AdamW(lr=Warmup(0.01, 3.0), wd=1.0), RadialPenalty(0.1, 0.5)))
@@ -112,12 +123,11 @@ def test_control_equal_specifications_have_equal_identities():
     assert again.run_id == RUN.run_id and again is not RUN
 
 
-def test_the_class_and_the_protocol_are_part_of_an_identity(monkeypatch):
+def test_the_class_and_the_protocol_are_part_of_an_identity():
     other = dataclasses.replace(RUN, model=Transformer())
     assert other.run_id != RUN.run_id
-    before = RUN.run_id
-    monkeypatch.setattr("anglewise.lab.spec.PROTOCOL", 10**6)
-    assert RUN.run_id != before
+    assert RUN.spec["protocol"] == PROTOCOL and RUN.run_id == content_hash(RUN.spec)
+    assert content_hash(RUN.spec | {"protocol": PROTOCOL + 1}) != RUN.run_id
 
 
 def test_a_hash_does_not_depend_on_the_order_of_keys():
@@ -288,3 +298,23 @@ def test_a_method_at_an_unknown_site_names_the_nearest():
     with pytest.raises(SpecError, match=wanted):
         pick(h, ("hidden.0.per",))
     assert pick(h, ("hidden.0.post",)) == {"hidden.0.post": 2}
+
+
+def test_a_manifest_is_an_experiment_and_survives_a_file():
+    two = experiment(arms=(ARM, Arm("b", (AdamW(),))), seeds=2, baseline="b", title="Title")
+    manifest = Manifest.of(two, "anglewise run two")
+    assert Manifest.from_json(json.loads(json.dumps(manifest.to_json()))) == manifest
+    assert manifest.runs == tuple(Planned(run.run_id, run.arm.name, run.seed) for run in two.runs())
+    assert (manifest.baseline, manifest.arms, manifest.title) == ("b", ("mine", "b"), "Title")
+    assert manifest.training == to_json(two.training) and manifest.experiment_id == two.experiment_id
+
+
+def test_a_manifest_of_before_is_read():
+    values = {"experiment_id": "e-1", "name": "e", "runs": [{"run_id": "r", "arm": "a", "seed": 0}]}
+    old = Manifest.from_json({**values, "arms": [{"name": "a"}], "command": ["anglewise", "run", "two words"]})
+    assert old == Manifest("e-1", "e", (Planned("r", "a", 0),), arms=("a",), command="anglewise run 'two words'")
+
+
+@pytest.mark.parametrize("values", [{}, {"runs": 3}, {"runs": []}, {"name": "e", "experiment_id": "e-1"}])
+def test_somebodys_own_file_is_no_manifest(values):
+    assert Manifest.from_json(values) is None

@@ -10,7 +10,6 @@ import pytest
 
 from anglewise.lab.report.runs import Finish, collected, read_runs
 from anglewise.lab.stats import Interval
-from records import render
 from records.render import RECORDS, Record, pages, rendered
 from records.reproductions import Reproductions
 from records.rows import NO_DIFFERENCE, UNDECIDED, Rows, joined, word
@@ -138,16 +137,15 @@ def test_every_page_belongs_to_a_template():
     assert {page.target.name for page in pages()} >= {"README.md", "findings.md", "baselines.md"}
 
 
-def test_a_part_needs_its_place(tmp_path, monkeypatch):
+def test_a_part_needs_its_place(tmp_path):
     page = next(page for page in pages() if page.part)
     (tmp_path / "README.md").write_text(page.begin)
     with pytest.raises(ValueError, match="expected a line '<!-- end of results -->' after the part"):
         rendered(page._replace(target=tmp_path / "README.md"))
     (tmp_path / "docs").mkdir()
     (tmp_path / "README.md").write_text("no marks")
-    monkeypatch.setattr(render, "ROOT", tmp_path)
     with pytest.raises(ValueError, match="expected the line '<!-- results: .*' in one file, got it in 0"):
-        pages()
+        pages(tmp_path)
 
 
 def test_a_rival_with_rows_is_not_among_the_untraced():

@@ -42,7 +42,7 @@ def test_the_drop_in_passes_its_tests_on(version):
     # the releases warn about themselves, each in its own way
     command = [str(python), "-m", "pytest", "-q", "--confcutdir", "tests/torch", "-o", "filterwarnings=default"]
     done = subprocess.run(
-        [*command, *tests, "tests/torch/baselines"], cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT / "src")},
+        [*command, *tests, "tests/torch/methods"], cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT / "src")},
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-4000:]

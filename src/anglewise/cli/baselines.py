@@ -22,6 +22,7 @@ def baselines(arguments: argparse.Namespace) -> None:
     """Train what is missing, and print the comparison."""
     from anglewise.lab.execution.estimate import admit
     from anglewise.lab.experiments.reproduce import REPRODUCTIONS
+    from anglewise.lab.report.table import markdown
     from anglewise.lab.store import Reader
     from anglewise.lab.studies.reproduction import plan
 
@@ -30,4 +31,4 @@ def baselines(arguments: argparse.Namespace) -> None:
         experiment = REPRODUCTIONS[name].experiment
         admit(experiment, large=arguments.large)
         train_missing(experiment, arguments.out, quiet=arguments.quiet)
-    print(plan.markdown(plan.read(Reader(arguments.out), chosen)))
+    print(markdown(plan.table(plan.read(Reader(arguments.out), chosen))))

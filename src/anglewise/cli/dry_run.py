@@ -10,9 +10,10 @@ import jax
 
 from anglewise.errors import printable
 from anglewise.lab.engine.population import Population
+from anglewise.lab.engine.programs import Programs
 from anglewise.lab.execution.planning import plan
 from anglewise.lab.protocols.reading import Reading
-from anglewise.lab.runner import compiled_for
+from anglewise.lab.readings.sets import AT_EVALUATIONS
 from anglewise.lab.spec import Experiment
 from anglewise.lab.store import Reader
 
@@ -26,7 +27,7 @@ def describe(experiment: Experiment, out: Path, readings: Sequence[Reading] = ()
         readings: What would be measured.
         seconds: How long each arm is timed, after compilation.
     """
-    rule = experiment.training
+    rule, programs = experiment.training, Programs(AT_EVALUATIONS)
     reader = Reader(out) if (out / "anglewise-store.json").exists() else None
     readings = tuple(readings) if rule.measure_every else ()
     todo = plan(experiment, reader, reader.finished() if reader else set(), readings)
@@ -43,13 +44,13 @@ def describe(experiment: Experiment, out: Path, readings: Sequence[Reading] = ()
         + (f" ({len(todo.again)} again from the beginning)" if todo.again else ""),
         "  arm                              runs to train   ms/step   parameters   at most",
     ]
-    total, compiling, device, batched = 0.0, 0.0, jax.devices()[0], False
+    total, compiling, batched = 0.0, 0.0, False
     for arm in experiment.arms:
         missing = [run for run in todo.missing if run.arm == arm]
         if not missing:
             lines.append(f"  {arm.name:32} {0:13}")
             continue
-        compiled = compiled_for(missing[0], device.platform)
+        compiled = programs.of(missing[0])
         batched |= compiled.placement.batched
         trial = Population(missing[:1], compiled)
         trial.begin()
@@ -67,7 +68,7 @@ def describe(experiment: Experiment, out: Path, readings: Sequence[Reading] = ()
             f"{each * rule.budget * len(missing):7.0f} s"
         )
     lines.append(
-        f"  at most {total:.0f} s on {device.device_kind} at the rate of one run alone, evaluation included, "
+        f"  at most {total:.0f} s on {programs.device.device_kind} at the rate of one run alone, evaluation included, "
         f"and {compiling:.0f} s to compile"
         + (" (batched: less)" if batched else "")
         + ("; runs that finish early stop early" if rule.further >= 0 else "")

@@ -19,8 +19,9 @@ def add(verb: AddVerb) -> None:
 def early_warning(arguments: argparse.Namespace) -> None:
     """Score every predictor, print the tables and write them."""
     from anglewise.lab.store import Reader
-    from anglewise.lab.studies.early_warning.analysis import print_study, study, write_csv
+    from anglewise.lab.studies.early_warning.analysis import study
     from anglewise.lab.studies.early_warning.show import save_figure, write_page
+    from anglewise.lab.studies.early_warning.tables import print_study, write_csv
 
     to = arguments.to or Path("early-warning.html")
     check_ending(to, (".html", ".csv", ".svg", ".pdf", ".png"))

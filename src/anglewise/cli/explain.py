@@ -93,7 +93,7 @@ def _pages() -> Pages:
     from anglewise.lab.report.plots.gallery import FIGURES
     from anglewise.lab.store.columns import COLUMNS
 
-    kinds = {
+    kinds: dict[str, dict[str, Any]] = {
         "method": catalogue.METHODS, "schedule": catalogue.SCHEDULES, "task": catalogue.TASKS,
         "model": catalogue.MODELS,
     }  # fmt: skip

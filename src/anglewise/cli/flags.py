@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
-from anglewise.errors import SpecError, shown, unknown
+from anglewise.errors import SpecError, shown
 
 AddVerb: TypeAlias = Callable[..., argparse.ArgumentParser]
 """Adds a verb by its name, its function and a line of help; gives its parser, to add flags to."""
@@ -83,35 +83,3 @@ def seconds(text: str) -> float:
     if not 0 <= value <= 1e9:
         raise argparse.ArgumentTypeError(f"expected seconds from 0 on, got {shown(text)}")
     return value
-
-
-def names(text: str, known: Collection[str], what: str) -> list[str]:
-    """Names from a list with commas, where a name may have commas of its own.
-
-    Args:
-        text: For instance ``"radial,radial, last layer"``; spaces beside a separating comma do not count.
-        known: Names that there are.
-        what: What they are, for the message.
-
-    Returns:
-        The names in the order given, each once.
-
-    Raises:
-        SpecError: For one that is not known.
-
-    Example:
-        >>> names("radial, last layer, adamw", ["adamw", "radial", "radial, last layer"], "arm")
-        ['radial, last layer', 'adamw']
-    """
-    parts, chosen = text.split(","), list[str]()
-    while parts:
-        for count in range(len(parts), 0, -1):
-            if (name := ",".join(parts[:count]).strip()) in known:
-                chosen.append(name)
-                parts = parts[count:]
-                break
-        else:
-            if parts[0].strip():
-                raise SpecError(unknown(what, parts[0].strip(), known))
-            parts = parts[1:]
-    return list(dict.fromkeys(chosen))

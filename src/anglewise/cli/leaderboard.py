@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from anglewise.cli.flags import AddVerb, add_comparison, check_ending, check_seeds, names
+from anglewise.cli.flags import AddVerb, add_comparison, check_ending, check_seeds
 from anglewise.cli.training import register, train_missing
 
 
@@ -23,6 +23,7 @@ def add(verb: AddVerb) -> None:
 def leaderboard(arguments: argparse.Namespace) -> None:
     """Train what is missing, print the ranking and write it."""
     from anglewise.lab.execution.estimate import admit
+    from anglewise.lab.experiments.request import names_in
     from anglewise.lab.store import Reader
     from anglewise.lab.studies.leaderboard import plan
     from anglewise.lab.studies.leaderboard.boards import board_of
@@ -30,7 +31,7 @@ def leaderboard(arguments: argparse.Namespace) -> None:
     board_of(arguments.track)
     check_ending(arguments.to, plan.ENDINGS)
     check_seeds(arguments.seeds)
-    only = names(arguments.arms, plan.names_of(arguments.track), f"arm of {arguments.track}")
+    only = names_in(arguments.arms, plan.names_of(arguments.track), f"arm of {arguments.track}")
     made = plan.assemble(arguments.track, only, arguments.seeds or 0, arguments.tuned)
     out = arguments.out or Path("runs") / f"leaderboard-{arguments.track}"
     admit(made.experiment, large=arguments.large)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from anglewise.cli.flags import AddVerb
@@ -49,8 +50,10 @@ def listing(what: str) -> str:
             f"{_values(reading)}"
             for name, reading in READINGS.items()
         )
-    classes = {"tasks": catalogue.TASKS, "models": catalogue.MODELS, "methods": catalogue.METHODS}[what]
-    return "\n".join(f"{name:22} {_first_line(cls)}\n{'':22} {_fields(cls)}" for name, cls in classes.items())
+    classes: dict[str, Mapping[str, type]] = {
+        "tasks": catalogue.TASKS, "models": catalogue.MODELS, "methods": catalogue.METHODS,
+    }  # fmt: skip
+    return "\n".join(f"{name:22} {_first_line(cls)}\n{'':22} {_fields(cls)}" for name, cls in classes[what].items())
 
 
 def _first_line(cls: Any) -> str:

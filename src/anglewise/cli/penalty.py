@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from anglewise.cli.flags import AddVerb, add_comparison, check_ending, check_seeds, names
+from anglewise.cli.flags import AddVerb, add_comparison, check_ending, check_seeds
 from anglewise.cli.training import register, train_missing
 
 
@@ -27,6 +27,7 @@ def add(verb: AddVerb) -> None:
 def penalty(arguments: argparse.Namespace) -> None:
     """Train what is missing, print the effects and write them."""
     from anglewise.lab.execution.estimate import admit
+    from anglewise.lab.experiments.request import names_in
     from anglewise.lab.store import Reader
     from anglewise.lab.studies.leaderboard.boards import board_of
     from anglewise.lab.studies.penalty import plan
@@ -35,7 +36,7 @@ def penalty(arguments: argparse.Namespace) -> None:
     check_ending(arguments.to, plan.ENDINGS)
     check_seeds(arguments.seeds)
     what = f"recipe of {arguments.track} that was tuned with the penalty"
-    only = names(arguments.recipes, plan.recipes_of(arguments.track, arguments.tuned), what)
+    only = names_in(arguments.recipes, plan.recipes_of(arguments.track, arguments.tuned), what)
     made = plan.cross(arguments.track, only, arguments.seeds or 0, arguments.tuned)
     out = arguments.out or Path("runs") / f"leaderboard-{arguments.track}"
     admit(made.experiment, large=arguments.large)

@@ -48,7 +48,7 @@ def write_and_print(reader: Any, experiment_id: str | None, page: Path, baseline
     """Print an experiment's table and write its report."""
     from anglewise.lab.report.html.experiment import write_report
     from anglewise.lab.report.results import load
-    from anglewise.lab.report.table import print_results
+    from anglewise.lab.report.summary import print_results
 
     print_results(load(reader, experiment_id, baseline))
     print(f"report: {write_report(reader, experiment_id, page, baseline=baseline).resolve()}")

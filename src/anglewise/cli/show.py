@@ -48,11 +48,12 @@ def show(run: str, store: Path | None) -> str:
         raise StoreError(f"expected one run that begins with {run_id!r} in {looked}{some}: give DIR or more digits")
     path, run_id = found[0]
     reader = Reader(path)
+    outcome = reader.outcome(run_id)
     parts = [
         f"run {run_id} in {path}",
         "\nspecification\n" + json.dumps(reader.spec(run_id), indent=2),
         "\nprovenance\n" + json.dumps(reader.provenance(run_id), indent=2),
-        "\noutcome\n" + json.dumps(reader.outcome(run_id), indent=2),
+        "\noutcome\n" + json.dumps(outcome and outcome.to_json(), indent=2),
         "\ncurves (at most 20, evenly spaced)\n"
         + to_text(
             reader.query(

@@ -6,8 +6,8 @@ import argparse
 import dataclasses
 from pathlib import Path
 
-from anglewise.cli.flags import AddVerb, add_track, names
-from anglewise.cli.training import provenance, stoppable
+from anglewise.cli.flags import AddVerb, add_track
+from anglewise.cli.training import provenance
 from anglewise.errors import SpecError
 
 
@@ -30,13 +30,15 @@ def add(verb: AddVerb) -> None:
 
 def tune(arguments: argparse.Namespace) -> None:
     """Search, and write a winner's file per method."""
+    from anglewise.lab.execution.stopping import stoppable
+    from anglewise.lab.experiments.request import names_in
     from anglewise.lab.studies.leaderboard.boards import board_of
     from anglewise.lab.tuning import search as tuning
     from anglewise.lab.tuning import winners
 
     board = board_of(arguments.track)
     entries = {entry.arm.name: entry for entry in board.entries}
-    chosen = names(arguments.arm, [*entries, *board.refused], f"entry of {arguments.track}") or list(entries)
+    chosen = names_in(arguments.arm, [*entries, *board.refused], f"entry of {arguments.track}") or list(entries)
     for name in chosen:
         if name in board.refused:
             raise SpecError(f"{name} has no place on {arguments.track}: {board.refused[name]}")

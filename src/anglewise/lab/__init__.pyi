@@ -8,6 +8,7 @@ from anglewise.lab.catalogue import MODELS as MODELS
 from anglewise.lab.catalogue import SCHEDULES as SCHEDULES
 from anglewise.lab.catalogue import TASKS as TASKS
 from anglewise.lab.experiments import EXPERIMENTS as EXPERIMENTS
+from anglewise.lab.experiments.run import run as run
 from anglewise.lab.protocols.dataclass import method as method
 from anglewise.lab.protocols.fields import COUNT as COUNT
 from anglewise.lab.protocols.fields import DECAY as DECAY
@@ -28,8 +29,10 @@ from anglewise.lab.protocols.schedule import schedule as schedule
 from anglewise.lab.protocols.task import Data as Data
 from anglewise.lab.protocols.task import Task as Task
 from anglewise.lab.readings.sets import READINGS as READINGS
-from anglewise.lab.report.live import progress_for as progress_for
-from anglewise.lab.report.table import print_summary as print_summary
+from anglewise.lab.report.opened import ExperimentResults as ExperimentResults
+from anglewise.lab.report.opened import open_results as open_results
+from anglewise.lab.report.progress import progress_for as progress_for
+from anglewise.lab.report.summary import print_summary as print_summary
 from anglewise.lab.runner import Interrupted as Interrupted
 from anglewise.lab.runner import train as train
 from anglewise.lab.spec import Arm as Arm

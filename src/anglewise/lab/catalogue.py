@@ -5,7 +5,7 @@ To add a task, a model or a method, write its file and add its line here; the la
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from anglewise.lab.methods.ba2016_norms import LayerNorm as LayerNorm
 from anglewise.lab.methods.ba2016_norms import RMSNorm as RMSNorm
@@ -70,14 +70,20 @@ from anglewise.lab.tasks.parity import Parity as Parity
 from anglewise.lab.tasks.permutation import Permutations as Permutations
 from anglewise.lab.tasks.random_labels import RandomLabels as RandomLabels
 
-TASKS: dict[str, Any] = {
+if TYPE_CHECKING:
+    from anglewise.lab.protocols.method import Method
+    from anglewise.lab.protocols.model import Model
+    from anglewise.lab.protocols.schedule import Schedule
+    from anglewise.lab.protocols.task import Task
+
+TASKS: dict[str, type[Task]] = {
     "modular": Modular,
     "parity": Parity,
     "random-labels": RandomLabels,
     "permutations": Permutations,
 }
-MODELS: dict[str, Any] = {"mlp": MLP, "transformer": Transformer}
-METHODS: dict[str, Any] = {
+MODELS: dict[str, type[Model]] = {"mlp": MLP, "transformer": Transformer}
+METHODS: dict[str, type[Method]] = {
     "adamw": AdamW,
     "adam": Adam,
     "sgd": SGD,
@@ -130,7 +136,7 @@ METHODS: dict[str, Any] = {
     "next-latent": NextLatent,
     "groktransfer": GrokTransfer,
 }
-SCHEDULES: dict[str, Any] = {
+SCHEDULES: dict[str, type[Schedule]] = {
     "warmup": Warmup,
     "linear": Linear,
     "cosine": Cosine,

@@ -1,9 +1,9 @@
 r"""Times to generalise and outcomes, from accuracy curves.
 
-T is the first evaluation at or above the threshold, T_sustained the first of `sustain` such in a row; both are
+T is the first evaluation at or above the threshold.  T_sustained is the first of `sustain` such in a row.  Both are
 None where a run never got there within its budget, which is a result and not an error.
 
-A run ends as
+A run's :class:`Outcome` begins with a label:
 
 - ``grokked``: it generalised (T_sustained exists), and had not yet done so when it had memorised: at the first
   evaluation with train accuracy at or above 0.99 its test accuracy was below half the threshold;
@@ -16,12 +16,13 @@ A run ends as
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
-Verdict: TypeAlias = Literal["grokked", "generalised-at-once", "reached-not-held", "memorised", "underfit", "diverged"]
+Label: TypeAlias = Literal["grokked", "generalised-at-once", "reached-not-held", "memorised", "underfit", "diverged"]
 MEMORISED = 0.99
 MEANINGS: dict[str, str] = {
     "grokked": "Training accuracy reached 99 % first; test accuracy was then still below half of the threshold. "
@@ -101,7 +102,7 @@ def judge(
     *,
     threshold: float = 0.95,
     sustain: int = 5,
-) -> Verdict:
+) -> Label:
     """How a run ended, from its curves alone; see the module's docstring for the rules.
 
     Args:
@@ -113,7 +114,7 @@ def judge(
         sustain: See :func:`times`.
 
     Returns:
-        One of the six outcomes.
+        One of the six labels.
     """
     if not np.all(np.isfinite(train_loss)):
         return "diverged"
@@ -179,7 +180,105 @@ class Rule(NamedTuple):
         return min((int(step) for step in (*broken, *(() if enough is None else (enough,)), *spent)), default=None)
 
 
-def outcome_under(rule: Rule, curves: Mapping[str, np.ndarray]) -> dict[str, Any] | None:
+@dataclasses.dataclass(frozen=True)
+class Ending:
+    """How a run ended under a rule, as far as its evaluations say.  Each field is a column of the view ``runs``.
+
+    Attributes:
+        outcome: The label.
+        steps: Step at which the run ended.
+        first: First crossing of the rule's threshold; None where there was none.
+        sustained: First sustained crossing of it.
+        t95: First crossing of 95 %.
+        t95_sustained: First sustained crossing of 95 %.
+        t_capped: The first crossing, or the budget; the budget too for a run that diverged.
+        threshold: The rule's.
+        budget: The rule's.
+    """
+
+    outcome: Label
+    steps: int
+    first: int | None = None
+    sustained: int | None = None
+    t95: int | None = None
+    t95_sustained: int | None = None
+    t_capped: int | None = None
+    threshold: float | None = None
+    budget: int | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome(Ending):
+    """How a run ended by the rule that it was trained under, and what was trained: what a store keeps of it.
+
+    Fields that are numbers are columns of the view ``runs``.  They are None where a store of before PROTOCOL 3 does not
+    say them.
+
+    Attributes:
+        seconds: Training seconds up to the end.
+        trained: Step up to which the run was trained, at or beyond its end.
+        every: Steps between the evaluations that are stored.
+        rule: The rule.
+        trained_seconds: Training seconds in all.
+        readings: What was measured, as JSON values.
+        segments: Names of the run's segments, which carry their checksums.
+        rows: How many rows of each kind the run has.
+    """
+
+    seconds: float | None = None
+    trained: int | None = None
+    every: int | None = None
+    rule: Rule | None = None
+    trained_seconds: float | None = None
+    readings: tuple[Mapping[str, Any], ...] = ()
+    segments: tuple[str, ...] | None = None
+    rows: Mapping[str, int] | None = None
+
+    def at(self, ending: Ending) -> Outcome:
+        """The outcome of the same training at the ending that another rule gives it."""
+        trained, whole = self.trained or ending.steps, self.trained_seconds
+        seconds = None if whole is None else whole * ending.steps / max(trained, 1)
+        return Outcome(**vars(ending), seconds=seconds, trained=self.trained, every=self.every, trained_seconds=whole)
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON values for a file; what is not known is left out."""
+        values = dataclasses.asdict(self) | {"readings": list(self.readings)}
+        if self.rule is not None:
+            values["rule"] = self.rule._asdict()
+        if self.segments is not None:
+            values["segments"] = list(self.segments)
+        optional = {field.name for field in dataclasses.fields(Outcome)} - {f.name for f in dataclasses.fields(Ending)}
+        return {name: x for name, x in values.items() if x is not None or name not in optional}
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Outcome | None:
+        """The outcome in a file's JSON values, as it is called today; None if it has no label.
+
+        Before PROTOCOL 3 an outcome had no rule, and a run that had reached the threshold could be ``memorised``.
+        """
+        if "outcome" not in values:
+            return None
+        known = {field.name: values[field.name] for field in dataclasses.fields(cls) if field.name in values}
+        if "rule" not in values:
+            known = _of_before(known)
+        known |= {"rule": Rule.of(values.get("rule") or {}), "readings": tuple(values.get("readings", ()))}
+        if "segments" in known:
+            known["segments"] = tuple(known["segments"])
+        return cls(**{"steps": 0} | known)
+
+
+def _of_before(values: dict[str, Any]) -> dict[str, Any]:
+    """An outcome of before PROTOCOL 3, completed by what can be worked out."""
+    first = values.get("first", values.get("t95"))
+    values = {"first": first, "sustained": values.get("t95_sustained"), "trained": values.get("steps"), **values}
+    if first is not None and values["outcome"] in ("memorised", "underfit"):
+        values["outcome"] = "reached-not-held"
+    if "budget" in values:
+        values.setdefault("t_capped", values["budget"] if first is None or values["outcome"] == "diverged" else first)
+    return values
+
+
+def outcome_under(rule: Rule, curves: Mapping[str, np.ndarray]) -> Ending | None:
     """How a run ended under a rule, from its evaluations alone.
 
     Args:
@@ -188,28 +287,26 @@ def outcome_under(rule: Rule, curves: Mapping[str, np.ndarray]) -> dict[str, Any
             beyond the end, and off the rule's grid, change nothing.
 
     Returns:
-        ``outcome``; ``steps`` at the end; ``first`` and ``sustained`` crossing of the rule's threshold; ``t95`` and
-        ``t95_sustained``, those of 95 %; ``t_capped``, the first crossing or the budget, the budget for a run that
-        diverged; ``threshold`` and ``budget``.  None if the evaluations do not reach the run's end.
+        The ending; None if the evaluations do not reach it.
     """
     end = rule.end(curves["step"], curves["test_accuracy"], curves["train_loss"])
     if end is None:
         return None
     kept = rule.on_grid(curves["step"]) & (curves["step"] <= end)
     steps, test = curves["step"][kept], curves["test_accuracy"][kept]
-    own, at95 = times(steps, test, rule.threshold, rule.sustain), times(steps, test, 0.95, rule.sustain)
-    verdict = judge(
+    crossing, at95 = times(steps, test, rule.threshold, rule.sustain), times(steps, test, 0.95, rule.sustain)
+    label = judge(
         steps, curves["train_accuracy"][kept], test, curves["train_loss"][kept],
         threshold=rule.threshold, sustain=rule.sustain,
     )  # fmt: skip
-    return {
-        "outcome": verdict,
-        "steps": end,
-        "first": own.first,
-        "sustained": own.sustained,
-        "t95": at95.first,
-        "t95_sustained": at95.sustained,
-        "t_capped": rule.budget if own.first is None or verdict == "diverged" else own.first,
-        "threshold": rule.threshold,
-        "budget": rule.budget,
-    }
+    return Ending(
+        outcome=label,
+        steps=end,
+        first=crossing.first,
+        sustained=crossing.sustained,
+        t95=at95.first,
+        t95_sustained=at95.sustained,
+        t_capped=rule.budget if crossing.first is None or label == "diverged" else crossing.first,
+        threshold=rule.threshold,
+        budget=rule.budget,
+    )

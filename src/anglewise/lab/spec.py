@@ -1,9 +1,9 @@
-"""What is run, as data: Run, Arm, Experiment; canonical JSON and content hash.
+"""What is run, as data: Run, Arm, Experiment, Manifest; canonical JSON and content hash.
 
 A run is a pure function of what is trained: task, model, methods, the fields of :data:`TRAINED`, the seed.  The hash of
 these is its identity, so the same command finds what is already there.  How long a run is watched, how often it is
 evaluated, when it counts as generalised, and what arms and experiments are called changes no number of the training.
-None of it is part of the identity: a run that is there serves every experiment that asks for it, and one that is asked
+None of it is part of the identity.  A run that is there serves every experiment that asks for it, and one that is asked
 for further goes on from where it stands.
 """
 
@@ -15,14 +15,24 @@ import hashlib
 import json
 import math
 import re
+import shlex
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Literal, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypeAlias, get_type_hints
 
 from anglewise.errors import SpecError, unknown
 from anglewise.lab.outcome import Rule
 from anglewise.lab.protocols.fields import COUNT, REACHED, SEED, SEEDS, Bound, bounded
 from anglewise.lab.protocols.source import source_of
 
+if TYPE_CHECKING:
+    from anglewise.lab.protocols.method import Method
+    from anglewise.lab.protocols.model import Model
+    from anglewise.lab.protocols.task import Task
+else:  # their types are JAX's, which reading results does without
+    Method = Model = Task = Any
+
+Json: TypeAlias = Mapping[str, Any]
+"""A JSON object."""
 PROTOCOL = 3
 """Version of the numerics; part of every run's identity.  A change that moves a golden curve raises it."""
 
@@ -66,7 +76,7 @@ class Training:
     measure_every: Annotated[int, Bound(0)] = 0
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be meant."""
+        """Check the fields."""
         if self.every > self.budget:
             raise SpecError(
                 f"training.every must not exceed the budget of {self.budget} steps, got {self.every}: "
@@ -95,10 +105,10 @@ class Arm:
     """
 
     name: str
-    methods: tuple[Any, ...]
+    methods: tuple[Method, ...]
 
     def __post_init__(self) -> None:
-        """Refuse an arm that nothing can be made of."""
+        """Check the fields."""
         if not re.fullmatch(r"[^\x00-\x1f\x7f]{1,80}", self.name):
             raise SpecError(f"an arm's name needs 1 to 80 printable characters, got {self.name!r}")
         if not self.methods:
@@ -111,8 +121,8 @@ class Run:
     """One arm on one task, model and seed."""
 
     experiment: str
-    task: Any
-    model: Any
+    task: Task
+    model: Model
     arm: Arm
     training: Training
     seed: Annotated[int, SEEDS]
@@ -120,7 +130,7 @@ class Run:
     @property
     def spec(self) -> dict[str, Any]:
         """Everything that its numbers depend on, as JSON values; ``"source"`` where a class is the user's own."""
-        found = {
+        spec = {
             "protocol": PROTOCOL,
             "task": to_json(self.task),
             "model": to_json(self.model),
@@ -129,7 +139,7 @@ class Run:
             "seed": self.seed,
         }
         source = source_of((self.task, self.model, self.arm.methods))
-        return found | ({"source": source} if source else {})
+        return spec | ({"source": source} if source else {})
 
     @property
     def run_id(self) -> str:
@@ -143,7 +153,7 @@ class Experiment:
     """Arms x seeds on a task and model, with a budget.
 
     Args:
-        name: What it is called; names a folder once made harmless.
+        name: Shown everywhere; made harmless, it names a folder.
         task: What is learned.
         model: What learns.
         arms: What is compared; names are unique.
@@ -155,8 +165,8 @@ class Experiment:
     """
 
     name: str
-    task: Any
-    model: Any
+    task: Task
+    model: Model
     arms: tuple[Arm, ...]
     training: Training = Training()
     baseline: str = ""
@@ -165,7 +175,7 @@ class Experiment:
     title: str = ""
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be meant."""
+        """Check the fields."""
         names = [arm.name for arm in self.arms]
         if not names:
             raise SpecError(f"experiment {self.name!r} has no arms: give at least one")
@@ -203,6 +213,88 @@ class Experiment:
         for arm in self.arms:
             for seed in range(self.first_seed, self.first_seed + self.seeds):
                 yield Run(self.name, self.task, self.model, arm, self.training, seed)
+
+
+class Planned(NamedTuple):
+    """A run of an experiment, and what the experiment calls it.  Each field is a column of every view of a store."""
+
+    run_id: str
+    arm: str
+    seed: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Manifest:
+    """What an experiment consists of: what a store keeps of it, beside its runs.
+
+    Args:
+        experiment_id: Its identity.
+        name: The experiment's.
+        runs: All that are planned, arm by arm.
+        title: The experiment's.
+        spec: The whole experiment as JSON values.
+        baseline: Name of the arm that ratios refer to.
+        arms: Names of all arms.
+        command: The line that reproduces it.
+        created: When it was first run, in ISO 8601; empty for a store of before that.
+        updated: When it was last run.
+    """
+
+    experiment_id: str
+    name: str
+    runs: tuple[Planned, ...]
+    title: str = ""
+    spec: Json = dataclasses.field(default_factory=dict)
+    baseline: str = ""
+    arms: tuple[str, ...] = ()
+    command: str = ""
+    created: str = ""
+    updated: str = ""
+
+    @classmethod
+    def of(cls, experiment: Experiment, command: str = "") -> Manifest:
+        """The manifest of an experiment that `command` reproduces."""
+        return cls(
+            experiment_id=experiment.experiment_id,
+            name=experiment.name,
+            runs=tuple(Planned(run.run_id, run.arm.name, run.seed) for run in experiment.runs()),
+            title=experiment.title,
+            spec=to_json(experiment),
+            baseline=experiment.reference,
+            arms=tuple(arm.name for arm in experiment.arms),
+            command=command,
+        )
+
+    @property
+    def training(self) -> Json:
+        """How its runs train and are watched, as JSON values."""
+        training: Json = self.spec.get("training") or {}
+        return training
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON values for a file."""
+        runs = [planned._asdict() for planned in self.runs]
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)} | {
+            "runs": runs,
+            "arms": list(self.arms),
+        }
+
+    @classmethod
+    def from_json(cls, values: Json) -> Manifest | None:
+        """The manifest in a file's JSON values; None if it is somebody's own file, with no experiment or no runs."""
+        if not isinstance(values.get("runs"), list) or not {"experiment_id", "name"} <= values.keys():
+            return None
+        known = {field.name: values[field.name] for field in dataclasses.fields(cls) if values.get(field.name)}
+        arms = (arm if isinstance(arm, str) else arm["name"] for arm in values.get("arms", ()))
+        command = values.get("command") or ""
+        return cls(
+            **known
+            | {
+                "runs": tuple(Planned(run["run_id"], run["arm"], int(run["seed"])) for run in values["runs"]),
+                "arms": tuple(arms),
+                "command": command if isinstance(command, str) else shlex.join(command),
+            }
+        )
 
 
 def to_json(value: Any) -> Any:

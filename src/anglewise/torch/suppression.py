@@ -52,7 +52,7 @@ class RadialSuppression:
 
     Args:
         model: Any module; under DistributedDataParallel either the inner or the outer one.
-        sites: ``"auto"``, a glob or several, a class, modules; see `anglewise.torch.sites`.
+        sites: ``"auto"``, a glob or several, a class, modules.
         strength: :math:`\lambda`, at least 0; exactly 0 leaves the site out of the loss, so that training
             keeps its bits.  A number, a function of the step, a sequence in the order of the sites, or globs
             with values.

@@ -1,4 +1,5 @@
 import dataclasses
+import os
 import time
 
 import equinox as eqx
@@ -7,9 +8,9 @@ import pytest
 
 from anglewise.errors import SpecError
 from anglewise.lab.engine.population import bytes_each
+from anglewise.lab.engine.programs import Programs
 from anglewise.lab.engine.step import Member, Program
-from anglewise.lab.execution import estimate
-from anglewise.lab.execution.estimate import Cost, Limits, admit, cost, idle, within
+from anglewise.lab.execution.estimate import Cost, Limits, admit, cost, idle, memory, within
 from anglewise.lab.experiments import EXPERIMENTS
 from anglewise.lab.methods.grokadamw import GrokAdamW
 from anglewise.lab.methods.lee2024_grokfast import GrokfastMA
@@ -19,7 +20,7 @@ from anglewise.lab.models.mlp import MLP
 from anglewise.lab.models.transformer import Transformer
 from anglewise.lab.readings.curvature import Curvature
 from anglewise.lab.readings.llc import LearningCoefficient
-from anglewise.lab.runner import compiled_for
+from anglewise.lab.readings.sets import AT_EVALUATIONS
 from anglewise.lab.spec import Arm, Experiment, Training
 from anglewise.lab.tasks.modular import Modular
 from anglewise.lab.tasks.parity import Parity
@@ -97,13 +98,15 @@ def test_readings_count_where_something_is_measured():
 def test_the_estimate_of_memory_is_near_what_the_compiler_plans(name):
     e = EXPERIMENTS[name]
     alone = dataclasses.replace(e, arms=e.arms[:1], baseline="")
-    planned = bytes_each(next(iter(e.runs())), compiled_for(next(iter(e.runs())), "cpu"))
+    run = next(iter(e.runs()))
+    planned = bytes_each(run, Programs(AT_EVALUATIONS).of(run))
     assert 0.6 < cost(alone).bytes / planned < 3
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_every_named_experiment_may_be_begun(name):
     admit(EXPERIMENTS[name])
+    assert cost(EXPERIMENTS[name]).runs == len(list(EXPERIMENTS[name].runs())) > 0
 
 
 @pytest.mark.parametrize(
@@ -158,14 +161,18 @@ def test_limits_are_lifted_when_asked():
         admit(many)
 
 
-def test_an_accelerators_own_memory_is_the_limit(monkeypatch):
-    class Card:
-        def memory_stats(self):
-            return {"bytes_limit": 12345}
+class Card:
+    """An accelerator, as far as its memory is asked for."""
 
-    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
-    monkeypatch.setattr(jax, "devices", lambda: [Card()])
-    assert estimate.memory() == 12345
+    platform = "gpu"
+
+    def memory_stats(self):
+        return {"bytes_limit": 12345, "bytes_in_use": 45}
+
+
+def test_an_accelerators_own_memory_is_the_limit():
+    assert memory(Card()) == 12345
+    assert memory(jax.devices("cpu")[0]) == os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 @pytest.mark.parametrize(

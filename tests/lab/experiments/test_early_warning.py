@@ -2,11 +2,11 @@ import jax
 import numpy as np
 import pytest
 
-from anglewise.cli.run import readings_named
 from anglewise.lab.experiments import EXPERIMENTS
 from anglewise.lab.experiments.early_warning import ARMS, TASKS
 from anglewise.lab.experiments.early_warning import EXPERIMENTS as FAMILY
-from anglewise.lab.protocols.reading import cycle_of
+from anglewise.lab.experiments.request import readings_named
+from anglewise.lab.protocols.task import cycle_of
 from anglewise.lab.studies.early_warning.analysis import NEEDED
 from anglewise.lab.tasks.random_labels import RandomLabels
 

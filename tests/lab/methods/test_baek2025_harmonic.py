@@ -63,5 +63,5 @@ def test_what_cannot_be_meant_is_refused():
     with pytest.raises(SpecError, match="Harmonic.exponent must lie in .1, 1000., got 0"):
         Harmonic(0)
     tied = Transformer(layers=1, width=8, heads=2, tied=True).init(Modular(p=7, form="a b ="), jax.random.key(0))
-    with pytest.raises(SpecError, match="harmonic got a tied head, expected one of its own"):
+    with pytest.raises(SpecError, match="harmonic got a Transformer with a tied head, expected a head of its own"):
         Harmonic().reshape(tied)

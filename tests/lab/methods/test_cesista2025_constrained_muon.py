@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 
 import jax
@@ -14,8 +13,8 @@ from anglewise.lab.methods.cesista2025_constrained_muon import ConstrainedMuon
 from anglewise.lab.models.mlp import MLP
 from anglewise.lab.models.transformer import Transformer
 from anglewise.lab.tasks.modular import Modular
+from tests.support.programs import quick_jit
 
-quick_jit = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
 TASK, PLAIN = Modular(p=7, train=0.5), MLP(hidden=(6, 5), embedding=4, shared=False)
 METHOD = ConstrainedMuon(
     lr_embedding=0.3, lr_first=0.2, lr_hidden=0.25, lr_head=0.4, momentum=0.6, lookahead=0.2, vectors="normalise"

@@ -1,53 +1,31 @@
 from __future__ import annotations
 
-import functools
-
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
 
 from anglewise.lab.methods.chen2023_lion import CLIP_TO_GROK, Lion, SignSGD
-from anglewise.lab.models.mlp import MLP
-from anglewise.lab.tasks.modular import Modular
+from tests.support.weights import drawn_network
 
-MODEL = MLP(hidden=(6, 5), embedding=3, bias=True)
-
-
-@functools.cache
-def shapes():
-    made = eqx.filter_eval_shape(MODEL.init, Modular(p=5, train=0.5), jax.random.key(0))
-    return eqx.filter(made, lambda x: isinstance(x, jax.ShapeDtypeStruct))
-
-
-def network(seed=0):
-    """A network's weights, drawn by NumPy in float64."""
-    rng = np.random.default_rng(seed)
-    return jax.tree.map(lambda w: jnp.asarray(rng.standard_normal(w.shape)), shapes())
-
-
-@pytest.fixture(autouse=True)
-def double():
-    with jax.enable_x64(True):
-        yield
+pytestmark = pytest.mark.usefixtures("double")
 
 
 def stepped(method, gradients):
-    params, transform = network(), method.transform()
+    params, transform = drawn_network(), method.transform()
     opt_state, update = transform.init(params), jax.jit(transform.update)
     for seed in gradients:
-        direction, opt_state = update(network(seed), opt_state, params)
+        direction, opt_state = update(drawn_network(seed=seed), opt_state, params)
         params = optax.apply_updates(params, direction)
     return jax.tree.leaves(params)
 
 
 def by_hand(gradients, lr, wd, beta1, beta2):
-    params = [np.array(w) for w in jax.tree.leaves(network())]
+    params = [np.array(w) for w in jax.tree.leaves(drawn_network())]
     opt_state = [np.zeros_like(w) for w in params]
     for seed in gradients:
-        for i, g in enumerate(map(np.asarray, jax.tree.leaves(network(seed)))):
+        for i, g in enumerate(map(np.asarray, jax.tree.leaves(drawn_network(seed=seed)))):
             params[i] = (1 - lr * wd) * params[i] - lr * np.sign(beta1 * opt_state[i] + (1 - beta1) * g)
             opt_state[i] = beta2 * opt_state[i] + (1 - beta2) * g
     return params
@@ -67,8 +45,8 @@ def test_signsgd_is_lion_without_memory():
 
 
 def test_every_weight_moves_by_the_learning_rate_and_one_without_gradient_stays():
-    transform, params = CLIP_TO_GROK.transform(), network()
-    gradient = eqx.tree_at(lambda p: p.head.weight, network(1), replace_fn=lambda w: 0 * w)
+    transform, params = CLIP_TO_GROK.transform(), drawn_network()
+    gradient = eqx.tree_at(lambda p: p.head.weight, drawn_network(seed=1), replace_fn=lambda w: 0 * w)
     direction, _ = transform.update(gradient, transform.init(params), params)
     np.testing.assert_allclose(np.abs(direction.layers[0].weight), CLIP_TO_GROK.lr, rtol=1e-12)
     assert not direction.head.weight.any()

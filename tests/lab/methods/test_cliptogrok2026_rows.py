@@ -1,44 +1,17 @@
 from __future__ import annotations
 
-import functools
-
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 import torch
 
 from anglewise.lab.methods.cliptogrok2026_rows import RELEASED, ClipRows
-from anglewise.lab.models.mlp import MLP
-from anglewise.lab.models.transformer import Transformer
 from anglewise.lab.protocols.reading import named_parameters
-from anglewise.lab.tasks.modular import Modular
-from anglewise.torch.baselines.cliptogrok import ClipRows as DropIn
+from anglewise.torch.methods.cliptogrok2026_rows import ClipRows as DropIn
+from tests.support.weights import PERCEPTRON, TRANSFORMER, drawn_network
 
-MODEL = MLP(hidden=(6, 5), embedding=3, bias=True)
-TRANSFORMER = Transformer(layers=1, width=4, heads=2, mlp=6)
-
-
-@functools.cache
-def shapes(model):
-    task = Modular(p=5, train=0.5, form="a b =" if model is TRANSFORMER else "pair")
-    made = eqx.filter_eval_shape(model.init, task, jax.random.key(0))
-    return eqx.filter(made, lambda x: isinstance(x, jax.ShapeDtypeStruct))
-
-
-def network(model=MODEL, seed=0):
-    """A network's weights, drawn by NumPy in float64."""
-    rng = np.random.default_rng(seed)
-    return jax.tree.map(lambda w: jnp.asarray(rng.standard_normal(w.shape)), shapes(model))
-
-
-@pytest.fixture(autouse=True)
-def double():
-    with jax.enable_x64(True):
-        yield
-
-
+pytestmark = pytest.mark.usefixtures("double")
 NAMES = {"embedding": "token_embeddings", "norm.gain": "ln_f_gain", "norm.bias": "ln_f_bias"}
 
 
@@ -63,10 +36,10 @@ def assert_same(params, twin):
         np.testing.assert_allclose(named_parameters(params)[name], w, rtol=1e-12, err_msg=name)
 
 
-@pytest.mark.parametrize("model", [MODEL, TRANSFORMER], ids=["mlp", "transformer"])
+@pytest.mark.parametrize("model", [PERCEPTRON, TRANSFORMER], ids=["mlp", "transformer"])
 @pytest.mark.parametrize("more", [{}, {"vectors": False}, {"head": True}])
 def test_after_a_step_it_is_the_drop_in(model, more):
-    params, extra = network(model), dict(more)
+    params, extra = drawn_network(model), dict(more)
     twin = Twin(params)
     exclude = ("token_embeddings",) if extra.pop("head", False) else DropIn.RELEASED_EXCLUDE
     optimizer = torch.optim.SGD(twin.parameters(), lr=0.0)
@@ -80,20 +53,20 @@ def test_after_a_step_it_is_the_drop_in(model, more):
 
 @pytest.mark.parametrize(
     ("start", "theirs"),
-    [("all", True), ("edge", ("token_embeddings", "head")), ("edge_ln", ("token_embeddings", "ln_f", "head"))],
+    [("all", "all"), ("edge", ("token_embeddings", "head")), ("edge_ln", ("token_embeddings", "ln_f", "head"))],
 )
 def test_before_training_it_is_the_drop_in_clipped_once(start, theirs):
-    params = network(TRANSFORMER)
+    params = drawn_network(TRANSFORMER)
     twin = Twin(params)
     optimizer = torch.optim.SGD(twin.parameters(), lr=0.0)
-    DropIn(optimizer, twin, 1.2, initialise=theirs)
+    DropIn(optimizer, twin, 1.2, start=theirs)
     sum(p.sum() for p in twin.parameters()).backward()
     optimizer.step()
     assert_same(ClipRows(1.2, start=start).init(params, jax.random.key(0)), twin)
 
 
 def test_rows_of_zeros_stay_and_short_rows_keep_their_bits():
-    params = network()
+    params = drawn_network()
     zero = eqx.tree_at(lambda p: p.layers[0].weight, params, replace_fn=lambda w: w.at[:, 0].set(0.0))
     found = RELEASED.init(zero, jax.random.key(0))
     assert not found.layers[0].weight[:, 0].any()
@@ -104,7 +77,7 @@ def test_rows_of_zeros_stay_and_short_rows_keep_their_bits():
 
 
 def test_tables_are_clipped_only_if_asked():
-    params = network()
+    params = drawn_network()
     assert np.array_equal(ClipRows(0.5).project(params).embedding, params.embedding)
     found = ClipRows(0.5, embedding=True).project(params).embedding
     assert np.linalg.norm(found, axis=-1).max() <= 0.5 + 1e-12

@@ -9,8 +9,8 @@ from anglewise.errors import SpecError
 from anglewise.lab.methods.controls import RadiusClamp, RadiusReplay
 from anglewise.lab.protocols.dataclass import at_step
 from anglewise.lab.protocols.schedule import Recorded
+from tests.support.programs import quick_jit
 
-quick_jit = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
 SITE = "hidden.0.pre"
 H = jnp.asarray(np.random.default_rng(0).normal(size=(7, 5)) * np.linspace(0.1, 3, 7)[:, None])
 G = jnp.asarray(np.random.default_rng(1).normal(size=(7, 5)))

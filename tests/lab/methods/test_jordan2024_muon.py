@@ -1,8 +1,5 @@
 from __future__ import annotations
 
-import functools
-
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -11,31 +8,9 @@ import pytest
 import torch
 
 from anglewise.lab.methods.jordan2024_muon import JANATI, Muon, _factor
-from anglewise.lab.models.mlp import MLP
-from anglewise.lab.models.transformer import Transformer
-from anglewise.lab.tasks.modular import Modular
+from tests.support.weights import PERCEPTRON, TRANSFORMER, drawn_network
 
-MODEL = MLP(hidden=(6, 5), embedding=3, bias=True)
-TRANSFORMER = Transformer(layers=1, width=4, heads=2, mlp=6)
-
-
-@functools.cache
-def shapes(model):
-    task = Modular(p=5, train=0.5, form="a b =" if model is TRANSFORMER else "pair")
-    made = eqx.filter_eval_shape(model.init, task, jax.random.key(0))
-    return eqx.filter(made, lambda x: isinstance(x, jax.ShapeDtypeStruct))
-
-
-def network(model=MODEL, seed=0):
-    """A network's weights, drawn by NumPy in float64."""
-    rng = np.random.default_rng(seed)
-    return jax.tree.map(lambda w: jnp.asarray(rng.standard_normal(w.shape)), shapes(model))
-
-
-@pytest.fixture(autouse=True)
-def double():
-    with jax.enable_x64(True):
-        yield
+pytestmark = pytest.mark.usefixtures("double")
 
 
 def released(G, steps=5):
@@ -51,7 +26,7 @@ def released(G, steps=5):
 
 def in_torch(method, model, seeds):
     """The released optimiser, group by group; qkv as three matrices."""
-    params, roles = network(model), jax.tree.leaves(network(model).roles)
+    params, roles = drawn_network(model), jax.tree.leaves(drawn_network(model).roles)
     weights = [torch.tensor(np.array(w)) for w in jax.tree.leaves(params)]
     betas = (method.aux_beta1, method.aux_beta2)
     rest = [w for w, r in zip(weights, roles, strict=True) if r not in ("hidden", "head")]
@@ -60,7 +35,7 @@ def in_torch(method, model, seeds):
     adam = torch.optim.AdamW(groups, betas=betas, eps=method.aux_eps, weight_decay=method.aux_wd)
     momentum = [torch.zeros_like(w) for w in weights]
     for seed in seeds:
-        for w, M, r, g in zip(weights, momentum, roles, jax.tree.leaves(network(model, seed)), strict=True):
+        for w, M, r, g in zip(weights, momentum, roles, jax.tree.leaves(drawn_network(model, seed)), strict=True):
             w.grad = torch.tensor(np.array(g))
             if r != "hidden":
                 continue
@@ -75,15 +50,15 @@ def in_torch(method, model, seeds):
 
 
 def stepped(method, model, seeds):
-    params, transform = network(model), method.transform()
+    params, transform = drawn_network(model), method.transform()
     opt_state, update = transform.init(params), jax.jit(transform.update)
     for seed in seeds:
-        direction, opt_state = update(network(model, seed), opt_state, params)
+        direction, opt_state = update(drawn_network(model, seed), opt_state, params)
         params = optax.apply_updates(params, direction)
     return params
 
 
-@pytest.mark.parametrize("model", [MODEL, TRANSFORMER], ids=["mlp", "transformer"])
+@pytest.mark.parametrize("model", [PERCEPTRON, TRANSFORMER], ids=["mlp", "transformer"])
 def test_it_is_the_released_optimiser(model):
     method = Muon(0.02, 0.1, aux_lr=0.01, aux_wd=0.2, head_lr=0.003)
     found = jax.tree.leaves(stepped(method, model, [1, 2, 3]))
@@ -94,12 +69,12 @@ def test_it_is_the_released_optimiser(model):
 @pytest.mark.parametrize(("scale", "rms"), [("aspect", None), ("rms", 0.2)])
 def test_without_lookahead_it_is_that_of_optax(scale, rms):
     theirs = optax.contrib.muon(0.02, nesterov=False, eps=1e-7, consistent_rms=rms)
-    matrix = network().layers[0].weight
+    matrix = drawn_network().layers[0].weight
     state, expected = theirs.init(matrix), []
     for seed in (1, 2, 3):
-        update, state = jax.jit(theirs.update)(network(seed=seed).layers[0].weight, state, matrix)
+        update, state = jax.jit(theirs.update)(drawn_network(seed=seed).layers[0].weight, state, matrix)
         expected.append(update)
-    found = stepped(Muon(0.02, nesterov=False, scale=scale, aux_lr=0.0, head_lr=0.0), MODEL, [1, 2, 3])
+    found = stepped(Muon(0.02, nesterov=False, scale=scale, aux_lr=0.0, head_lr=0.0), PERCEPTRON, [1, 2, 3])
     # the eps beside the momentum's norm sees it with and without correction of its bias
     np.testing.assert_allclose(found.layers[0].weight - matrix, sum(expected), rtol=1e-4, atol=1e-7)
 
@@ -113,11 +88,11 @@ def test_scales_are_what_they_say():
 
 def test_tables_and_the_head_are_matrices_only_if_asked():
     still = Muon(0.0, aux_lr=0.0, head_lr=0.0)
-    before = network()
-    for x, y in zip(*map(jax.tree.leaves, (stepped(still, MODEL, [1]), before)), strict=True):
+    before = drawn_network()
+    for x, y in zip(*map(jax.tree.leaves, (stepped(still, PERCEPTRON, [1]), before)), strict=True):
         assert np.array_equal(x, y)
-    some = stepped(Muon(0.1, aux_lr=0.0, head_lr=0.0), MODEL, [1])
-    every = stepped(Muon(0.1, aux_lr=0.0, head_lr=0.0, all_matrices=True), MODEL, [1])
+    some = stepped(Muon(0.1, aux_lr=0.0, head_lr=0.0), PERCEPTRON, [1])
+    every = stepped(Muon(0.1, aux_lr=0.0, head_lr=0.0, all_matrices=True), PERCEPTRON, [1])
     assert np.array_equal(some.embedding, before.embedding) and np.array_equal(some.head.weight, before.head.weight)
     assert not np.array_equal(every.embedding, before.embedding)
     assert not np.array_equal(every.head.weight, before.head.weight)
@@ -125,7 +100,7 @@ def test_tables_and_the_head_are_matrices_only_if_asked():
 
 
 def test_without_a_gradient_only_decay_moves():
-    params, transform = network(), JANATI.transform()
+    params, transform = drawn_network(), JANATI.transform()
     zero = jax.tree.map(jnp.zeros_like, params)
     direction, _ = jax.jit(transform.update)(zero, transform.init(params), params)
     np.testing.assert_allclose(direction.layers[1].weight, -0.03 * 0.1 * params.layers[1].weight, rtol=1e-12)

@@ -11,7 +11,7 @@ from anglewise.errors import SpecError
 from anglewise.lab.methods import lee2024_grokfast as lab
 from anglewise.lab.methods.lee2024_grokfast import GrokfastControl, GrokfastEMA, GrokfastMA
 from anglewise.lab.methods.optimizers import AdamW
-from anglewise.torch import baselines
+from anglewise.torch import methods
 
 SHAPES = {"a": (4, 3), "b": (5,)}
 
@@ -46,7 +46,7 @@ def by_torch(filter_class, gradients, **options):
     return out
 
 
-def same(found, wanted, **tolerance):
+def assert_same(found, wanted, **tolerance):
     for x, y in zip(jax.tree.leaves(found), jax.tree.leaves(wanted), strict=True):
         np.testing.assert_allclose(x, y, **(tolerance or {"rtol": 1e-12, "atol": 1e-14}))
 
@@ -55,7 +55,7 @@ def test_the_ema_is_that_of_the_drop_in():
     gradients = fields(7)
     with jax.enable_x64(True):
         found = filtered(GrokfastEMA(0.7, 3.0), gradients)
-        same(found, by_torch(baselines.GrokfastEMA, gradients, alpha=0.7, lamb=3.0))
+        assert_same(found, by_torch(methods.GrokfastEMA, gradients, alpha=0.7, lamb=3.0))
         other = filtered(GrokfastEMA(0.6, 3.0), gradients)
     assert not np.allclose(other[-1]["a"], found[-1]["a"])  # control
 
@@ -64,19 +64,19 @@ def test_the_window_is_that_of_the_drop_in():
     gradients = fields(9)
     with jax.enable_x64(True):
         found = filtered(GrokfastMA(3.0, window=4), gradients)
-        same(found, by_torch(baselines.GrokfastMA, gradients, window_size=4, lamb=3.0))
+        assert_same(found, by_torch(methods.GrokfastMA, gradients, window=4, lamb=3.0))
 
 
 def test_the_first_gradient_is_amplified_whole_because_the_mean_starts_at_it():
     gradient = fields(1)[0]
-    same(filtered(GrokfastEMA(0.98, 2.0), [gradient])[0], {k: 3 * g for k, g in gradient.items()}, rtol=1e-6)
+    assert_same(filtered(GrokfastEMA(0.98, 2.0), [gradient])[0], {k: 3 * g for k, g in gradient.items()}, rtol=1e-6)
 
 
 def test_the_window_does_nothing_until_it_is_full():
     gradient = fields(1)[0]
     found = filtered(GrokfastMA(5.0, window=3), [gradient] * 4)
     for step, factor in enumerate([1, 1, 6, 6]):
-        same(found[step], {k: factor * g for k, g in gradient.items()}, rtol=1e-6)
+        assert_same(found[step], {k: factor * g for k, g in gradient.items()}, rtol=1e-6)
 
 
 @pytest.mark.parametrize("method", [GrokfastEMA(0.9, 0.0), GrokfastMA(0.0, window=2), GrokfastControl(0.0)])
@@ -89,13 +89,13 @@ def test_lambda_0_changes_no_bit(method):
 def test_the_control_is_the_optimizer_at_a_larger_rate():
     gradients = fields(5)
     base, larger = AdamW(lr=0.01, wd=0.3), AdamW(lr=0.03, wd=0.3)
-    same(filtered((base, GrokfastControl(2.0)), gradients), filtered(larger, gradients), rtol=1e-5, atol=1e-8)
+    assert_same(filtered((base, GrokfastControl(2.0)), gradients), filtered(larger, gradients), rtol=1e-5, atol=1e-8)
 
 
 def test_before_adam_the_control_would_do_nothing():
     gradients = fields(5)
     base = AdamW(lr=0.01, wd=0.3)
-    same(filtered((GrokfastControl(2.0), base), gradients), filtered(base, gradients), rtol=1e-5, atol=1e-8)
+    assert_same(filtered((GrokfastControl(2.0), base), gradients), filtered(base, gradients), rtol=1e-5, atol=1e-8)
 
 
 def test_constants_are_those_of_paper_and_code():
@@ -103,8 +103,8 @@ def test_constants_are_those_of_paper_and_code():
     assert GrokfastEMA(0.99, 5.0) == lab.COMMAND_LINE
     assert lab.PUBLISHED_MA == GrokfastMA() == GrokfastMA(5.0, window=100)
     for ours, theirs in (
-        (lab.PUBLISHED, baselines.GrokfastEMA.PUBLISHED),
-        (lab.COMMAND_LINE, baselines.GrokfastEMA.RELEASED_COMMAND_LINE),
+        (lab.PUBLISHED, methods.GrokfastEMA.PUBLISHED),
+        (lab.COMMAND_LINE, methods.GrokfastEMA.COMMAND_LINE),
     ):
         assert {"alpha": ours.alpha, "lamb": ours.lamb} == dict(theirs)
 

@@ -1,8 +1,5 @@
 from __future__ import annotations
 
-import functools
-
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -16,37 +13,15 @@ from anglewise.lab.methods.matrices import (
     msign_svd,
     newton_schulz,
     on_matrices,
+    parted,
     spectral_norm,
-    split_operands,
     start_vector,
     unit_axis,
     unit_lengths,
 )
-from anglewise.lab.models.mlp import MLP
-from anglewise.lab.models.transformer import Transformer
-from anglewise.lab.tasks.modular import Modular
+from tests.support.weights import TRANSFORMER, drawn_network
 
-MODEL = MLP(hidden=(6, 5), embedding=3, bias=True)
-TRANSFORMER = Transformer(layers=1, width=4, heads=2, mlp=6)
-
-
-@functools.cache
-def shapes(model):
-    task = Modular(p=5, train=0.5, form="a b =" if model is TRANSFORMER else "pair")
-    made = eqx.filter_eval_shape(model.init, task, jax.random.key(0))
-    return eqx.filter(made, lambda x: isinstance(x, jax.ShapeDtypeStruct))
-
-
-def network(model=MODEL, seed=0):
-    """A network's weights, drawn by NumPy in float64."""
-    rng = np.random.default_rng(seed)
-    return jax.tree.map(lambda w: jnp.asarray(rng.standard_normal(w.shape)), shapes(model))
-
-
-@pytest.fixture(autouse=True)
-def double():
-    with jax.enable_x64(True):
-        yield
+pytestmark = pytest.mark.usefixtures("double")
 
 
 def drawn(*shape, seed=0):
@@ -138,14 +113,14 @@ def test_a_unit_is_a_column_and_a_token_a_row():
 
 def test_qkv_is_three_matrices_and_comes_back_whole():
     w = drawn(4, 12)
-    parts = split_operands("blocks.0.qkv.weight", w)
+    parts = parted(w, 3)
     assert np.array_equal(parts[1], w[:, 4:8])
-    assert np.array_equal(joined("blocks.0.qkv.weight", parts), w)
-    assert split_operands("blocks.0.up.weight", w) is w
+    assert np.array_equal(joined(parts, 3), w)
+    assert parted(w, 1) is w
 
 
 def test_only_the_asked_matrices_are_touched():
-    params = network(TRANSFORMER)
+    params = drawn_network(TRANSFORMER)
     found = on_matrices(lambda w: 0 * w, ("hidden",), params, only=("qkv", "up"))
     block, before = found.blocks[0], params.blocks[0]
     assert not block.qkv.weight.any() and not block.up.weight.any()

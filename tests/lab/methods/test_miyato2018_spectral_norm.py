@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import functools
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -11,31 +9,9 @@ import torch
 
 from anglewise.errors import SpecError
 from anglewise.lab.methods.miyato2018_spectral_norm import SpectralNorm
-from anglewise.lab.models.mlp import MLP
-from anglewise.lab.models.transformer import Transformer
-from anglewise.lab.tasks.modular import Modular
+from tests.support.weights import TRANSFORMER, drawn_network
 
-MODEL = MLP(hidden=(6, 5), embedding=3, bias=True)
-TRANSFORMER = Transformer(layers=1, width=4, heads=2, mlp=6)
-
-
-@functools.cache
-def shapes(model):
-    task = Modular(p=5, train=0.5, form="a b =" if model is TRANSFORMER else "pair")
-    made = eqx.filter_eval_shape(model.init, task, jax.random.key(0))
-    return eqx.filter(made, lambda x: isinstance(x, jax.ShapeDtypeStruct))
-
-
-def network(model=MODEL, seed=0):
-    """A network's weights, drawn by NumPy in float64."""
-    rng = np.random.default_rng(seed)
-    return jax.tree.map(lambda w: jnp.asarray(rng.standard_normal(w.shape)), shapes(model))
-
-
-@pytest.fixture(autouse=True)
-def double():
-    with jax.enable_x64(True):
-        yield
+pytestmark = pytest.mark.usefixtures("double")
 
 
 def spread(params):
@@ -48,7 +24,7 @@ def values(W):
 
 
 def test_every_hidden_matrix_has_the_wanted_norm_and_the_rest_stays():
-    params = spread(network(TRANSFORMER))
+    params = spread(drawn_network(TRANSFORMER))
     found = SpectralNorm(1.5, iterations=20).weights(params)
     block, before = found.blocks[0], params.blocks[0]
     for W in (*np.split(np.asarray(block.qkv.weight), 3, axis=1), block.out.weight, block.up.weight, block.down.weight):
@@ -60,7 +36,7 @@ def test_every_hidden_matrix_has_the_wanted_norm_and_the_rest_stays():
 
 
 def test_a_cap_leaves_smaller_matrices_alone_to_the_bit():
-    params = spread(network())
+    params = spread(drawn_network())
     small = eqx.tree_at(lambda p: p.layers[1].weight, params, replace_fn=lambda W: 0.1 * W / values(W)[0])
     found = SpectralNorm(1.0, "cap", iterations=20).weights(small)
     assert np.array_equal(found.layers[1].weight, small.layers[1].weight)
@@ -69,7 +45,7 @@ def test_a_cap_leaves_smaller_matrices_alone_to_the_bit():
 
 def test_value_and_gradient_are_those_of_torch():
     """PyTorch's own spectral_norm, brought to the same singular vectors by many iterations."""
-    params = spread(network())
+    params = spread(drawn_network())
     W, probe = np.asarray(params.layers[0].weight), np.random.default_rng(5).standard_normal((6, 6))
 
     def loss(weight):
@@ -89,7 +65,7 @@ def test_value_and_gradient_are_those_of_torch():
 
 
 def test_the_gradient_does_not_stretch_a_matrix():
-    params = spread(network())
+    params = spread(drawn_network())
 
     def loss(params):
         return jnp.sum(jnp.sin(SpectralNorm(iterations=20).weights(params).layers[0].weight))
@@ -100,7 +76,7 @@ def test_the_gradient_does_not_stretch_a_matrix():
 
 
 def test_a_matrix_of_zeros_is_safe():
-    zero = jax.tree.map(jnp.zeros_like, network())
+    zero = jax.tree.map(jnp.zeros_like, drawn_network())
     gradient = jax.grad(lambda p: jnp.sum(SpectralNorm().weights(p).layers[0].weight))(zero)
     assert all(np.isfinite(g).all() for g in jax.tree.leaves(gradient))
 

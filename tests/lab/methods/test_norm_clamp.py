@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import functools
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -11,28 +9,9 @@ import pytest
 
 from anglewise.errors import SpecError
 from anglewise.lab.methods.norm_clamp import OMNIGROK, NormClamp, NormReplay, norm_of
-from anglewise.lab.models.mlp import MLP
-from anglewise.lab.tasks.modular import Modular
+from tests.support.weights import drawn_network
 
-MODEL = MLP(hidden=(6, 5), embedding=3, bias=True)
-
-
-@functools.cache
-def shapes():
-    made = eqx.filter_eval_shape(MODEL.init, Modular(p=5, train=0.5), jax.random.key(0))
-    return eqx.filter(made, lambda x: isinstance(x, jax.ShapeDtypeStruct))
-
-
-def network(seed=0):
-    """A network's weights, drawn by NumPy in float64."""
-    rng = np.random.default_rng(seed)
-    return jax.tree.map(lambda w: jnp.asarray(rng.standard_normal(w.shape)), shapes())
-
-
-@pytest.fixture(autouse=True)
-def double():
-    with jax.enable_x64(True):
-        yield
+pytestmark = pytest.mark.usefixtures("double")
 
 
 def total(leaves):
@@ -41,10 +20,10 @@ def total(leaves):
 
 def stepped(method, seeds, lr=0.1):
     """Plain descent, then the method, step by step: weights and the method's memory."""
-    params, transform = network(), method.transform()
+    params, transform = drawn_network(), method.transform()
     opt_state, update = transform.init(params), jax.jit(transform.update)
     for seed in seeds:
-        direction = jax.tree.map(lambda g: -lr * g, network(seed))
+        direction = jax.tree.map(lambda g: -lr * g, drawn_network(seed=seed))
         direction, opt_state = update(direction, opt_state, params)
         params = optax.apply_updates(params, direction)
         params = method.project(params) if method.project is not None else params
@@ -52,9 +31,11 @@ def stepped(method, seeds, lr=0.1):
 
 
 def by_hand(seeds, wanted, lr=0.1):
-    weights = [np.array(w) for w in jax.tree.leaves(network())]
+    weights = [np.array(w) for w in jax.tree.leaves(drawn_network())]
     for seed in seeds:
-        weights = [w - lr * np.asarray(g) for w, g in zip(weights, jax.tree.leaves(network(seed)), strict=True)]
+        weights = [
+            w - lr * np.asarray(g) for w, g in zip(weights, jax.tree.leaves(drawn_network(seed=seed)), strict=True)
+        ]
         weights = [w * wanted / total(weights) for w in weights]
     return weights
 
@@ -66,7 +47,7 @@ def held(pairs):
 
 
 def test_the_norm_of_the_network_is_held():
-    first = total(jax.tree.leaves(network()))
+    first = total(jax.tree.leaves(drawn_network()))
     for method, wanted in ((NormClamp(0.8), 0.8 * first), (NormClamp(0.5, 6.0, to="given"), 3.0)):
         params, opt_state = stepped(method, [1, 2, 3])
         for x, y in zip(jax.tree.leaves(params), by_hand([1, 2, 3], wanted), strict=True):
@@ -76,31 +57,31 @@ def test_the_norm_of_the_network_is_held():
 
 
 def test_each_tensor_is_held_and_what_starts_at_zero_stays_free():
-    method, params = NormClamp(0.7, per="tensor"), network()
+    method, params = NormClamp(0.7, per="tensor"), drawn_network()
     params = eqx.tree_at(lambda p: p.layers[0].bias, params, replace_fn=lambda b: 0 * b)
     transform = method.transform()
     opt_state = transform.init(params)
-    direction, opt_state = transform.update(network(1), opt_state, params)
+    direction, opt_state = transform.update(drawn_network(seed=1), opt_state, params)
     after = optax.apply_updates(params, direction)
     pairs = method.check(opt_state, after, {})
     assert pairs.pop("norm.layers.0.bias")[1] > 0
-    np.testing.assert_allclose(after.layers[0].bias, network(1).layers[0].bias, rtol=1e-12)
+    np.testing.assert_allclose(after.layers[0].bias, drawn_network(seed=1).layers[0].bias, rtol=1e-12)
     assert len(held(pairs)) == 6
 
 
 def test_omnigrok_holds_all_but_the_embeddings():
     params, opt_state = stepped(OMNIGROK, [1, 2])
-    before = network()
+    before = drawn_network()
     rest = [w for w, r in zip(jax.tree.leaves(before), jax.tree.leaves(before.roles), strict=True) if r != "embedding"]
     np.testing.assert_allclose(opt_state, total(rest), rtol=1e-12)
     held(OMNIGROK.check(opt_state, params, {}))
-    free = before.embedding - 0.1 * (network(1).embedding + network(2).embedding)
+    free = before.embedding - 0.1 * (drawn_network(seed=1).embedding + drawn_network(seed=2).embedding)
     np.testing.assert_allclose(params.embedding, free, rtol=1e-12)
 
 
 def test_at_strength_0_it_lets_go():
     off, _ = stepped(NormClamp(0.8, strength=0.0), [1])
-    for x, w, g in zip(*(jax.tree.leaves(p) for p in (off, network(), network(1))), strict=True):
+    for x, w, g in zip(*(jax.tree.leaves(p) for p in (off, drawn_network(), drawn_network(seed=1))), strict=True):
         np.testing.assert_allclose(x, w - 0.1 * g, rtol=1e-14)
 
 
@@ -116,7 +97,7 @@ def test_a_recorded_norm_is_imposed_and_proved(parameter):
 
 
 def test_before_the_first_update_the_wanted_norm_is_the_present_one():
-    params, method = network(), NormReplay(2.5)
+    params, method = drawn_network(), NormReplay(2.5)
     wanted, got = method.check(method.transform().init(params), params, {})["norm"]
     assert wanted == got
 
@@ -131,9 +112,9 @@ def test_what_cannot_be_meant_is_refused():
     with pytest.raises(SpecError, match="per tensor needs to='initial', got to='given'"):
         NormClamp(to="given", per="tensor")
     with pytest.raises(SpecError, match="unknown parameter 'layers.0.wieght': did you mean 'layers.0.weight'"):
-        NormReplay(1.0, "layers.0.wieght").project(network())
+        NormReplay(1.0, "layers.0.wieght").project(drawn_network())
 
 
 def test_zero_weights_stay_zero():
-    zero = jax.tree.map(jnp.zeros_like, network())
+    zero = jax.tree.map(jnp.zeros_like, drawn_network())
     assert not any(w.any() for w in jax.tree.leaves(NormReplay(2.0).project(zero)))

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import functools
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -10,31 +8,9 @@ import pytest
 
 from anglewise.errors import SpecError
 from anglewise.lab.methods.notsawo2025_sparsity import L1, Nuclear, _Sparsity
-from anglewise.lab.models.mlp import MLP
-from anglewise.lab.models.transformer import Transformer
-from anglewise.lab.tasks.modular import Modular
+from tests.support.weights import TRANSFORMER, drawn_network
 
-MODEL = MLP(hidden=(6, 5), embedding=3, bias=True)
-TRANSFORMER = Transformer(layers=1, width=4, heads=2, mlp=6)
-
-
-@functools.cache
-def shapes(model):
-    task = Modular(p=5, train=0.5, form="a b =" if model is TRANSFORMER else "pair")
-    made = eqx.filter_eval_shape(model.init, task, jax.random.key(0))
-    return eqx.filter(made, lambda x: isinstance(x, jax.ShapeDtypeStruct))
-
-
-def network(model=MODEL, seed=0):
-    """A network's weights, drawn by NumPy in float64."""
-    rng = np.random.default_rng(seed)
-    return jax.tree.map(lambda w: jnp.asarray(rng.standard_normal(w.shape)), shapes(model))
-
-
-@pytest.fixture(autouse=True)
-def double():
-    with jax.enable_x64(True):
-        yield
+pytestmark = pytest.mark.usefixtures("double")
 
 
 def matrices(params):
@@ -47,7 +23,7 @@ def values(W):
 
 
 def test_the_l1_penalty_and_its_gradient():
-    params = network()
+    params = drawn_network()
     value, gradient = jax.value_and_grad(lambda p: L1(0.3).penalty({}, p))(params)
     np.testing.assert_allclose(value, 0.3 * sum(np.abs(w).sum() for w in jax.tree.leaves(params)), rtol=1e-12)
     for g, w in zip(jax.tree.leaves(gradient), jax.tree.leaves(params), strict=True):
@@ -57,7 +33,7 @@ def test_the_l1_penalty_and_its_gradient():
 
 
 def test_the_l1_step_is_a_soft_threshold():
-    params = network()
+    params = drawn_network()
     found = L1(2.0, lr=0.1, form="proximal").project(params)
     for x, w in zip(jax.tree.leaves(found), jax.tree.leaves(params), strict=True):
         np.testing.assert_allclose(x, np.sign(w) * np.maximum(np.abs(w) - 0.2, 0), atol=1e-15)
@@ -65,7 +41,7 @@ def test_the_l1_step_is_a_soft_threshold():
 
 
 def test_the_nuclear_penalty_and_its_gradient():
-    params = network()
+    params = drawn_network()
     value, gradient = jax.value_and_grad(lambda p: Nuclear(0.3).penalty({}, p))(params)
     np.testing.assert_allclose(value, 0.3 * sum(values(W).sum() for W in matrices(params)), rtol=1e-12)
     U, _, Vt = np.linalg.svd(params.layers[1].weight, full_matrices=False)
@@ -74,7 +50,7 @@ def test_the_nuclear_penalty_and_its_gradient():
 
 
 def test_the_nuclear_step_takes_as_much_off_every_singular_value():
-    params = network()
+    params = drawn_network()
     found = Nuclear(5.0, lr=0.1, form="proximal").project(params)
     for X, W in zip(matrices(found), matrices(params), strict=True):
         np.testing.assert_allclose(values(X), np.maximum(values(W) - 0.5, 0), atol=1e-12)
@@ -82,7 +58,7 @@ def test_the_nuclear_step_takes_as_much_off_every_singular_value():
 
 
 def test_a_transformers_qkv_is_three_matrices():
-    params = network(TRANSFORMER)
+    params = drawn_network(TRANSFORMER)
     parts = np.split(np.asarray(params.blocks[0].qkv.weight), 3, axis=1)
     others = [W for W in matrices(params) if W.shape != (4, 12)]
     wanted = sum(values(W).sum() for W in (*parts, *others))
@@ -91,10 +67,12 @@ def test_a_transformers_qkv_is_three_matrices():
 
 @pytest.mark.parametrize("cls", [L1, Nuclear])
 def test_at_zero_and_at_strength_0_all_is_well(cls):
-    zero = jax.tree.map(jnp.zeros_like, network())
+    zero = jax.tree.map(jnp.zeros_like, drawn_network())
     value, gradient = jax.value_and_grad(lambda p: cls(1.0).penalty({}, p))(zero)
     assert value == 0 and not any(np.asarray(g).any() for g in jax.tree.leaves(gradient))
-    for x, y in zip(*map(jax.tree.leaves, (cls(0.0, form="proximal").project(network()), network())), strict=True):
+    for x, y in zip(
+        *map(jax.tree.leaves, (cls(0.0, form="proximal").project(drawn_network()), drawn_network())), strict=True
+    ):
         assert np.array_equal(x, y)
 
 
@@ -105,7 +83,7 @@ def test_one_form_fills_one_place(cls):
 
 
 def test_equal_singular_values_are_safe():
-    params = eqx.tree_at(lambda p: p.layers[0].weight, network(), 2.0 * jnp.eye(6))
+    params = eqx.tree_at(lambda p: p.layers[0].weight, drawn_network(), 2.0 * jnp.eye(6))
     gradient = jax.grad(lambda p: Nuclear(1.0).penalty({}, p))(params).layers[0].weight
     np.testing.assert_allclose(gradient, np.eye(6), atol=1e-12)
 

@@ -1,8 +1,5 @@
 from __future__ import annotations
 
-import functools
-
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -11,31 +8,9 @@ import pytest
 from anglewise.errors import SpecError
 from anglewise.lab.methods.pasand2025_egd import COLUMN, EGD
 from anglewise.lab.methods.pasand2025_egd import TRANSFORMER as RELEASED
-from anglewise.lab.models.mlp import MLP
-from anglewise.lab.models.transformer import Transformer
-from anglewise.lab.tasks.modular import Modular
+from tests.support.weights import TRANSFORMER, drawn_network
 
-MODEL = MLP(hidden=(6, 5), embedding=3, bias=True)
-TRANSFORMER = Transformer(layers=1, width=4, heads=2, mlp=6)
-
-
-@functools.cache
-def shapes(model):
-    task = Modular(p=5, train=0.5, form="a b =" if model is TRANSFORMER else "pair")
-    made = eqx.filter_eval_shape(model.init, task, jax.random.key(0))
-    return eqx.filter(made, lambda x: isinstance(x, jax.ShapeDtypeStruct))
-
-
-def network(model=MODEL, seed=0):
-    """A network's weights, drawn by NumPy in float64."""
-    rng = np.random.default_rng(seed)
-    return jax.tree.map(lambda w: jnp.asarray(rng.standard_normal(w.shape)), shapes(model))
-
-
-@pytest.fixture(autouse=True)
-def double():
-    with jax.enable_x64(True):
-        yield
+pytestmark = pytest.mark.usefixtures("double")
 
 
 def drawn(*shape, seed=0):
@@ -85,7 +60,7 @@ def test_no_gradient_stays_none(method):
 
 
 def test_strength_mixes_and_vectors_and_tables_pass():
-    gradient = network()
+    gradient = drawn_network()
     half, off = filtered(EGD(0.5), gradient), filtered(EGD(0.0), gradient)
     for x, y in zip(jax.tree.leaves(off), jax.tree.leaves(gradient), strict=True):
         assert np.array_equal(x, y)
@@ -100,7 +75,7 @@ def test_strength_mixes_and_vectors_and_tables_pass():
 
 
 def test_of_a_transformer_the_released_code_treats_the_mlp_alone():
-    gradient = network(TRANSFORMER)
+    gradient = drawn_network(TRANSFORMER)
     found, before = filtered(RELEASED, gradient).blocks[0], gradient.blocks[0]
     np.testing.assert_allclose(np.linalg.svd(found.up.weight, compute_uv=False), 1, atol=1e-12)
     np.testing.assert_allclose(np.linalg.svd(found.down.weight, compute_uv=False), 1, atol=1e-12)

@@ -15,8 +15,8 @@ from anglewise.lab.models.transformer import Transformer
 from anglewise.lab.protocols.dataclass import at_step
 from anglewise.lab.protocols.schedule import Until, Warmup
 from anglewise.lab.tasks.modular import Modular
+from tests.support.programs import quick_jit
 
-quick_jit = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
 SITES = ("hidden.0.pre", "hidden.1.pre")
 AT = {site: jnp.asarray(np.random.default_rng(i).normal(size=(9, 6)), jnp.float32) for i, site in enumerate(SITES)}
 TASK = Modular(p=5, train=0.5)
@@ -137,7 +137,7 @@ def test_what_is_made_anew_is_the_activation():
 
                 def both(params, static=static, inputs=inputs, made=rule):
                     activations = eqx.combine(params, static)(inputs)[1]
-                    return [(made.made(site, activations, params), activations[site]) for site in params.linear_maps]
+                    return [(made.again(site, activations, params), activations[site]) for site in params.linear_maps]
 
                 for made, h in quick_jit(both)(params):
                     np.testing.assert_allclose(made, h, atol=1e-14)

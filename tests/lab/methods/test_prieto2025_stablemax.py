@@ -10,7 +10,7 @@ import torch
 
 from anglewise.lab.methods.prieto2025_stablemax import Softmax64, StableMax
 from anglewise.lab.protocols.loss import cross_entropy
-from anglewise.torch.baselines.prieto2025_stablemax import stablemax_cross_entropy
+from anglewise.torch.methods.prieto2025_stablemax import stablemax_cross_entropy
 
 DRAW = np.random.default_rng(0)
 Z = (DRAW.normal(size=(20, 7)) * 8).astype(np.float32)

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import functools
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -10,41 +8,19 @@ import pytest
 import torch
 
 from anglewise.lab.methods.salimans2016_weight_norm import NAME, WeightNorm
-from anglewise.lab.models.mlp import MLP
-from anglewise.lab.models.transformer import Transformer
-from anglewise.lab.tasks.modular import Modular
+from tests.support.weights import PERCEPTRON, TRANSFORMER, drawn_network
 
-MODEL = MLP(hidden=(6, 5), embedding=3, bias=True)
-TRANSFORMER = Transformer(layers=1, width=4, heads=2, mlp=6)
+pytestmark = pytest.mark.usefixtures("double")
 
 
-@functools.cache
-def shapes(model):
-    task = Modular(p=5, train=0.5, form="a b =" if model is TRANSFORMER else "pair")
-    made = eqx.filter_eval_shape(model.init, task, jax.random.key(0))
-    return eqx.filter(made, lambda x: isinstance(x, jax.ShapeDtypeStruct))
-
-
-def network(model=MODEL, seed=0):
-    """A network's weights, drawn by NumPy in float64."""
-    rng = np.random.default_rng(seed)
-    return jax.tree.map(lambda w: jnp.asarray(rng.standard_normal(w.shape)), shapes(model))
-
-
-@pytest.fixture(autouse=True)
-def double():
-    with jax.enable_x64(True):
-        yield
-
-
-def started(method, model=MODEL):
-    params = network(model)
+def started(method, model=PERCEPTRON):
+    params = drawn_network(model)
     return method.init(method.reshape(params), jax.random.key(0))
 
 
-@pytest.mark.parametrize("model", [MODEL, TRANSFORMER], ids=["mlp", "transformer"])
+@pytest.mark.parametrize("model", [PERCEPTRON, TRANSFORMER], ids=["mlp", "transformer"])
 def test_the_first_function_is_the_same(model):
-    params, method = network(model), WeightNorm()
+    params, method = drawn_network(model), WeightNorm()
     found = method.weights(started(method, model))
     names = jax.tree.leaves(params)
     for x, y in zip(jax.tree.leaves(eqx.tree_at(lambda p: p.extra, found, {})), names, strict=True):
@@ -94,7 +70,7 @@ def test_fixed_lengths_are_a_sphere_and_attach_nothing():
 
 def test_a_unit_without_weights_is_safe():
     method = WeightNorm()
-    params = network()
+    params = drawn_network()
     params = eqx.tree_at(lambda p: p.layers[1].weight, params, replace_fn=lambda w: w.at[:, 2].set(0.0))
     params = method.init(method.reshape(params), jax.random.key(0))
     gradient = jax.grad(lambda p: jnp.sum(method.weights(p).layers[1].weight))(params)

@@ -16,37 +16,40 @@ from anglewise.lab.methods.optimizers import SGD
 from anglewise.lab.methods.srivastava2014_dropout import Dropout
 from anglewise.lab.models.mlp import MLP
 from anglewise.lab.models.transformer import Transformer
+from anglewise.lab.protocols.model import shape_of
 from anglewise.lab.spec import Arm, Run, Training
 from anglewise.lab.tasks.modular import Modular
 
 TASK, MODEL = Modular(p=7, train=0.5), MLP(hidden=(12, 10))
 H = jnp.asarray(np.random.default_rng(0).normal(size=(50, 40)), jnp.float32)
 KEY = jax.random.key(3)
+NETWORK = shape_of(MODEL, TASK)
+STREAM = shape_of(Transformer(layers=2, width=8, heads=2), Modular(p=7, form="a b ="))
 
 
 def test_what_is_kept_is_scaled_and_about_the_rate_is_dropped():
-    y = np.asarray(Dropout(0.3).tap(None, "hidden.0.post", H, KEY))
+    y = np.asarray(Dropout(0.3).tap(NETWORK, "hidden.0.post", H, KEY))
     kept = y != 0
     np.testing.assert_allclose(y[kept], np.asarray(H)[kept] / 0.7, rtol=1e-6)
     assert abs(kept.mean() - 0.7) < 4 * np.sqrt(0.7 * 0.3 / kept.size)
 
 
 def test_the_gradient_is_the_mask():
-    gradient = jax.grad(lambda h: jnp.sum(Dropout(0.5).tap(None, "hidden.0.post", h, KEY)))(H)
-    kept = np.asarray(Dropout(0.5).tap(None, "hidden.0.post", H, KEY)) != 0
+    gradient = jax.grad(lambda h: jnp.sum(Dropout(0.5).tap(NETWORK, "hidden.0.post", h, KEY)))(H)
+    kept = np.asarray(Dropout(0.5).tap(NETWORK, "hidden.0.post", H, KEY)) != 0
     np.testing.assert_array_equal(gradient, np.where(kept, 2.0, 0.0))
 
 
 def test_without_a_key_and_elsewhere_nothing_happens():
-    for method, site, key in [
-        (Dropout(0.5), "hidden.0.post", None),
-        (Dropout(0.5), "hidden.0.pre", KEY),
-        (Dropout(0.5), "block.0.out", KEY),
-        (Dropout(0.5, at=("hidden.1.post",)), "hidden.0.post", KEY),
+    for method, network, site, key in [
+        (Dropout(0.5), NETWORK, "hidden.0.post", None),
+        (Dropout(0.5), NETWORK, "hidden.0.pre", KEY),
+        (Dropout(0.5), STREAM, "block.0.out", KEY),
+        (Dropout(0.5, at=("hidden.1.post",)), NETWORK, "hidden.0.post", KEY),
     ]:
-        assert method.tap(None, site, H, key) is H
-    for site in ("hidden.0.post", "block.0.attention.out", "block.1.mlp.out"):  # control
-        assert Dropout(0.5).tap(None, site, H, KEY) is not H
+        assert method.tap(network, site, H, key) is H
+    for network, site in [(NETWORK, "hidden.0.post"), (STREAM, "block.0.attention.out"), (STREAM, "block.1.mlp.out")]:
+        assert Dropout(0.5).tap(network, site, H, KEY) is not H  # control
 
 
 def test_a_network_with_dropout_is_the_obvious_one_with_a_mask_per_layer():
@@ -56,7 +59,7 @@ def test_a_network_with_dropout_is_the_obvious_one_with_a_mask_per_layer():
 
     class Seen(Dropout):
         def tap(self, params, site, h, key):
-            if self._acts(site):
+            if site in ("hidden.0.post", "hidden.1.post"):
                 masks[site] = np.asarray(super().tap(params, site, jnp.ones_like(h), key))
             return super().tap(params, site, h, key)
 

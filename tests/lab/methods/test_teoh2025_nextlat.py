@@ -92,7 +92,7 @@ def test_strength_0_pulls_at_nothing(network):
 
 
 def test_what_it_cannot_be_put_on_is_refused():
-    with pytest.raises(SpecError, match="next-latent got a network without positions: take a Transformer"):
+    with pytest.raises(SpecError, match="next-latent got a MLP, which has no latent per position: take a Transformer"):
         NextLatent().reshape(MLP(hidden=(8,)).init(Modular(p=5), jax.random.key(0)))
-    with pytest.raises(SpecError, match="next-latent got positions='last', expected \"all\": it needs every latent"):
+    with pytest.raises(SpecError, match='with 1 latent for 3 positions, expected one for each: set positions to "all"'):
         NextLatent().reshape(Transformer(layers=1, width=8, heads=2).init(TASK, jax.random.key(0)))

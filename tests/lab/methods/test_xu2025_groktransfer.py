@@ -93,7 +93,7 @@ def test_a_transformer_has_one_table_with_its_constant_tokens():
 
 
 def test_what_cannot_be_meant_is_refused():
-    with pytest.raises(SpecError, match="groktransfer got a one-hot input, expected learned embeddings"):
+    with pytest.raises(SpecError, match="groktransfer got a MLP with a one-hot input, expected learned embeddings"):
         GrokTransfer().reshape(MLP(hidden=(8,)).init(TASK, jax.random.key(0)))
     with pytest.raises(SpecError, match="weak_steps must be at least 0, got -1"):
         GrokTransfer(weak_steps=-1)

@@ -92,13 +92,14 @@ def test_zeros_are_divided_by_the_floor_alone():
 def test_what_it_cannot_be_put_on_is_refused():
     key = jax.random.key(0)
     tied = Transformer(layers=1, width=8, heads=2, tied=True).init(SEQUENCES, key)
-    with pytest.raises(SpecError, match="sphere-cosine got a tied head, expected one of its own"):
+    with pytest.raises(SpecError, match="sphere-cosine got a Transformer with a tied head, expected a head of its own"):
         SphereCosine().reshape(tied)
     normed = Transformer(layers=1, width=8, heads=2).init(SEQUENCES, key)
     with pytest.raises(
-        SpecError, match='got a layer norm before the head, expected none: set the model\'s norm to "none"'
+        SpecError,
+        match='sphere-cosine got a Transformer with a layer norm before its head, .* set the model\'s norm to "none"',
     ):
         SphereCosine().reshape(normed)
     assert SphereCosine(cosine=False).reshape(normed) is normed
-    with pytest.raises(SpecError, match="got a head with a bias, a cosine head has none"):
+    with pytest.raises(SpecError, match="sphere-cosine got a MLP with a bias in its head, a cosine head has none"):
         SphereCosine().reshape(MLP(hidden=(8,), bias=True).init(PAIRS, key))

@@ -12,9 +12,9 @@ from anglewise.errors import SpecError
 from anglewise.lab.models.mlp import MLP
 from anglewise.lab.tasks.modular import Modular
 from anglewise.lab.tasks.parity import Parity
+from tests.support.programs import quick_jit
 
 torch.set_num_threads(1)
-quick_jit = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
 P = 11
 TASK = Modular(p=P, train=0.5)
 INPUTS, LABELS = TASK.table()

@@ -13,9 +13,9 @@ from anglewise.errors import SpecError
 from anglewise.lab.experiments.tracks import TRACK_A, TRACK_B, TRACK_E
 from anglewise.lab.models.transformer import Transformer
 from anglewise.lab.tasks.modular import Modular
+from tests.support.programs import quick_jit
 
 torch.set_num_threads(1)
-quick_jit = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
 TASK = Modular(p=5, operation="*", train=0.5, form="a op b =")  # 25 rows of 4 tokens out of 7
 INPUTS, LABELS = TASK.table()
 SMALL = Transformer(layers=2, width=12, heads=3, mlp=20)

@@ -207,4 +207,5 @@ def test_a_bound_says_the_end_that_was_passed(bound, value, kind, said):
 def test_every_corner_of_every_search_can_be_made(track):
     for entry in boards.BOARDS[track].entries:
         for corner in (0.0, 1.0):
-            placed(entry, [corner] * len(entry.axes), "corner")
+            arm = placed(entry, [corner] * len(entry.axes), "corner")
+            assert [type(method) for method in arm.methods] == [type(method) for method in entry.arm.methods]

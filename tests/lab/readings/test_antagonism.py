@@ -6,7 +6,8 @@ import pytest
 from anglewise.lab.methods.tiwari2026_radial import RadialPenalty
 from anglewise.lab.models.mlp import MLP
 from anglewise.lab.readings.antagonism import Antagonism, leading, rates
-from tests.support.readings import BASE, CASES, PAIRS, looking, quick_jit
+from tests.support.programs import quick_jit
+from tests.support.readings import BASE, CASES, PAIRS, looking
 
 WHAT = ("sigma1", "bulk", "stable_rank")
 

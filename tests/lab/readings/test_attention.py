@@ -7,7 +7,8 @@ from anglewise.lab.models.mlp import MLP
 from anglewise.lab.models.transformer import Transformer
 from anglewise.lab.readings.attention import Attention, matrix_entropy
 from anglewise.lab.tasks.modular import Modular
-from tests.support.readings import PAIRS, SEQUENCES, looking, quick_jit
+from tests.support.programs import quick_jit
+from tests.support.readings import PAIRS, SEQUENCES, looking
 
 READING = Attention(rows=4, few=3)
 MODELS = {

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from anglewise.lab.readings.coupling import Coupling, relative_change, spread
-from tests.support.readings import CASES, looking, quick_jit
+from tests.support.programs import quick_jit
+from tests.support.readings import CASES, looking
 from tests.support.readings.geometry import hand
 
 FACTORS = (0.5, 1.0, 2.0, 4.0)

@@ -11,7 +11,8 @@ from anglewise.lab.methods.tiwari2026_radial import RadialPenalty
 from anglewise.lab.models.mlp import MLP
 from anglewise.lab.readings.curvature import Curvature
 from anglewise.lab.readings.hessian import hessian, largest, ritz, trace
-from tests.support.readings import BASE, CASES, PAIRS, looking, quick_jit
+from tests.support.programs import quick_jit
+from tests.support.readings import BASE, CASES, PAIRS, looking
 from tests.support.readings.curvature import PENALISED, ROWS, dense, measured, symmetric
 
 CURVATURE = Curvature(rows=ROWS, probes=200, lanczos=70, starts=2, top=5, points=64)

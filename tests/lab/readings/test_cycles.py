@@ -5,7 +5,7 @@ import pytest
 
 from anglewise.lab.readings.cycles import cycle_of_task, cyclic, means, power, waves, waves_of
 from anglewise.lab.tasks.modular import Modular
-from tests.support.readings import quick_jit
+from tests.support.programs import quick_jit
 
 
 @pytest.mark.parametrize("n", [3, 7, 8])

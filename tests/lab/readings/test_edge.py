@@ -9,7 +9,8 @@ from jax.flatten_util import ravel_pytree
 
 from anglewise.lab.methods.optimizers import SGD
 from anglewise.lab.readings.edge import EdgeOfStability
-from tests.support.readings import BASE, CASES, looking, quick_jit
+from tests.support.programs import quick_jit
+from tests.support.readings import BASE, CASES, looking
 from tests.support.readings.curvature import PENALISED, ROWS, dense, measured
 
 EDGE = EdgeOfStability(rows=ROWS, lanczos=100)

@@ -12,7 +12,8 @@ from anglewise.lab.readings.fourier import EmbeddingFourier, LogitFourier, Neuro
 from anglewise.lab.readings.progress import RestrictedLoss
 from anglewise.lab.readings.zhong2023_clock_pizza import ClockPizza
 from anglewise.lab.tasks.modular import Modular
-from tests.support.readings import CASES, quick_jit
+from tests.support.programs import quick_jit
+from tests.support.readings import CASES
 from tests.support.readings.circuits import Hand, classes_in_group, drawn, in_group, look_at, measured, places
 
 ALL = (EmbeddingFourier(), NeuronFourier(), LogitFourier(), RestrictedLoss(), ClockPizza(triples=5))

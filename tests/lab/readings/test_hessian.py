@@ -4,16 +4,11 @@ import numpy as np
 import pytest
 
 from anglewise.lab.readings.hessian import density, hessian, largest, preconditioned, ritz, trace
-from tests.support.readings import quick_jit
+from tests.support.programs import quick_jit
 from tests.support.readings.curvature import symmetric
 
+pytestmark = pytest.mark.usefixtures("double")
 KEY = jax.random.key(3)
-
-
-@pytest.fixture(autouse=True)
-def double():
-    with jax.enable_x64(True):
-        yield
 
 
 def lanczos(matrix, steps, starts=2, key=KEY):

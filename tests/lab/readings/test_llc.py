@@ -8,7 +8,8 @@ import pytest
 
 from anglewise.errors import SpecError
 from anglewise.lab.readings.llc import CHAINS, LearningCoefficient, learning_coefficient
-from tests.support.readings import BASE, CASES, looking, quick_jit
+from tests.support.programs import quick_jit
+from tests.support.readings import BASE, CASES, looking
 
 KEY, N = jax.random.key(5), 1000
 HEAT = N / math.log(N)

@@ -7,7 +7,8 @@ import torch
 from anglewise.lab.models.mlp import MLP
 from anglewise.lab.readings.logits import Logits, margin, saturated
 from anglewise.lab.tasks.random_labels import RandomLabels
-from tests.support.readings import CASES, PAIRS, looking, quick_jit, replaced
+from tests.support.programs import quick_jit
+from tests.support.readings import CASES, PAIRS, looking, replaced
 
 READING = Logits(rows=9, probes=5)
 

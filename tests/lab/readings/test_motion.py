@@ -11,7 +11,8 @@ from anglewise.lab.methods.tiwari2026_radial import RadialPenalty
 from anglewise.lab.readings.energy import RadialEnergy
 from anglewise.lab.readings.motion import Motion, Updates, displacement_means, turning_cosine
 from anglewise.penalty import radial_penalty
-from tests.support.readings import BASE, CASES, looking, quick_jit, read
+from tests.support.programs import quick_jit
+from tests.support.readings import BASE, CASES, looking, read
 from tests.support.readings.geometry import hand
 
 SPRUNG = (*BASE, RadialPenalty(strength=0.3, target=0.7))

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from anglewise.lab.models.mlp import MLP
+from anglewise.lab.protocols.model import Site
 from anglewise.lab.readings.neurons import Neurons, features, score
-from tests.support.readings import CASES, PAIRS, looking, quick_jit, read, replaced
+from tests.support.programs import quick_jit
+from tests.support.readings import CASES, PAIRS, looking, read, replaced
 
 READING = Neurons(rows=9)
 
@@ -101,6 +103,8 @@ def coadaptation(phi, labels):
     """The reading's pair of values for features that are simply given."""
 
     class Given:
+        network = type("Given", (), {"all_sites": {"only.post": Site(len(phi[0]), "post")}})
+
         def forward(self, part, rows):
             activations = {"only.post": jnp.asarray(phi, jnp.float32)}
             return type("Pass", (), {"activations": activations, "labels": jnp.asarray(labels)})

@@ -11,7 +11,8 @@ from anglewise.lab.protocols.reading import PastWeights
 from anglewise.lab.readings.parity import ParityProgress
 from anglewise.lab.tasks.modular import Modular
 from anglewise.lab.tasks.parity import Parity
-from tests.support.readings import looking, quick_jit, replaced
+from tests.support.programs import quick_jit
+from tests.support.readings import looking, replaced
 
 TASK = Parity(bits=7, secret=2, train=60, test=60)
 MODEL = MLP(hidden=(8, 6))

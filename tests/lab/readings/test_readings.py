@@ -19,7 +19,8 @@ from anglewise.lab.readings.radii import Radii, RadiusQuantiles
 from anglewise.lab.readings.theory import Theory
 from anglewise.lab.tasks.modular import Modular
 from anglewise.penalty import radial_penalty
-from tests.support.readings import BASE, CASES, looking, quick_jit, read
+from tests.support.programs import quick_jit
+from tests.support.readings import BASE, CASES, looking, read
 from tests.support.readings.geometry import hand, turned
 
 READINGS = (RadiusQuantiles(), RadialEnergy(), Motion(), Updates(), Coupling(), Theory())

@@ -19,7 +19,8 @@ from anglewise.lab.readings.regularisation import (
     square_of_mean,
 )
 from anglewise.lab.tasks.modular import Modular
-from tests.support.readings import BASE, CASES, PAIRS, looking, quick_jit, replaced
+from tests.support.programs import quick_jit
+from tests.support.readings import BASE, CASES, PAIRS, looking, replaced
 
 SCALARS = (
     "penalty_anisotropy", "penalty_anisotropic_share", "penalty_negative", "penalty_input_alignment",

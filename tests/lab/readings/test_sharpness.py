@@ -9,7 +9,8 @@ from jax.flatten_util import ravel_pytree
 
 from anglewise.lab.models.mlp import MLP
 from anglewise.lab.readings.sharpness import FilterSharpness, filter_direction
-from tests.support.readings import BASE, PAIRS, looking, quick_jit
+from tests.support.programs import quick_jit
+from tests.support.readings import BASE, PAIRS, looking
 from tests.support.readings.curvature import ROWS, dense, measured
 
 SHARPNESS = FilterSharpness(rows=ROWS, directions=300, eps=0.1)

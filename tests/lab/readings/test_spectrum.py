@@ -7,7 +7,8 @@ from anglewise import effective_rank, stable_rank
 from anglewise.lab.models.mlp import MLP
 from anglewise.lab.protocols.reading import named_matrices, named_parameters
 from anglewise.lab.readings.spectrum import Spectrum, WeightNorms, WeightSpectrum, ranks, singular_values
-from tests.support.readings import CASES, PAIRS, looking, quick_jit, read, replaced
+from tests.support.programs import quick_jit
+from tests.support.readings import CASES, PAIRS, looking, read, replaced
 
 rng = np.random.default_rng(0)
 

@@ -6,7 +6,8 @@ from anglewise.lab.models.mlp import MLP
 from anglewise.lab.models.transformer import Transformer
 from anglewise.lab.readings.subnetworks import Subnetworks
 from anglewise.lab.tasks.modular import Modular
-from tests.support.readings import PAIRS, looking, quick_jit, replaced
+from tests.support.programs import quick_jit
+from tests.support.readings import PAIRS, looking, replaced
 
 NAMES = ("effective_neurons", "sparse_accuracy", "rest_accuracy", "active_norm", "inactive_norm")
 MODEL = MLP(hidden=(16, 12))

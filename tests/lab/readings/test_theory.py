@@ -11,7 +11,8 @@ from anglewise.lab.models.mlp import MLP
 from anglewise.lab.models.transformer import Transformer
 from anglewise.lab.readings.theory import Theory, balance_radius
 from anglewise.penalty import radial_penalty
-from tests.support.readings import BASE, CASES, PAIRS, looking, quick_jit, read
+from tests.support.programs import quick_jit
+from tests.support.readings import BASE, CASES, PAIRS, looking, read
 from tests.support.readings.geometry import hand, hand_snapshot
 
 NETWORKS = {

@@ -58,6 +58,10 @@ class Circles(eqx.Module):
             return both @ self.readout, {}
         return jnp.abs((a + b) @ self.readout[:2]) @ self.readout[2:], {}
 
+    @property
+    def tables(self):
+        return (self.embedding,)
+
 
 def circle(n, k=1):
     angle = 2 * np.pi * k * np.arange(n) / n
@@ -128,6 +132,10 @@ class Spread(eqx.Module):
     def __call__(self, inputs, *, tap=None, key=None):
         a, b = inputs[:, 0], inputs[:, 1]
         return self.logits[a, b] + jnp.sum(self.embedding[a] * self.embedding[b], axis=1, keepdims=True), {}
+
+    @property
+    def tables(self):
+        return (self.embedding,)
 
 
 def test_operands_without_a_space_in_common_have_no_symmetricity():

@@ -6,11 +6,11 @@ from rich.console import Console
 
 from anglewise.lab.readings.quantities import meaning
 from anglewise.lab.report.checks import matched
+from anglewise.lab.report.comparison import CRITERIA, summaries
+from anglewise.lab.report.headline import headline
 from anglewise.lab.report.html.experiment import page
 from anglewise.lab.report.results import Series
-from anglewise.lab.report.summary import CRITERIA, cells, summarise
-from anglewise.lab.report.table import print_results
-from anglewise.lab.report.verdict import verdict
+from anglewise.lab.report.summary import print_results, summary
 
 STEPS = np.array([0, 24, 48])
 
@@ -65,23 +65,22 @@ def printed(results):
 def test_a_failed_match_stands_before_the_arms_result_everywhere(make):
     failed, fine = (proven(make, dict.fromkeys(range(3), got)) for got in (BAD, GOOD))
     for criterion in CRITERIA:
-        row = cells(summarise(failed, criterion)[1], failed, criterion)
-        assert row[1].startswith("3; match failed: gradient 1.20, wanted 2")
-        assert cells(summarise(fine, criterion)[1], fine, criterion)[1] == "3"
+        row, good = (summary(r, criterion, summaries(r)[criterion]).rows[1] for r in (failed, fine))
+        assert row[1].startswith("3; match failed: gradient 1.20, wanted 2") and good[1] == "3"
     assert page(failed).count("match failed:") >= 4 and "match failed" not in page(fine)
     assert "match failed" in printed(failed) and "match failed" not in printed(fine)
-    assert verdict(failed)[-1].startswith("“control” is no control here: match failed: gradient 1.20")
+    assert headline(failed)[-1].startswith("“control” is no control here: match failed: gradient 1.20")
 
 
 def test_an_arm_whose_match_failed_is_never_called_faster(make):
     results = proven(make, dict.fromkeys(range(8), BAD), seeds=8)
     fast = make({"base": 100, "control": 50, "other": 80})
     fast.readings.update(results.readings)
-    assert verdict(fast)[0].startswith("“other” generalised") and "Shown to be faster too" not in verdict(fast)[0]
+    assert headline(fast)[0].startswith("“other” generalised") and "Shown to be faster too" not in headline(fast)[0]
     alone = make({"base": 100, "control": 50})
-    assert verdict(alone)[0].startswith("“control” generalised")  # control: without readings it is
+    assert headline(alone)[0].startswith("“control” generalised")  # control: without readings it is
     alone.readings.update(results.readings)
-    assert verdict(alone)[0].startswith("No arm was shown to be faster")
+    assert headline(alone)[0].startswith("No arm was shown to be faster")
 
 
 @pytest.mark.parametrize("name", ["match_gradient_wanted", "match_radius_hidden_0_pre_got"])

@@ -2,11 +2,13 @@ import numpy as np
 import pytest
 
 from anglewise.errors import StoreError
+from anglewise.lab.outcome import Outcome
+from anglewise.lab.report.comparison import summaries
 from anglewise.lab.report.html.experiment import write_report
 from anglewise.lab.report.html.run import write_run_page
 from anglewise.lab.report.results import load, load_run, newest
-from anglewise.lab.report.summary import summarise
-from anglewise.lab.report.table import print_summary
+from anglewise.lab.report.summary import print_summary
+from anglewise.lab.spec import Manifest, Planned
 from anglewise.lab.store import Reader, Store
 
 THRESHOLD = 0.95
@@ -14,16 +16,15 @@ THRESHOLD = 0.95
 
 def manifest(runs, name="demo", threshold=THRESHOLD):
     arms = list(dict.fromkeys(arm for _, arm, _ in runs))
-    return {
-        "experiment_id": f"{name}-0011aabb",
-        "name": name,
-        "title": "",
-        "baseline": arms[0],
-        "arms": arms,
-        "command": "anglewise run demo",
-        "spec": {"training": {"budget": 100, "every": 10, "threshold": threshold, "sustain": 2}, "arms": []},
-        "runs": [{"run_id": run_id, "arm": arm, "seed": seed} for run_id, arm, seed in runs],
-    }
+    return Manifest(
+        experiment_id=f"{name}-0011aabb",
+        name=name,
+        baseline=arms[0],
+        arms=tuple(arms),
+        command="anglewise run demo",
+        spec={"training": {"budget": 100, "every": 10, "threshold": threshold, "sustain": 2}, "arms": []},
+        runs=tuple(Planned(*run) for run in runs),
+    )
 
 
 def put(store, run_id, *, finished=True, first=30, arrays=()):
@@ -41,8 +42,8 @@ def put(store, run_id, *, finished=True, first=30, arrays=()):
     readings = [{"step": t, "site": "h", "name": "radius", "value": 1.0 + t} for t in range(0, len(curves) * 10, 10)]
     store.append(run_id, curves, readings, arrays)
     if finished:
-        outcome = {"outcome": "grokked", "steps": 100, "seconds": 2.0, "t95": 30, "t95_sustained": 40}
-        store.finish(run_id, outcome | {"first": first, "sustained": 40, "threshold": 0.5, "budget": 100})
+        crossings = {"first": first, "sustained": 40, "t95": 30, "t95_sustained": 40, "t_capped": first}
+        store.finish(run_id, Outcome("grokked", 100, seconds=2.0, threshold=0.5, budget=100, **crossings))
 
 
 RUNS = [(f"{i:020x}", arm, seed) for i, (arm, seed) in enumerate((a, s) for a in ("x", "y'; --") for s in (0, 1))]
@@ -51,7 +52,7 @@ RUNS = [(f"{i:020x}", arm, seed) for i, (arm, seed) in enumerate((a, s) for a in
 @pytest.fixture
 def stored(tmp_path):
     with Store.open(tmp_path / "s") as store:
-        store.manifest("demo-0011aabb", manifest(RUNS))
+        store.manifest(manifest(RUNS))
         for run_id, arm, seed in RUNS:
             if (arm, seed) != ("x", 1):
                 put(store, run_id, finished=(arm, seed) != ("y'; --", 1))
@@ -70,12 +71,12 @@ def test_a_store_becomes_plain_data(stored):
 
 
 def test_runs_never_started_and_never_finished_are_missing(stored):
-    assert [(s.planned, s.finished, s.missing) for s in summarise(load(stored))] == [(2, 1, 1), (2, 1, 1)]
+    assert [(s.planned, s.finished, s.missing) for s in summaries(load(stored))["first"]] == [(2, 1, 1), (2, 1, 1)]
 
 
 def test_another_threshold_takes_its_own_times(tmp_path):
     with Store.open(tmp_path) as store:
-        store.manifest("demo-0011aabb", manifest(RUNS[:1], threshold=0.5))
+        store.manifest(manifest(RUNS[:1], threshold=0.5))
         put(store, RUNS[0][0], first=20)
     assert load(Reader(tmp_path)).ended["x", 0].first == 20
 
@@ -83,7 +84,7 @@ def test_another_threshold_takes_its_own_times(tmp_path):
 def test_several_experiments_need_a_choice(tmp_path):
     with Store.open(tmp_path) as store:
         for name in ("one", "two"):
-            store.manifest(f"{name}-0011aabb", manifest(RUNS, name=name))
+            store.manifest(manifest(RUNS, name=name))
     with pytest.raises(
         StoreError,
         match="holds 2 experiments: choose one with --experiment ID; newest first: two-0011aabb, one-0011aabb",
@@ -94,7 +95,7 @@ def test_several_experiments_need_a_choice(tmp_path):
     assert load(Reader(tmp_path), "two-0011aabb").name == "two"
     assert newest(Reader(tmp_path)) == ("two-0011aabb", ("one-0011aabb",))
     with Store.open(tmp_path) as store:
-        store.manifest("one-0011aabb", manifest(RUNS, name="one"))  # run again
+        store.manifest(manifest(RUNS, name="one"))  # run again
     assert newest(Reader(tmp_path)) == ("one-0011aabb", ("two-0011aabb",))
 
 
@@ -106,7 +107,7 @@ def test_another_baseline_may_be_chosen_when_it_is_shown(stored):
 
 def test_a_run_that_two_arms_share_is_there_for_both(tmp_path):
     with Store.open(tmp_path) as store:
-        store.manifest("demo-0011aabb", manifest([("r", "one", 0), ("r", "other", 0)]))
+        store.manifest(manifest([("r", "one", 0), ("r", "other", 0)]))
         put(store, "r")
     results = load(Reader(tmp_path))
     assert results.ended["one", 0] == results.ended["other", 0]
@@ -140,7 +141,7 @@ def array(step, values, name="map", site="h"):
 @pytest.fixture
 def with_arrays(tmp_path):
     with Store.open(tmp_path / "s") as store:
-        store.manifest("demo-0011aabb", manifest(RUNS))
+        store.manifest(manifest(RUNS))
         for k, (run_id, _, _) in enumerate(RUNS):
             rows = [array(t, np.full((2, 3), 10 * k + t)) for t in (0, 20)]
             rows += [array(20, [1.0, np.nan], "it's", "<b>")]
@@ -168,7 +169,7 @@ def test_a_store_without_arrays_has_none(stored):
 
 def test_arrays_that_changed_their_shape_are_those_of_the_last(tmp_path):
     with Store.open(tmp_path) as store:
-        store.manifest("demo-0011aabb", manifest(RUNS[:1]))
+        store.manifest(manifest(RUNS[:1]))
         put(store, RUNS[0][0], arrays=[array(0, [1.0]), array(10, [1.0, 2.0]), array(20, [3.0, 4.0])])
     frames = load(Reader(tmp_path)).arrays([("x", 0)])["map", "h"]["x", 0]
     assert list(frames.steps) == [10, 20] and frames.values.tolist() == [[1, 2], [3, 4]]
@@ -185,5 +186,5 @@ def test_a_run_is_found_by_the_beginning_of_its_id(with_arrays):
 
 def test_the_page_of_a_run_lies_in_the_store_unless_told_otherwise(with_arrays, tmp_path):
     path = write_run_page(with_arrays, RUNS[2][0])
-    assert path == tmp_path / "s" / f"run-{RUNS[2][0][:10]}.html" and "&#x27;; --, seed 0" in path.read_text()
+    assert path == tmp_path / "s" / f"run-{RUNS[2][0][:10]}.html" and "&#39;; --, seed 0" in path.read_text()
     assert write_run_page(with_arrays, RUNS[0][0], tmp_path / "deep" / "p.html").exists()

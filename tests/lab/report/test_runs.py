@@ -11,7 +11,8 @@ from anglewise.errors import AnglewiseError
 from anglewise.lab.report.comparison import CRITERIA, compare
 from anglewise.lab.report.results import Ended
 from anglewise.lab.report.runs import NEEDED, Finish, collected, finishes, read_runs, runs_of, write_runs
-from anglewise.lab.studies.leaderboard.analysis import cells, rows
+from anglewise.lab.report.table import markdown, text
+from anglewise.lab.studies.leaderboard.analysis import ranking, rows
 
 TIMES = {"slow": 150, "fast": 40, "a, with a comma": 90, "never": None}
 
@@ -40,7 +41,7 @@ def test_every_digit_survives():
 def test_a_record_gives_the_rows_of_the_store(results):
     own, stored = rows(record(results), 10.0), rows(runs_of(results), 10.0)
     assert own == stored
-    assert [cells(row, 200) for row in own] == [cells(row, 200) for row in stored]
+    assert markdown(ranking(own, 200)) == markdown(ranking(stored, 200))
 
 
 @pytest.mark.parametrize("criterion", CRITERIA)
@@ -61,13 +62,14 @@ def test_a_diverged_run_never_got_there(results):
 
 
 def test_what_a_record_did_not_keep_is_unknown_and_not_never():
-    text = "arm,seed,outcome,steps,first,sustained\na,0,grokked,90,60,\na,1,grokked,90,62,70\n"
-    read = read_runs(text)
+    kept = "arm,seed,outcome,steps,first,sustained\na,0,grokked,90,60,\na,1,grokked,90,62,70\n"
+    read = read_runs(kept)
     assert (read[0].first, read[0].sustained, read[0].lowest, read[0].watched) == (60, None, None, 0)
     assert math.isnan(read[0].seconds) and math.isnan(read[0].first99)
     (row,) = rows(collected(read, baseline="a", budget=100, every=2))
     assert set(row.medians) == {"first", "sustained"} and row.seconds is None
-    assert cells(row, 100)[6:8] == ["\u2013", "\u2013"] and cells(row, 100)[9] == "\u2013"
+    cells = list(map(text, ranking([row], 100).rows[0]))
+    assert cells[7:9] == ["\u2013", "\u2013"] and cells[10] == "\u2013"
 
 
 @pytest.mark.parametrize("name", NEEDED)

@@ -183,7 +183,7 @@ def test_leaving_out_a_seed_is_the_study_without_its_runs():
     without = judge(points, group, np.array([run.time is None for run in runs]), kept, 0.05)
     alone = evaluate([run for run in runs if run.seed != 3], PLANTED, "tasks", most=0)
     np.testing.assert_array_equal(without.alarm[kept], [np.nan if t is None else t for _, t in alone.alarms])
-    assert np.isnan(without.alarm[~kept]).all() and np.isnan(without.said[~kept[points.run]]).all()
+    assert np.isnan(without.alarm[~kept]).all() and np.isnan(without.probability[~kept[points.run]]).all()
 
 
 def test_intervals_rest_on_as_many_seeds_as_there_are():

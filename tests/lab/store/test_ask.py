@@ -8,7 +8,6 @@ import duckdb
 import pytest
 
 from anglewise.errors import StoreError
-from anglewise.lab.store import ask as asking
 from anglewise.lab.store.ask import ask
 
 ENDLESS = "WITH RECURSIVE t AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM t) SELECT count(*) FROM t"
@@ -47,10 +46,9 @@ def test_a_query_is_stopped_by_an_interrupt(connection):
     assert ask(connection, "SELECT 1 AS x", 5.0).column("x").to_pylist() == [1]
 
 
-def test_an_answer_that_no_machine_holds_is_refused(connection, monkeypatch):
-    monkeypatch.setattr(asking, "MEMORY", 10**7)
+def test_an_answer_that_no_machine_holds_is_refused(connection):
     with pytest.raises(StoreError, match="^the answer is larger than 0.0 GiB: ask for less, or add a LIMIT$"):
-        ask(connection, "SELECT * FROM range(100000000000)", 60.0)
+        ask(connection, "SELECT * FROM range(100000000000)", 60.0, most=10**7)
 
 
 def test_errors_are_duckdbs_own(connection):

@@ -11,7 +11,7 @@ from anglewise.cli.main import main
 from anglewise.errors import StoreError
 from anglewise.lab.methods.optimizers import AdamW
 from anglewise.lab.models.mlp import MLP
-from anglewise.lab.report.live import progress_for
+from anglewise.lab.report.progress import progress_for
 from anglewise.lab.runner import train
 from anglewise.lab.spec import Arm, Experiment, Training
 from anglewise.lab.store import Reader, Store

@@ -58,12 +58,13 @@ def test_a_library_that_is_not_there_has_no_version():
     assert _version("no-such-library-anywhere") is None
 
 
-def test_where_proc_is_missing_the_cpu_still_has_a_name(monkeypatch):
-    def missing(self):
-        raise FileNotFoundError
+def test_where_proc_is_missing_the_cpu_still_has_a_name(tmp_path):
+    assert _cpu(tmp_path / "cpuinfo")
 
-    monkeypatch.setattr("pathlib.Path.read_text", missing)
-    assert _cpu()
+
+def test_the_cpu_is_named_as_the_system_names_it(tmp_path):
+    (tmp_path / "cpuinfo").write_text("processor\t: 0\nmodel name\t: Some CPU: fast\n")
+    assert _cpu(tmp_path / "cpuinfo") == "Some CPU: fast"
 
 
 @pytest.mark.parametrize("command", [[], ["a"]])

@@ -1,14 +1,20 @@
 """SQL over a store: what the views hold, and what no SQL can do."""
 
 import math
+import os
 import threading
+from pathlib import Path
 
 import duckdb
 import pyarrow as pa
 import pytest
 
 from anglewise.errors import StoreError
-from anglewise.lab.store import Reader, Store, reader, rows
+from anglewise.lab.outcome import Outcome, Rule
+from anglewise.lab.spec import Manifest, Planned
+from anglewise.lab.store import Reader, Store
+from anglewise.lab.store.layout import put_json, read_json
+from anglewise.lab.store.views import VIEWS, columns_of
 
 RUNS = [("a0", "adamw", 0), ("a1", "adamw", 1), ("b0", "angle's", 0), ("b1", "angle's", 1)]
 TYPES = {
@@ -30,29 +36,31 @@ def curve(step, value=0.5):
     }
 
 
-def manifest(name, runs):
-    return {
-        "experiment_id": f"{name}-id",
-        "name": name,
-        "baseline": "adamw",
-        "arms": ["adamw", "angle's"],
-        "runs": [{"run_id": run_id, "arm": arm, "seed": seed} for run_id, arm, seed in runs],
-    }
+def manifest(name, runs, **training):
+    planned = tuple(Planned(*run) for run in runs)
+    spec = {"training": training} if training else {}
+    return Manifest(f"{name}-id", name, planned, baseline="adamw", arms=("adamw", "angle's"), spec=spec)
+
+
+FULL = Outcome(
+    "grokked", 40, 20, 30, 20, 30, 20, 0.9, 40, seconds=4.5, trained=60, every=10, rule=Rule(40, 10, 0.9, 2, -1, 0),
+    trained_seconds=8.5,
+)  # fmt: skip
+"""An outcome of which everything is known that is a number or a text."""
 
 
 @pytest.fixture
 def root(tmp_path):
     """a0 is finished, a1 sealed, b0 in the tail, b1 not begun, and c is in no manifest."""
     with Store.open(tmp_path / "store") as store:
-        store.manifest("first-id", manifest("first", RUNS[:3]))
-        store.manifest("second-id", manifest("second", RUNS))
+        store.manifest(manifest("first", RUNS[:3]))
+        store.manifest(manifest("second", RUNS))
         for run_id in ("a0", "a1", "b0"):
             store.begin(run_id, {}, {})
             store.append(run_id, [curve(0), curve(10, math.nan)], [
                 {"step": 10, "site": "hidden.0.pre", "name": "radius", "value": math.inf}
             ])  # fmt: skip
-        ended = {"outcome": "grokked", "steps": 10, "seconds": 1.5, "t95": 10, "t95_sustained": None}
-        store.finish("a0", {**ended, "threshold": 0.9})
+        store.finish("a0", Outcome("grokked", 10, first=10, t95=10, threshold=0.9, seconds=1.5))
         store.seal("a1")
         store.begin("c", {"experiment": "gone", "arm": {"name": "lost"}, "seed": 5}, {})
     return tmp_path / "store"
@@ -103,22 +111,36 @@ def test_rows_come_from_segments_and_tails_alike(root):
 
 def test_experiments_say_which_runs_they_consist_of(root):
     opened = Reader(root)
-    assert [m["name"] for m in opened.experiments()] == ["first", "second"]
+    assert [m.name for m in opened.experiments()] == ["first", "second"]
     counted = opened.query("SELECT experiment, count(DISTINCT run_id) FROM experiments GROUP BY 1 ORDER BY 1")
     assert [tuple(row.values()) for row in counted.to_pylist()] == [("first", 3), ("second", 4)]
 
 
 def test_one_run_by_its_identity(root):
     opened = Reader(root)
-    assert opened.outcome("a0")["threshold"] == 0.9 and opened.outcome("a1") is None
+    assert opened.outcome("a0").threshold == 0.9 and opened.outcome("a1") is None
     assert opened.spec("c")["seed"] == 5 and opened.spec("b1") == {} and opened.provenance("b1") == {}
+
+
+def test_columns_are_the_fields_of_what_is_stored(root):
+    """One definition: a field that is added to an outcome is a column, and what is written under it is read there."""
+    scalars = [name for name, x in vars(FULL).items() if isinstance(x, (str, int, float))]
+    assert list(columns_of(Outcome)) == scalars and list(columns_of(Planned)) == list(Planned._fields)
+    assert list(VIEWS["runs"]) == ["experiment_id", "experiment", *Planned._fields, *scalars, "spec"]
+    with Store.open(root) as store:
+        store.manifest(manifest("full", [("f", "adamw", 3)], **FULL.rule._asdict()))
+        store.begin("f", {}, {})
+        store.finish("f", FULL)
+    (row,) = Reader(root).query("SELECT * FROM runs", "full-id").to_pylist()
+    assert {name: row[name] for name in scalars} == {name: getattr(FULL, name) for name in scalars}
+    assert (row["experiment"], row["run_id"], row["arm"], row["seed"]) == ("full", "f", "adamw", 3)
 
 
 def test_column_types_do_not_depend_on_what_is_there(root, tmp_path):
     Store.open(tmp_path / "empty").close()
     expected = {
-        "runs": "VARCHAR VARCHAR VARCHAR VARCHAR BIGINT VARCHAR BIGINT DOUBLE BIGINT BIGINT DOUBLE "
-        "BIGINT BIGINT BIGINT BIGINT BIGINT BIGINT VARCHAR",
+        "runs": "VARCHAR VARCHAR VARCHAR VARCHAR BIGINT VARCHAR BIGINT BIGINT BIGINT BIGINT BIGINT BIGINT DOUBLE "
+        "BIGINT DOUBLE BIGINT BIGINT DOUBLE VARCHAR",
         "curves": "VARCHAR VARCHAR VARCHAR BIGINT BIGINT DOUBLE DOUBLE DOUBLE DOUBLE",
         "readings": "VARCHAR VARCHAR VARCHAR BIGINT BIGINT VARCHAR VARCHAR DOUBLE",
         "arrays": "VARCHAR VARCHAR VARCHAR BIGINT BIGINT VARCHAR VARCHAR VARCHAR FLOAT[]",
@@ -233,7 +255,7 @@ def test_reading_beside_a_writer_sees_every_row_once_and_none_vanish(tmp_path):
                 store.append("r", [curve(step)], [])
                 if step % 3 == 2:
                     store.seal("r")
-            store.finish("r", {"outcome": "memorised", "steps": steps})
+            store.finish("r", Outcome("memorised", steps))
         done.set()
 
     Store.open(tmp_path).close()
@@ -252,39 +274,40 @@ def test_rows_that_are_sealed_while_they_are_read_do_not_vanish(tmp_path, monkey
     with Store.open(tmp_path) as store:
         store.begin("r", {}, {})
         store.append("r", [curve(0), curve(1)], [])
-        real, sealed = rows.segments, []
+        real, sealed = os.listdir, []
 
-        def sealing(run):
-            found = real(run)
+        def sealing(folder):
+            names = real(folder)
             if not sealed:
-                sealed.append(run)
+                sealed.append(folder)
                 store.seal("r")
-            return found
+            return names
 
-        monkeypatch.setattr(rows, "segments", sealing)
+        monkeypatch.setattr(os, "listdir", sealing)
         assert Reader(tmp_path).query("SELECT step FROM curves").column("step").to_pylist() == [0, 1]
         assert sealed and not (tmp_path / "runs/r/tail.jsonl").read_bytes()
 
 
 def test_a_run_that_is_rewound_while_it_is_read_is_read_again(root, monkeypatch):
     """The first look finds a segment that has gone when it is opened."""
-    real, calls = reader.read, []
+    real, missed = Path.read_bytes, []
 
-    def once_missing(segment):
-        calls.append(segment)
-        if len(calls) == 1:
-            raise StoreError("gone")
-        return real(segment)
+    def once_missing(path):
+        if path.suffix == ".parquet" and not missed:
+            missed.append(path)
+            raise FileNotFoundError(path)
+        return real(path)
 
-    monkeypatch.setattr(reader, "read", once_missing)
+    monkeypatch.setattr(Path, "read_bytes", once_missing)
     assert Reader(root).query("SELECT count(*) AS n FROM curves", "first-id").to_pylist() == [{"n": 6}]
+    assert missed
 
 
 RULE = {"budget": 40, "every": 10, "threshold": 0.9, "sustain": 2, "further": -1, "measure_every": 0}
 
 
 def ruled(name, runs=(("r", "adamw", 0),), **rule):
-    return manifest(name, runs) | {"spec": {"training": RULE | rule}}
+    return manifest(name, runs, **RULE | rule)
 
 
 @pytest.fixture
@@ -297,15 +320,15 @@ def judged(tmp_path):
             ("coarse", {"every": 20}),
             ("low", {"sustain": 1}),
         ):
-            store.manifest(f"{name}-id", ruled(name, **rule))
-        store.manifest("longer-id", ruled("longer", budget=60))
-        store.manifest("finer-id", ruled("finer", every=5))
+            store.manifest(ruled(name, **rule))
+        store.manifest(ruled("longer", budget=60))
+        store.manifest(ruled("finer", every=5))
         store.begin("r", {"seed": 0}, {})
         values = {0: 0.1, 10: 0.5, 20: 0.92, 30: 0.96, 40: 0.3}
         store.append("r", [curve(step, value) for step, value in values.items()], [])
-        ended = {"outcome": "grokked", "steps": 40, "first": 20, "sustained": 20, "t95": 30, "t95_sustained": None}
-        trained = {"trained": 40, "trained_seconds": 8.0, "seconds": 8.0, "every": 10, "readings": [], "rule": RULE}
-        store.finish("r", ended | {"threshold": 0.9, "budget": 40, "t_capped": 20} | trained)
+        ended = {"first": 20, "sustained": 20, "t95": 30, "t_capped": 20, "threshold": 0.9, "budget": 40}
+        trained = {"trained": 40, "trained_seconds": 8.0, "seconds": 8.0, "every": 10, "rule": Rule(**RULE)}
+        store.finish("r", Outcome("grokked", 40, **ended, **trained))
     return Reader(tmp_path / "store")
 
 
@@ -335,12 +358,15 @@ def test_each_experiment_sees_the_evaluations_that_it_asked_for(judged):
 def test_a_store_of_before_is_read_and_its_labels_are_those_of_today(tmp_path):
     """PROTOCOL 2: no rule in the outcome, the training in the spec, 'memorised' also for what reached the threshold."""
     with Store.open(tmp_path / "store") as store:
-        store.manifest("old-id", manifest("old", [("r", "adamw", 0), ("s", "adamw", 1)]) | {"spec": {"training": RULE}})
+        store.manifest(ruled("old", [("r", "adamw", 0), ("s", "adamw", 1)]))
         for run_id, first in (("r", 20), ("s", None)):
             store.begin(run_id, {"experiment": "old", "arm": {"name": "adamw"}, "training": RULE, "seed": 0}, {})
             store.append(run_id, [curve(step) for step in (0, 10, 20, 30, 40)], [])
             ended = {"outcome": "memorised", "steps": 40, "seconds": 1.0, "t95": first, "t95_sustained": None}
-            store.finish(run_id, ended | {"threshold": 0.9, "first": first, "sustained": None, "budget": 40})
+            store.finish(run_id, Outcome("memorised", 40))
+            path = store.root / "runs" / run_id / "outcome.json"
+            ended |= {"threshold": 0.9, "first": first, "sustained": None, "budget": 40}
+            put_json(path, ended | {key: read_json(path)[key] for key in ("segments", "rows")})
     found = Reader(tmp_path / "store").query(
         "SELECT run_id, outcome, first, t_capped, trained FROM runs ORDER BY run_id"
     )

@@ -1,5 +1,6 @@
 """The writer against a model of itself: two lists of rows."""
 
+import dataclasses
 import errno
 import json
 import os
@@ -23,6 +24,8 @@ from hypothesis.stateful import (
 )
 
 from anglewise.errors import StoreError
+from anglewise.lab.outcome import Outcome, Rule
+from anglewise.lab.spec import Manifest
 from anglewise.lab.store import Reader, Store
 
 METRICS = ("train_accuracy", "test_accuracy", "train_loss", "test_loss")
@@ -47,7 +50,9 @@ def stored(root, run_id="r"):
 
 
 class Machine(RuleBasedStateMachine):
-    """Any sequence of calls, and what must then be there."""
+    """Any sequence of calls, and what must then be there; `rows` counts the rows that were compared."""
+
+    rows = 0
 
     @initialize()
     def start(self):
@@ -91,7 +96,7 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: not self.finished)
     @rule()
     def finish(self):
-        self.store.finish("r", {"outcome": "grokked"})
+        self.store.finish("r", Outcome("grokked", 0))
         self.finished = True
 
     @rule(data=st.data())
@@ -124,6 +129,7 @@ class Machine(RuleBasedStateMachine):
         curves, readings = stored(self.root)
         assert exact(curves) == exact(self.curves)
         assert sorted(map(repr, exact(readings))) == sorted(map(repr, exact(self.readings)))
+        Machine.rows += len(curves) + len(readings)
         assert self.store.finished() == ({"r"} if self.finished else set())
 
     def teardown(self):
@@ -143,6 +149,7 @@ def fast(monkeypatch):
 
 def test_any_sequence_of_calls_leaves_what_the_model_holds(fast):
     run_state_machine_as_test(Machine, settings=BOUNDED)
+    assert Machine.rows > 100
 
 
 def test_the_model_notices_a_rewind_that_forgets_too_little(fast):
@@ -195,7 +202,7 @@ def test_a_step_that_is_there_already_is_refused(store):
 
 
 def test_a_finished_run_takes_no_rows(store):
-    store.finish("r", {"outcome": "memorised"})
+    store.finish("r", Outcome("memorised", 0))
     with pytest.raises(StoreError, match="run r is finished and takes no more rows: reset or rewind it first"):
         store.append("r", [curve(0)], [])
     store.rewind("r", -1)
@@ -223,12 +230,12 @@ def test_sealing_twice_makes_one_segment(store):
 
 
 def test_a_manifest_keeps_its_first_date(store):
-    store.manifest("e-1", {"name": "a", "runs": []})
+    store.manifest(Manifest("e-1", "a", ()))
     [first] = Reader(store.root).experiments()
-    store.manifest("e-1", {"name": "b", "runs": []})
+    store.manifest(Manifest("e-1", "b", ()))
     (last,) = Reader(store.root).experiments()
-    assert last["updated"] > first["updated"] == first["created"]
-    assert last == {**first, "name": "b", "updated": last["updated"]}
+    assert last.updated > first.updated == first.created
+    assert last == dataclasses.replace(first, name="b", updated=last.updated)
 
 
 def test_populations_are_folders_that_come_and_go(store):
@@ -245,12 +252,12 @@ def test_populations_are_folders_that_come_and_go(store):
 @pytest.mark.parametrize("name", ["..", "../../elsewhere", "/tmp", ""])
 def test_no_name_leads_out_of_the_store(store, name):
     calls = [
-        lambda: store.manifest(name, {}),
+        lambda: store.manifest(Manifest(name, "e", ())),
         lambda: store.begin(name, {}, {}),
         lambda: store.append(name, [], []),
         lambda: store.seal(name),
         lambda: store.rewind(name, 0),
-        lambda: store.finish(name, {}),
+        lambda: store.finish(name, Outcome("grokked", 0)),
         lambda: store.reset(name),
         lambda: store.population_dir(name),
         lambda: store.drop_population(name),
@@ -317,8 +324,8 @@ def test_full_disks_and_later_room(store, monkeypatch):
     calls = [
         lambda: store.append("r", [curve(10)], []),
         lambda: store.seal("r"),
-        lambda: store.finish("r", {"outcome": "grokked"}),
-        lambda: store.manifest("e", {}),
+        lambda: store.finish("r", Outcome("grokked", 10)),
+        lambda: store.manifest(Manifest("e", "e", ())),
         lambda: store.begin("s", {}, {}),
         lambda: store.rewind("r", 0),
     ]
@@ -332,7 +339,7 @@ def test_full_disks_and_later_room(store, monkeypatch):
         assert stored(store.root)[0][0] == curve(0) and store.finished() == set()
     assert store.rewind("r", 0) == 0
     store.append("r", [curve(10)], [reading(10)])
-    store.finish("r", {"outcome": "grokked"})
+    store.finish("r", Outcome("grokked", 10))
     assert stored(store.root) == [[curve(0), curve(10)], [reading(0), reading(10)]]
     assert not list(store.root.rglob("*.tmp"))
 
@@ -378,9 +385,15 @@ def test_writing_needs_neither_duckdb_nor_jax():
 
 def test_outcomes_are_json_for_anybody(store):
     store.append("r", [curve(0)], [reading(0)])
-    store.finish("r", {"outcome": "grokked", "steps": 0, "threshold": 0.95})
+    outcome = Outcome("grokked", 0, threshold=0.95, rule=Rule(9, 1, 0.95, 5, -1, 0), readings=({"is": "Motion"},))
+    store.finish("r", outcome)
     found = json.loads((store.root / "runs/r/outcome.json").read_text())
     names, checksum = found.pop("segments"), found.pop("checksum")
     rows = {"curves": 1, "readings": 1, "arrays": 0}
-    assert found == {"outcome": "grokked", "steps": 0, "threshold": 0.95, "rows": rows} and len(checksum) == 8
+    rule = {"budget": 9, "every": 1, "threshold": 0.95, "sustain": 5, "further": -1, "measure_every": 0}
+    never = dict.fromkeys(("first", "sustained", "t95", "t95_sustained", "t_capped", "budget"))
+    known = {"outcome": "grokked", "steps": 0, "threshold": 0.95, "readings": [{"is": "Motion"}], "rule": rule}
+    assert found == {**never, **known, "rows": rows} and len(checksum) == 8
+    stored = Reader(store.root).outcome("r")
+    assert stored == dataclasses.replace(outcome, segments=tuple(names), rows=rows)
     assert sorted(names) == sorted(p.name for p in (store.root / "runs/r/v1").iterdir())

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from anglewise.errors import SpecError
-from anglewise.lab.protocols.reading import cycle_of
+from anglewise.lab.protocols.task import cycle_of
 from anglewise.lab.tasks.permutation import Permutations, images, products
 
 

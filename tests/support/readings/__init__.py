@@ -18,8 +18,8 @@ from anglewise.lab.models.transformer import Transformer
 from anglewise.lab.protocols.reading import PastWeights, Snapshot
 from anglewise.lab.spec import Training
 from anglewise.lab.tasks.modular import Modular
+from tests.support.programs import quick_jit
 
-quick_jit = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
 PAIRS, SEQUENCES = Modular(p=5, train=0.5), Modular(p=3, train=0.5, form="a b =")
 CASES = {
     "mlp": (MLP(hidden=(8, 6), embedding=4, bias=True), PAIRS),

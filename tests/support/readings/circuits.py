@@ -11,9 +11,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from anglewise.lab.protocols.model import Site
 from anglewise.lab.protocols.reading import Snapshot
 from anglewise.lab.tasks.modular import Modular
-from tests.support.readings import quick_jit
+from tests.support.programs import quick_jit
 
 
 class Hand(eqx.Module):
@@ -30,6 +31,14 @@ class Hand(eqx.Module):
     @property
     def linear_maps(self) -> Mapping:
         return {}
+
+    @property
+    def all_sites(self) -> Mapping:
+        return {"x.post": Site(self.post.shape[-1], "post")}
+
+    @property
+    def tables(self) -> tuple:
+        return () if self.embedding is None else (self.embedding,)
 
 
 def look_at(task: Any, network: Any) -> tuple[Any, Any]:

@@ -12,7 +12,8 @@ from jax.flatten_util import ravel_pytree
 
 from anglewise.lab.methods.tiwari2026_radial import RadialPenalty
 from anglewise.lab.protocols.reading import named_parameters
-from tests.support.readings import BASE, CASES, looking, quick_jit
+from tests.support.programs import quick_jit
+from tests.support.readings import BASE, CASES, looking
 
 ROWS = 7
 PENALISED = (*BASE, RadialPenalty(strength=0.3))

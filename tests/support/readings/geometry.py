@@ -14,7 +14,7 @@ import numpy as np
 from anglewise.lab.engine.step import cross_entropy
 from anglewise.lab.protocols.reading import PastWeights, Snapshot
 from anglewise.lab.protocols.task import Data
-from tests.support.readings import quick_jit
+from tests.support.programs import quick_jit
 
 
 class Hand(eqx.Module):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import jax
 import numpy as np
@@ -13,14 +13,18 @@ import numpy as np
 from anglewise.errors import StoreError
 from anglewise.files import put
 from anglewise.lab.protocols.arrays import header_of, pack, unpack
+from anglewise.lab.spec import Json
+
+Tree: TypeAlias = Any
+"""A pytree: arrays, or their shapes, in any structure that JAX knows."""
 
 
-def named(tree: Any) -> dict[str, np.ndarray]:
+def named(tree: Tree) -> dict[str, np.ndarray]:
     """Leaves of a pytree by path, as NumPy arrays."""
     return {jax.tree_util.keystr(path): np.asarray(leaf) for path, leaf in jax.tree_util.tree_leaves_with_path(tree)}
 
 
-def write(path: Path, state: Any, note: Mapping[str, Any]) -> None:
+def write(path: Path, state: Tree, note: Json) -> None:
     """Write a state and a JSON note so that a crash at any moment leaves the old file or the new one.
 
     Raises:
@@ -36,7 +40,7 @@ def write(path: Path, state: Any, note: Mapping[str, Any]) -> None:
         ) from error
 
 
-def note_of(path: Path) -> dict[str, Any] | None:
+def note_of(path: Path) -> Json | None:
     """The note of a checkpoint, or None if the file is absent or damaged anywhere."""
     try:
         data = path.read_bytes()
@@ -46,7 +50,7 @@ def note_of(path: Path) -> dict[str, Any] | None:
         return None
 
 
-def read(path: Path, like: Any) -> Any:
+def read(path: Path, like: Tree) -> Tree:
     """A state shaped like `like` (arrays or shapes), from a checkpoint whose note was readable.
 
     Raises:
@@ -59,14 +63,14 @@ def read(path: Path, like: Any) -> Any:
     return shaped(arrays, like, f"the checkpoint {path}")
 
 
-def shaped(arrays: Mapping[str, np.ndarray], like: Any, what: str) -> Any:
+def shaped(arrays: Mapping[str, np.ndarray], like: Tree, what: str) -> Tree:
     """Arrays by path, in the structure of `like` (arrays or shapes).
 
     Raises:
         StoreError: If one is missing, or has another shape or type than expected.
     """
 
-    def take(key_path: Any, leaf: Any) -> Any:
+    def take(key_path: jax.tree_util.KeyPath, leaf: jax.Array | jax.ShapeDtypeStruct) -> np.ndarray:
         name = jax.tree_util.keystr(key_path)
         value = arrays.get(name)
         if value is None or value.shape != leaf.shape or value.dtype != leaf.dtype:

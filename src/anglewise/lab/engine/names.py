@@ -3,30 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array
 
 from anglewise.errors import SpecError, shown, unknown
 from anglewise.lab.protocols.fields import named
-from anglewise.lab.protocols.reading import named_parameters
+from anglewise.lab.protocols.method import Method
+from anglewise.lab.protocols.model import Network
+from anglewise.lab.protocols.reading import Reading, named_parameters
 from anglewise.lab.protocols.task import Task
 
 
-def check_names(methods: Iterable[Any], network: Any, task: Task) -> None:
+def check_names(methods: Iterable[Method | Reading], network: Network, task: Task) -> None:
     """Look up all that the methods' fields name; see :class:`anglewise.lab.protocols.fields.Names`.
 
     Args:
-        methods: An arm's.
+        methods: An arm's, or readings.
         network: The network that they have reshaped, or its shapes.
         task: Gives the shape of its inputs.
 
     Raises:
         SpecError: For the first name that the network has not.
     """
-    asked = [(method, *found) for method in methods for found in named(method) if any(found[2])]
+    asked = [(method, *fields) for method in methods for fields in named(method) if any(fields[2])]
     if not asked:
         return
     params = eqx.filter(network, lambda x: hasattr(x, "dtype"))
@@ -40,10 +42,10 @@ def check_names(methods: Iterable[Any], network: Any, task: Task) -> None:
                     f"{path}: no parameter is {' or '.join(texts)}, the roles are {_list(map(str, roles.values()))}"
                 )
         elif of == "part":
-            own = [name for name, role in roles.items() if role in getattr(method, "roles", (role,))]
+            able = [name for name, role in roles.items() if role in getattr(method, "roles", (role,))]
             for text in texts:
-                if not any(text in name for name in own):
-                    raise SpecError(f"{path}: no parameter to act on has {shown(text)} in its name: {_list(own)}")
+                if not any(text in name for name in able):
+                    raise SpecError(f"{path}: no parameter to act on has {shown(text)} in its name: {_list(able)}")
         else:
             for text in texts:
                 if text not in known[of]:
@@ -54,11 +56,11 @@ def _list(names: Iterable[str]) -> str:
     return ", ".join(dict.fromkeys(names))
 
 
-def _sites(network: Any, task: Task) -> tuple[list[str], list[str]]:
+def _sites(network: Network, task: Task) -> tuple[list[str], list[str]]:
     """Sites that can be read, and those among them that can be acted at."""
     taps: list[str] = []
 
-    def tap(site: str, h: Any) -> Any:
+    def tap(site: str, h: Array) -> Array:
         taps.append(site)
         return h
 

@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import TypeAlias, TypeVar
 
 import jax
 
+from anglewise.lab.protocols.model import Params
 from anglewise.lab.protocols.task import Task
 from anglewise.lab.spec import Training
+
+T = TypeVar("T")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,12 +28,16 @@ class Placement:
     Args:
         batched: Whether members train as one batched program.
         block: Rows whose gradient is taken at once; 0 is the whole batch.
-        segment: Optimiser steps between two looks of the host.
+        segment: Optimiser steps after which the host takes over again.
     """
 
     batched: bool
     block: int
     segment: int
+
+
+Place: TypeAlias = Callable[[Task, Training, str], Placement]
+"""Decides a placement from the task, the training and the kind of device, as :func:`choose` does."""
 
 
 def choose(task: Task, training: Training, platform: str) -> Placement:
@@ -41,18 +48,16 @@ def choose(task: Task, training: Training, platform: str) -> Placement:
         training: Gives the batch, and the block where the user set one.
         platform: ``"cpu"``, ``"gpu"`` or ``"tpu"``.
     """
-    if platform != "cpu":
-        return Placement(batched=True, block=max(training.block, 0), segment=500)
-    block = max(training.block, 0)
-    return Placement(batched=False, block=block, segment=20)
+    on_cpu = platform == "cpu"
+    return Placement(batched=not on_cpu, block=max(training.block, 0), segment=20 if on_cpu else 500)
 
 
-def first_device() -> Any:
+def first_device() -> jax.Device:
     """The device that runs train on."""
     return jax.devices()[0]
 
 
-def free_bytes(device: Any) -> int:
+def free_bytes(device: jax.Device) -> int:
     """Memory that may be planned with: the device's own where it has any, else half of the host's."""
     stats = device.memory_stats() if device.platform != "cpu" else None
     if stats and "bytes_limit" in stats:
@@ -60,12 +65,12 @@ def free_bytes(device: Any) -> int:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
 
 
-def tree_bytes(tree: Any) -> int:
+def tree_bytes(tree: Params) -> int:
     """Bytes of all arrays (or their shapes) in a pytree."""
     return sum(int(x.size) * x.dtype.itemsize for x in jax.tree.leaves(tree))
 
 
-def chunks(items: Sequence[Any], bytes_each: int, budget: int) -> list[list[Any]]:
+def chunks(items: Sequence[T], bytes_each: int, budget: int) -> list[list[T]]:
     """Cut a population into equal chunks whose members fit into `budget` bytes together; at least one each."""
     most = max(1, budget // max(1, bytes_each))
     count = -(-len(items) // most)

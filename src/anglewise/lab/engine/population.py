@@ -1,53 +1,57 @@
 """Members that train as one program: started, advanced by segments, retired one by one, saved and restored.
 
-What is compiled stands in ``compiled.py``; here are the members' data, states, curves and ends.
+What is compiled stands in ``programs.py``; here are the members' data, states, curves and ends.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from anglewise.lab.engine import checkpoint
+from anglewise.lab.engine.checkpoint import Tree
 from anglewise.lab.engine.placement import tree_bytes
 from anglewise.lab.engine.programs import Compiled, arithmetic
 from anglewise.lab.engine.rng import stream
-from anglewise.lab.engine.step import Member, State
+from anglewise.lab.engine.step import Member, Past, State
+from anglewise.lab.protocols.model import Params
 from anglewise.lab.protocols.reading import PastWeights, named_parameters
-from anglewise.lab.spec import Run
+from anglewise.lab.spec import Json, Run
 
 CURVES = ("train_accuracy", "test_accuracy", "train_loss", "test_loss")
+Frames: TypeAlias = Mapping[tuple[str, str], np.ndarray]
+"""Values by (site, name)."""
 
 
-class Kept(NamedTuple):
-    """A member's state as named arrays: its weights, named as in the network, and all else that going on needs."""
+class Last(NamedTuple):
+    """A member's last state as named arrays: its weights, named as in the network, and all else that going on needs."""
 
     step: int
-    weights: dict[str, np.ndarray]
-    rest: dict[str, np.ndarray]
+    weights: Mapping[str, np.ndarray]
+    rest: Mapping[str, np.ndarray]
 
 
 class Rows(NamedTuple):
-    """What one member showed in one segment, and (as `history`) since its start; `kept` once it has ended."""
+    """What one member showed in one segment, and (as `history`) since its start; `last` once it has ended."""
 
     run: Run
-    curves: list[dict[str, Any]]
-    readings: list[dict[str, Any]]
-    arrays: list[dict[str, Any]]
-    kept: Kept | None
+    curves: list[Json]
+    readings: list[Json]
+    arrays: list[Json]
+    last: Last | None
     history: dict[str, np.ndarray]
     seconds: float
 
     @property
     def ended(self) -> bool:
         """Whether the run trains no further."""
-        return self.kept is not None
+        return self.last is not None
 
 
 class Watch(NamedTuple):
@@ -80,7 +84,7 @@ class Population:
         self.seconds = np.zeros(len(runs))
         self.steps = np.zeros(0, np.int64)
         self.curves = {name: np.zeros((len(runs), 0)) for name in CURVES}
-        self.past: tuple[PastWeights, PastWeights]
+        self.past: Past
 
     @property
     def step(self) -> int:
@@ -150,47 +154,47 @@ class Population:
         if self.compiled.placement.batched and 0 < 2 * self.live.sum() <= len(self.runs):
             self._keep(np.flatnonzero(self.live))
 
-    def _measured(self, live: list[int]) -> dict[int, dict[Any, np.ndarray]]:
+    def _measured(self, live: list[int]) -> dict[int, dict[tuple[str, str], np.ndarray]]:
         """Each live member's values of the readings that are due now: all of them where its run ends here."""
         due, step, readings = self.rule.measure_every, self.step, self.compiled.readings
-        found: dict[int, dict[Any, np.ndarray]] = {i: {} for i in live}
+        by_member: dict[int, dict[tuple[str, str], np.ndarray]] = {i: {} for i in live}
         last = [i for i in live if self._end(i) == step] if readings and due else []
         regular = tuple(r for r in readings if due and step % due == 0 and step // due % r.every == 0)
         if not regular and not last:
-            return found
+            return by_member
         for some, members in ((regular, live), (tuple(r for r in readings if r not in regular), last)):
             if not some or not members:
                 continue
             with arithmetic(self.training):
                 values = self.compiled.measure(some, self.member, self.state, self.past)
             for i in members:
-                found[i] |= {name: x[i] if self.compiled.placement.batched else x for name, x in values.items()}
+                by_member[i] |= {name: x[i] if self.compiled.placement.batched else x for name, x in values.items()}
         if step % due == 0:  # a measurement between two regular ones is none that the next is compared with
             self.past = (PastWeights(_copied(self.state.params), self.state.step + 0), self.past[0])
-        return found
+        return by_member
 
-    def _show(self, index: int, targets: list[int], readings: Any, measured: dict[Any, np.ndarray]) -> Rows:
+    def _show(self, index: int, targets: list[int], at_evaluations: Frames, measured: Frames) -> Rows:
         """One member's rows of this segment."""
         offset = len(self.steps) - len(targets)
-        curves = [
+        curves: list[Json] = [
             {"step": step, **{name: float(self.curves[name][index, offset + i]) for name in CURVES}}
             for i, step in enumerate(targets)
         ]
-        found = [
+        readings: list[Json] = [
             {"step": step, "site": site, "name": name, "value": float(values[index][i])}
             for i, step in enumerate(targets)
-            for (site, name), values in readings.items()
+            for (site, name), values in at_evaluations.items()
         ]
-        arrays: list[dict[str, Any]] = []
+        arrays: list[Json] = []
         for (site, name), value in measured.items():
             row = {"step": targets[-1], "site": site, "name": name}
             if value.ndim:
                 arrays.append(row | {"shape": ",".join(map(str, value.shape)), "values": value.ravel()})
             else:
-                found.append(row | {"value": float(value)})
+                readings.append(row | {"value": float(value)})
         history = {"step": self.steps, **{name: self.curves[name][index] for name in CURVES}}
-        kept = None if self._end(index) is None else self._kept(index)
-        return Rows(self.runs[index], curves, found, arrays, kept, history, float(self.seconds[index]))
+        last = None if self._end(index) is None else self._last(index)
+        return Rows(self.runs[index], curves, readings, arrays, last, history, float(self.seconds[index]))
 
     def _end(self, index: int) -> int | None:
         """The step at which a run ends by its rule; None while it goes on, or has not trained again what it had."""
@@ -198,7 +202,7 @@ class Population:
         end = self.rule.end(self.steps, self.curves["test_accuracy"][index], loss)
         return end if self.step >= self.watch.least or not np.isfinite(loss[-1:]).all() else None
 
-    def _kept(self, index: int) -> Kept:
+    def _last(self, index: int) -> Last:
         """One member's state as named arrays."""
         state, past = self.state, self.past
         if self.compiled.placement.batched:
@@ -206,9 +210,9 @@ class Population:
             state = State(step, *jax.tree.map(lambda x: x[index], moving))
             past = tuple(PastWeights(jax.tree.map(lambda x: x[index], was.params), was.step) for was in past)  # type: ignore[assignment]
         weights, rest = jax.device_get((named_parameters(state.params), self._rest(state, past)))
-        return Kept(self.step, dict(weights), checkpoint.named(rest))
+        return Last(self.step, dict(weights), checkpoint.named(rest))
 
-    def _rest(self, state: Any, past: Any) -> dict[str, Any]:
+    def _rest(self, state: State, past: Past) -> dict[str, Tree]:
         """What going on needs beside the weights; weights at earlier measurements only where something reads them."""
         earlier = {"past": past} if self.compiled.readings else {}
         return {"order": state.order, "memory": state.opt_state} | earlier
@@ -223,20 +227,20 @@ class Population:
         self.state = State(step, *jax.tree.map(lambda x: x[rows], moving))
         self.past = tuple(PastWeights(jax.tree.map(lambda x: x[rows], was.params), was.step) for was in self.past)  # type: ignore[assignment]
 
-    def save(self, path: Path, note: Mapping[str, Any] = MappingProxyType({})) -> None:
+    def save(self, path: Path, note: Json = MappingProxyType({})) -> None:
         """Write everything that going on needs, with a note: the caller's, the members, how they are watched."""
-        own = {"runs": [run.run_id for run in self.runs], "looks": len(self.steps), **self.watch._asdict()}
+        members = {"runs": [run.run_id for run in self.runs], "looks": len(self.steps), **self.watch._asdict()}
         checkpoint.write(
-            path, self._saved((self.state, self.past), self.steps, self.curves, self.seconds), {**note, **own}
+            path, self._saved((self.state, self.past), self.steps, self.curves, self.seconds), {**note, **members}
         )
 
     def go_on(
-        self, kept: Sequence[Kept], histories: Sequence[Mapping[str, np.ndarray]], seconds: Sequence[float]
+        self, lasts: Sequence[Last], histories: Sequence[Mapping[str, np.ndarray]], seconds: Sequence[float]
     ) -> None:
         """Go on from where each member once ended.
 
         Args:
-            kept: The state of each, all at one step.
+            lasts: The state of each, all at one step.
             histories: Evaluations of each so far, at equal steps.
             seconds: Training seconds of each so far.
 
@@ -246,17 +250,17 @@ class Population:
         self.begin()
         states, pasts = [], []
         with arithmetic(self.training):
-            for i, own in enumerate(kept):
+            for i, last in enumerate(lasts):
                 state, past = self.state, self.past
                 if self.compiled.placement.batched:
                     state = State(state.step, *jax.tree.map(lambda x, i=i: x[i], tuple(state[1:])))
                     past = tuple(PastWeights(jax.tree.map(lambda x, i=i: x[i], w.params), w.step) for w in past)  # type: ignore[assignment]
-                params = _from_names(own.weights, state.params)
-                rest = checkpoint.shaped(own.rest, self._rest(state, past), "the kept state")
+                params = _from_names(last.weights, state.params)
+                rest = checkpoint.shaped(last.rest, self._rest(state, past), "the kept state")
                 rest = jax.tree.map(jnp.asarray, rest)
                 states.append((rest["order"], params, rest["memory"]))
                 pasts.append(rest.get("past", past))
-            step = jnp.asarray(kept[0].step, jnp.int32)
+            step = jnp.asarray(lasts[0].step, jnp.int32)
             if self.compiled.placement.batched:
                 self.state = State(step, *jax.tree.map(lambda *xs: jnp.stack(xs), *states))
                 stacked = [
@@ -272,7 +276,7 @@ class Population:
         self.curves = {name: np.stack([np.asarray(h[name], np.float64) for h in histories]) for name in CURVES}
         self.seconds = np.asarray(seconds, float)
 
-    def restore(self, path: Path, looks: int, *, live: set[str]) -> None:
+    def restore(self, path: Path, looks: int, *, live: Collection[str]) -> None:
         """Go on from a checkpoint.
 
         Args:
@@ -289,24 +293,24 @@ class Population:
         with arithmetic(self.training):
             like = jax.eval_shape(lambda s: s, (self.state, self.past))
             saved = self._saved(like, shape((looks,), np.int64), curves, shape((n,), np.float64))
-            found = checkpoint.read(path, saved)
-            self.state, self.past = jax.tree.map(jnp.asarray, found["state"])
-        self.steps, self.curves, self.seconds = found["steps"], found["curves"], found["seconds"]
+            back = checkpoint.read(path, saved)
+            self.state, self.past = jax.tree.map(jnp.asarray, back["state"])
+        self.steps, self.curves, self.seconds = back["steps"], back["curves"], back["seconds"]
         self.live = np.array([run.run_id in live for run in self.runs])
 
     @staticmethod
-    def _saved(state: Any, steps: Any, curves: Any, seconds: Any) -> dict[str, Any]:
+    def _saved(state: Tree, steps: Tree, curves: Tree, seconds: Tree) -> dict[str, Tree]:
         return {"state": state, "steps": steps, "curves": curves, "seconds": seconds}
 
 
-def _from_names(arrays: Mapping[str, np.ndarray], like: Any) -> Any:
+def _from_names(arrays: Mapping[str, np.ndarray], like: Params) -> Params:
     """Weights by name in the structure of `like`."""
     paths = dict(zip(named_parameters(like), checkpoint.named(like), strict=True))
-    found = checkpoint.shaped({paths[name]: x for name, x in arrays.items() if name in paths}, like, "the kept weights")
-    return jax.tree.map(jnp.asarray, found)
+    by_path = {paths[name]: x for name, x in arrays.items() if name in paths}
+    return jax.tree.map(jnp.asarray, checkpoint.shaped(by_path, like, "the kept weights"))
 
 
-def _copied(tree: Any) -> Any:
+def _copied(tree: Params) -> Params:
     """A copy that survives when the original is given to a program for good."""
     return jax.tree.map(jnp.copy, tree)
 

@@ -8,17 +8,22 @@ what one reads, changes not a bit of the training.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import time
-from collections.abc import Iterator, Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array
 
-from anglewise.lab.engine.placement import Placement
-from anglewise.lab.engine.step import Member, Program, State
-from anglewise.lab.protocols.reading import PastWeights, Reading
+from anglewise.lab.engine.placement import Place, Placement, choose, first_device
+from anglewise.lab.engine.step import Member, Past, Program, State, Values
+from anglewise.lab.protocols.model import Model
+from anglewise.lab.protocols.reading import ActivationReading, PastWeights, Reading
+from anglewise.lab.protocols.task import Task
 from anglewise.lab.spec import Run, Training
 
 MEMBERS: Any = Member(0, 0, 0, 0)  # type: ignore[arg-type]
@@ -31,9 +36,9 @@ AT_ONCE = 8
 class Structure(NamedTuple):
     """What runs must have in common to train as one program."""
 
-    task: Any
-    model: Any
-    methods: Any
+    task: Task
+    model: Model
+    methods: jax.tree_util.PyTreeDef
     training: Training
 
 
@@ -52,24 +57,30 @@ def arithmetic(training: Training) -> Iterator[None]:
 class Compiled:
     """The compiled functions of one structure on one placement; compiled once per number of members."""
 
-    def __init__(self, run: Run, placement: Placement, readings: tuple[Reading, ...], instruments: tuple[Any, ...]):
+    def __init__(
+        self,
+        run: Run,
+        placement: Placement,
+        readings: tuple[Reading, ...],
+        at_evaluations: tuple[ActivationReading, ...],
+    ):
         """Assemble, without compiling."""
         self.training, self.placement = run.training, placement
-        self.program = Program(run.task, run.model, run.arm.methods, run.training, instruments, placement.block)
+        self.program = Program(run.task, run.model, run.arm.methods, run.training, at_evaluations, placement.block)
         self.readings = tuple(reading for reading in readings if reading.suits(run.task, run.model))
         self.length = max(1, placement.segment // run.training.every)
         segment = self._segment
         if placement.batched:
             segment = jax.vmap(segment, in_axes=(MEMBERS, STATES, None, None), out_axes=(STATES, 0))
         self._advance = jax.jit(segment, donate_argnums=1)
-        self._measures: dict[Any, Any] = {}
-        self._ready: dict[Any, Any] = {}
+        self._measures: dict[tuple[Reading, ...], jax.stages.Wrapped] = {}
+        self._ready: dict[tuple[int, ...], jax.stages.Compiled] = {}
 
     def measure(
-        self, readings: tuple[Reading, ...], member: Member, state: State, past: tuple[PastWeights, PastWeights]
-    ) -> dict[Any, Any]:
+        self, readings: tuple[Reading, ...], member: Member, state: State, past: Past
+    ) -> dict[tuple[str, str], np.ndarray]:
         """Values of some of the readings, by (site, name)."""
-        found: dict[Any, Any] = {}
+        values: dict[tuple[str, str], np.ndarray] = {}
         for precision in ("as trained", "float64"):
             due = tuple(reading for reading in readings if reading.precision == precision)
             if not due:
@@ -77,18 +88,18 @@ class Compiled:
             with jax.enable_x64(precision == "float64" or self.training.precision == "float64"):
                 if due not in self._measures:
                     self._measures[due] = jax.jit(self._measure(due, precision))
-                found |= jax.device_get(self._measures[due](member, state, past))
-        return found
+                values |= jax.device_get(self._measures[due](member, state, past))
+        return values
 
-    def _measure(self, readings: tuple[Reading, ...], precision: str) -> Any:
+    def _measure(self, readings: tuple[Reading, ...], precision: str) -> Callable[[Member, State, Past], Values]:
         """One program for some readings."""
 
-        def measure(member: Member, state: State, past: tuple[PastWeights, PastWeights]) -> Any:
+        def measure(member: Member, state: State, past: Past) -> Values:
             if precision == "float64":
                 member, state, past = jax.tree.map(_widened, (member, state, past))
             return dict(self.program.measure(readings, member, state, past))
 
-        def some_at_once(member: Member, state: State, past: tuple[PastWeights, PastWeights]) -> Any:
+        def some_at_once(member: Member, state: State, past: Past) -> Values:
             step, *moving = state
             steps = [was.step for was in past]
 
@@ -101,12 +112,12 @@ class Compiled:
 
         return some_at_once if self.placement.batched else measure
 
-    def _segment(self, member: Member, state: State, targets: Any, count: Any) -> tuple[State, Any]:
+    def _segment(self, member: Member, state: State, targets: Array, count: Array) -> tuple[State, Any]:
         evaluate, step = self.program.evaluate, self.program.step
         shapes = jax.eval_shape(evaluate, member, state)
         rows = jax.tree.map(lambda x: jnp.zeros((self.length, *x.shape), x.dtype), shapes)
 
-        def look(i: Any, carry: Any) -> Any:
+        def look(i: Array, carry: tuple[State, Any]) -> tuple[State, Any]:
             state, rows = carry
             state = jax.lax.fori_loop(state.step, targets[i], lambda _, s: step(member, s), state)
             row = evaluate(member, state)
@@ -133,5 +144,54 @@ class Compiled:
         return int(plan.temp_size_in_bytes + plan.output_size_in_bytes)
 
 
-def _widened(x: Any) -> Any:
+def _widened(x: Array) -> Array:
     return x.astype(jnp.float64) if jnp.issubdtype(x.dtype, jnp.floating) else x
+
+
+FAR = 2**31 - 1
+"""Stands for any budget where programs are compared: when a run stops is no part of its program."""
+MOST = 128
+"""Programs that are kept.  Seeds come first in an experiment, so its arms take turns: fewer places than it has
+structures would compile every one anew for each seed.  The largest leaderboard has about 60 arms, with and without the
+penalty; a small network's program takes a few megabytes."""
+
+
+class Programs:
+    """The programs that somebody trains with: each is compiled once, and the least recently used goes first.
+
+    A search or a study that trains many experiments hands the same object to all of them, so that a second experiment
+    of equal structure compiles nothing.
+
+    Args:
+        at_evaluations: Readings of activations that every evaluation takes.
+        place: How members are placed on the device.
+        most: Programs that are kept.
+    """
+
+    def __init__(self, at_evaluations: tuple[ActivationReading, ...] = (), *, place: Place = choose, most: int = MOST):
+        """Compile nothing yet."""
+        self._at_evaluations, self._place, self._most = at_evaluations, place, most
+        self._kept: OrderedDict[tuple[Structure, Placement, tuple[Reading, ...]], Compiled] = OrderedDict()
+
+    @property
+    def device(self) -> jax.Device:
+        """The device that they run on."""
+        return first_device()
+
+    def of(self, run: Run, readings: tuple[Reading, ...] = ()) -> Compiled:
+        """The program that a run trains with: one for each structure, placement and choice of readings.
+
+        Args:
+            run: Its numbers do not matter, nor when it ends.
+            readings: What is measured.
+        """
+        same = dataclasses.replace(run.training, budget=FAR, threshold=1.0, sustain=1, further=-1, split_seed=-1)
+        structure = structure_of(run)._replace(training=same)
+        placement = self._place(run.task, run.training, self.device.platform)
+        key = structure, placement, readings
+        if key not in self._kept:
+            self._kept[key] = Compiled(run, placement, readings, self._at_evaluations)
+            if len(self._kept) > self._most:
+                self._kept.popitem(last=False)
+        self._kept.move_to_end(key)
+        return self._kept[key]

@@ -12,14 +12,15 @@ from __future__ import annotations
 import dataclasses
 import functools
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, cast
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import optax
+from jax.typing import DTypeLike
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from anglewise.errors import SpecError
@@ -27,17 +28,20 @@ from anglewise.lab.engine.forward import with_methods
 from anglewise.lab.engine.names import check_names
 from anglewise.lab.protocols.dataclass import at_step
 from anglewise.lab.protocols.loss import cross_entropy
-from anglewise.lab.protocols.model import Model, Params
+from anglewise.lab.protocols.method import Method
+from anglewise.lab.protocols.model import Activations, Model, Network, Params
 from anglewise.lab.protocols.reading import ActivationReading, PastWeights, Reading, Snapshot
 from anglewise.lab.protocols.task import Data, Task
 from anglewise.lab.spec import Training
 
-Chain: TypeAlias = tuple[Any, ...]
+Chain: TypeAlias = tuple[Method, ...]
 MEASURING = 0xFFFFFFFF
 """Splits the keys that readings draw with off a run's noise; no step has this number."""
 OUTER = 50
 """One in so many training examples is held out for methods that learn on such (as published, arXiv 2504.17243)."""
 Values: TypeAlias = Mapping[tuple[str, str], Array]
+Past: TypeAlias = tuple[PastWeights, PastWeights]
+"""The weights at the last measurement, and at the one before it."""
 
 
 class State(NamedTuple):
@@ -69,12 +73,12 @@ class Batch(NamedTuple):
 def correct(logits: Float[Array, "n c"], labels: Int[Array, " n"]) -> Bool[Array, " n"]:
     """Whether the label's logit is strictly greater than every other: a tie, or a NaN, is wrong."""
     hit = labels[:, None] == jnp.arange(logits.shape[-1])
-    own = jnp.sum(jnp.where(hit, logits, 0), axis=-1)
-    rival = jnp.max(jnp.where(hit, -jnp.inf, logits), axis=-1)
-    return own > rival
+    answer = jnp.sum(jnp.where(hit, logits, 0), axis=-1)
+    largest_other = jnp.max(jnp.where(hit, -jnp.inf, logits), axis=-1)
+    return answer > largest_other
 
 
-def share(count: Int[Array, ""], n: int, dtype: Any) -> Float[Array, ""]:
+def share(count: Int[Array, ""], n: int, dtype: DTypeLike) -> Float[Array, ""]:
     """``count / n``, exactly 1 for all of them: compilers divide by a constant as they multiply, which is not exact.
 
     Example:
@@ -93,7 +97,7 @@ class Program:
         model: What learns.
         methods: A chain, of which the structure counts and not the numbers.
         training: Batch, order, precision.
-        instruments: Instruments on the activations that :meth:`evaluate` has at hand anyway.
+        at_evaluations: Readings of the activations that :meth:`evaluate` has at hand anyway.
         block: Rows whose gradient is taken at once; 0 is the whole batch.
 
     Raises:
@@ -104,11 +108,11 @@ class Program:
     model: Model
     methods: Chain
     training: Training
-    instruments: tuple[ActivationReading, ...] = ()
+    at_evaluations: tuple[ActivationReading, ...] = ()
     block: int = 0
 
     def __post_init__(self) -> None:
-        """Refuse chains that cannot train."""
+        """Check that the chain can train."""
         names = [type(method).__name__ for method in self.methods]
         losses = [name for name, method in zip(names, self.methods, strict=True) if method.loss is not None]
         if len(losses) > 1:
@@ -136,7 +140,7 @@ class Program:
         return n - max(1, n // OUTER) if "outer" in self.needs else n
 
     @cached_property
-    def dtype(self) -> Any:
+    def dtype(self) -> DTypeLike:
         """Floating-point type of parameters and arithmetic."""
         return jnp.float64 if self.training.precision == "float64" else jnp.float32
 
@@ -199,10 +203,10 @@ class Program:
         return take(size)(state) if left == size else jax.lax.cond(index == batches - 1, take(left), take(size), state)
 
     def evaluate(self, member: Member, state: State) -> dict[str, Any]:
-        """Loss and accuracy on both parts, and under ``"readings"`` the instruments' values by (site, name)."""
+        """Loss and accuracy on both parts, and under ``"readings"`` values by (site, name)."""
         data, row = member.data, dict[str, Any]()
         network = self._network(state.params, self._chain(member, state.step))
-        found: dict[tuple[str, str], Array] = {}
+        values: dict[tuple[str, str], Array] = {}
         for part, inputs, labels in (
             ("train", data.train_inputs, data.train_labels),
             ("test", data.test_inputs, data.test_labels),
@@ -211,16 +215,16 @@ class Program:
             row[f"{part}_loss"] = jnp.mean(self._loss(self._chain(member, 0))(logits, labels))
             row[f"{part}_accuracy"] = share(jnp.sum(correct(logits, labels)), labels.shape[0], self.dtype)
             if part == "train":
-                own = {site: activations[site] for site in self.model.sites}
-                for instrument in self.instruments:
-                    found.update(instrument.read(own))
-        return {**row, "readings": found}
+                at_sites = {site: activations[site] for site in self.model.sites}
+                for reading in self.at_evaluations:
+                    values.update(reading.read(at_sites))
+        return {**row, "readings": values}
 
-    def snapshot(self, member: Member, state: State, past: tuple[PastWeights, PastWeights]) -> Snapshot:
+    def snapshot(self, member: Member, state: State, past: Past) -> Snapshot:
         """What a reading sees of a member."""
         chain = self._chain(member, state.step)
         penalties = [m.penalty for m in chain if m.penalty is not None]
-        radial_terms: dict[str, tuple[Array, Array]] = {}
+        radial_terms: dict[str, Any] = {}  # numbers by now
         for method in chain:
             radial_terms.update(method.radial_terms() if method.radial_terms is not None else {})
         edges = [m.edge(opt_state) for m, opt_state in zip(chain, state.opt_state, strict=True) if m.edge is not None]
@@ -233,7 +237,9 @@ class Program:
             step=state.step,
             key=jax.random.fold_in(jax.random.fold_in(member.noise_key, MEASURING), state.step),
             loss=self._loss(chain),
-            penalty=(lambda activations, params: sum(p(activations, params) for p in penalties)) if penalties else None,
+            penalty=(lambda activations, params: _sum(p(activations, params) for p in penalties))
+            if penalties
+            else None,
             radial_terms=radial_terms,
             edge=edges[-1] if edges else None,
             earlier=past,
@@ -242,32 +248,29 @@ class Program:
             checks=lambda activations: self._checks(chain, state, activations),
         )
 
-    def measure(
-        self, readings: tuple[Reading, ...], member: Member, state: State, past: tuple[PastWeights, PastWeights]
-    ) -> Values:
+    def measure(self, readings: tuple[Reading, ...], member: Member, state: State, past: Past) -> Values:
         """Values of some readings, by (site, name)."""
-        snapshot, found = self.snapshot(member, state, past), dict[tuple[str, str], Array]()
+        snapshot, values = self.snapshot(member, state, past), dict[tuple[str, str], Array]()
         for reading in readings:
-            found.update(reading.measure(snapshot))
-        return found
+            values.update(reading.measure(snapshot))
+        return values
 
     def _chain(self, member: Member, step: Any) -> Chain:
         """The methods as they are at one step: schedules evaluated, the model's own sites filled in."""
         now = (at_step(method, step) for method in member.methods)
-        return tuple(
-            dataclasses.replace(m, sites=self.model.sites) if getattr(m, "sites", None) == () else m for m in now
-        )
+        here = {"sites": self.model.sites}
+        return tuple(dataclasses.replace(m, **here) if getattr(m, "sites", None) == () else m for m in now)  # type: ignore[type-var]
 
-    def _network(self, params: Params, chain: Chain) -> Any:
+    def _network(self, params: Params, chain: Chain) -> Network:
         """The network as it computes: with the methods' taps and weights."""
         return with_methods(params, self.static, chain)
 
     @staticmethod
-    def _checks(chain: Chain, state: State, activations: Any) -> dict[str, tuple[Array, Array]]:
-        found: dict[str, tuple[Array, Array]] = {}
+    def _checks(chain: Chain, state: State, activations: Activations) -> dict[str, tuple[Array, Array]]:
+        pairs: dict[str, tuple[Array, Array]] = {}
         for method, opt_state in zip(chain, state.opt_state, strict=True):
-            found |= method.check(opt_state, state.params, activations) if method.check is not None else {}
-        return found
+            pairs |= method.check(opt_state, state.params, activations) if method.check is not None else {}
+        return pairs
 
     @staticmethod
     def _loss(chain: Chain) -> Callable[[Array, Array], Array]:
@@ -277,7 +280,7 @@ class Program:
         """Task loss and the sum of all penalties, None where there is none."""
         logits, activations = self._network(params, chain)(batch.inputs, key=batch.key)
         penalties = [m.penalty(activations, params) for m in chain if m.penalty is not None]
-        return jnp.mean(self._loss(chain)(logits, batch.labels)), sum(penalties) if penalties else None
+        return jnp.mean(self._loss(chain)(logits, batch.labels)), _sum(penalties) if penalties else None
 
     def _total(self, params: Params, chain: Chain, batch: Batch) -> Array:
         task, penalty = self._terms(params, chain, batch)
@@ -366,3 +369,7 @@ def _is_weight(x: Any) -> bool:
 def _like(new: Any, old: Any) -> Any:
     """`new` in the dtypes of `old`: a state keeps its dtypes whatever the hyper-parameters' were."""
     return jax.tree.map(lambda x, y: jnp.asarray(x, jnp.asarray(y).dtype), new, old)
+
+
+def _sum(terms: Iterable[Array]) -> Array:
+    return cast("Array", sum(terms))

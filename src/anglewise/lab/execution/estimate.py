@@ -16,20 +16,25 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import equinox as eqx
 import jax
 
 from anglewise.errors import SpecError
 from anglewise.lab.engine.names import check_names
+from anglewise.lab.engine.placement import first_device
 from anglewise.lab.engine.step import Program
 from anglewise.lab.protocols.fields import named
+from anglewise.lab.protocols.model import Model, Sized
+from anglewise.lab.protocols.reading import Reading
+from anglewise.lab.protocols.task import Task
 from anglewise.lab.spec import Experiment
 
 RUNS, STEPS, PIECES = 10_000, 10**9, 500
 GIB = 2**30
 LARGER = "ask for less, or add --large"
+"""In Python: ``run(..., large=True)``."""
 
 
 class Cost(NamedTuple):
@@ -59,7 +64,7 @@ class Limits(NamedTuple):
     bytes: int = 0
 
 
-def cost(experiment: Experiment, readings: Sequence[Any] = ()) -> Cost:
+def cost(experiment: Experiment, readings: Sequence[Reading] = ()) -> Cost:
     """What an experiment asks for at most.
 
     Args:
@@ -68,8 +73,8 @@ def cost(experiment: Experiment, readings: Sequence[Any] = ()) -> Cost:
 
     Example:
         >>> from anglewise.lab.experiments import EXPERIMENTS
-        >>> found = cost(EXPERIMENTS["track-c2"])
-        >>> found.runs, found.steps, found.parameters, found.pieces
+        >>> asked = cost(EXPERIMENTS["track-c2"])
+        >>> asked.runs, asked.steps, asked.parameters, asked.pieces
         (16, 4800, 133338, 8)
     """
     task, model, rule = experiment.task, experiment.model, experiment.training
@@ -92,7 +97,7 @@ def cost(experiment: Experiment, readings: Sequence[Any] = ()) -> Cost:
     return Cost(runs, runs * rule.budget, weights, _of(model, "pieces", task), size * numbers)
 
 
-def admit(experiment: Experiment, readings: Sequence[Any] = (), *, large: bool = False) -> None:
+def admit(experiment: Experiment, readings: Sequence[Reading] = (), *, large: bool = False) -> None:
     """Refuse an experiment that asks for too much, or of which an arm could not be trained.
 
     Args:
@@ -155,17 +160,18 @@ def idle(experiment: Experiment) -> list[str]:
     return [note for note, meant in notes.items() if meant]
 
 
-def memory() -> int:
-    """Bytes of this machine's memory; on an accelerator, of its own."""
-    stats = None if jax.default_backend() == "cpu" else jax.devices()[0].memory_stats()
+def memory(device: jax.Device | None = None) -> int:
+    """Bytes of a device's memory: an accelerator's own, or else this machine's; None for the device that trains."""
+    device = first_device() if device is None else device
+    stats = None if device.platform == "cpu" else device.memory_stats()
     if stats and "bytes_limit" in stats:
         return int(stats["bytes_limit"])
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
-def _of(model: Any, name: str, task: Any) -> int:
+def _of(model: Model, name: str, task: Task) -> int:
     """What a model says of itself; 0 where it does not say."""
-    return int(getattr(model, name)(task)) if hasattr(model, name) else 0
+    return int(getattr(model, name)(task)) if isinstance(model, Sized) else 0
 
 
 def _gib(size: int) -> str:

@@ -8,14 +8,17 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from anglewise.errors import StoreError
 from anglewise.lab.engine.population import Watch
-from anglewise.lab.outcome import Rule
+from anglewise.lab.outcome import Outcome, Rule
 from anglewise.lab.protocols.reading import Reading
 from anglewise.lab.protocols.source import source_of
 from anglewise.lab.readings.sets import READINGS
-from anglewise.lab.spec import Experiment, Run, to_json
+from anglewise.lab.spec import Experiment, Json, Run, to_json
 from anglewise.lab.store import Reader
+from anglewise.lab.store.kept import Kept
 
 
 class Job(NamedTuple):
@@ -80,16 +83,16 @@ def plan(
     jobs: list[Job] = []
     for run_id, run in runs.items():
         outcome = reader.outcome(run_id) if reader and run_id in finished else None
-        outcome = outcome if outcome is not None and "rule" in outcome else None
+        outcome = outcome if outcome is not None and outcome.rule is not None else None
         if reader and outcome and serves(outcome, run.training.rule, asked, partial(reader.curves, run_id)):
             done.add(run_id)
             continue
-        state = reader.state(run_id) if reader else None  # large, so read only where it may be needed
-        before = outcome or (state[2] if state else None)
+        kept = reader.kept(run_id) if reader else None  # large, so read only where it may be needed
+        before = outcome or kept
         if reader is None or before is None:
             jobs.append(Job(run, asked, Watch(run.training.every), kept=False))
             continue
-        job = _continued(run, asked, before, state is not None and state[2]["step"] == before["trained"], reader)
+        job = _continued(run, asked, before, kept is not None and kept.step == before.trained, reader)
         jobs.append(job)
         if outcome is not None:
             (further if job.kept else again).add(run_id)
@@ -98,7 +101,7 @@ def plan(
 
 
 def serves(
-    outcome: Mapping[str, Any], rule: Rule, asked: Sequence[Reading], curves: Callable[[], Mapping[str, Any]]
+    outcome: Outcome, rule: Rule, asked: Sequence[Reading], curves: Callable[[], Mapping[str, np.ndarray]]
 ) -> bool:
     """Whether a finished run has all that an experiment asks for.
 
@@ -108,33 +111,34 @@ def serves(
         asked: Readings that are asked for and suit the run.
         curves: Returns the run's evaluations; called only where the rule is another than the one it ended by.
     """
-    if any(described(reading) not in outcome["readings"] for reading in asked):
+    if any(described(reading) not in outcome.readings for reading in asked):
         return False
-    if outcome["rule"] == rule._asdict():
+    if outcome.rule == rule:
         return True
-    if rule.every % outcome["every"]:
+    if rule.every % (outcome.every or 1):
         return False
     seen = curves()
     return rule.end(seen["step"], seen["test_accuracy"], seen["train_loss"]) is not None
 
 
-def _continued(run: Run, asked: tuple[Reading, ...], before: Mapping[str, Any], kept: bool, reader: Reader) -> Job:
+def _continued(run: Run, asked: tuple[Reading, ...], before: Outcome | Kept, kept: bool, reader: Reader) -> Job:
     """What is to be done for a run that was trained before, and is asked for further."""
-    rule, every = run.training.rule, math.gcd(run.training.every, before["every"])
-    own = [(described(reading), reading) for reading in asked]
-    known = [next((r for told, r in own if told == one), None) or _rebuilt(one) for one in before["readings"]]
+    rule, trained, grid = run.training.rule, before.trained or 0, before.every or run.training.every
+    every = math.gcd(run.training.every, grid)
+    wanted = [(described(reading), reading) for reading in asked]
+    known = [next((r for text, r in wanted if text == one), None) or _rebuilt(one) for one in before.readings]
     had = tuple(reading for reading in known if reading is not None)
     try:
         steps = [int(step) for step in reader.curves(run.run_id)["step"]]
     except StoreError:  # damaged: whatever it was, it is trained again
         steps, kept = [], False
     stops = tuple(sorted({step for step in (*steps, rule.budget) if step % every}))
-    lacks = any(told not in before["readings"] for told, _ in own)
-    skipped = rule.budget % every and rule.budget not in steps and rule.budget <= before["trained"]
-    if kept and every == before["every"] and not lacks and not skipped and len(had) == len(known):
+    lacks = any(text not in before.readings for text, _ in wanted)
+    skipped = rule.budget % every and rule.budget not in steps and rule.budget <= trained
+    if kept and every == grid and not lacks and not skipped and len(had) == len(known):
         return Job(run, had, Watch(every, stops), kept=True)
     more = tuple(reading for reading in had if reading not in asked)
-    return Job(run, asked + more, Watch(every, stops, before["trained"]), kept=False)
+    return Job(run, asked + more, Watch(every, stops, trained), kept=False)
 
 
 def described(reading: Reading) -> dict[str, Any]:
@@ -143,7 +147,7 @@ def described(reading: Reading) -> dict[str, Any]:
     return to_json(reading) | ({"source": source} if source else {})
 
 
-def _rebuilt(description: Mapping[str, Any]) -> Reading | None:
+def _rebuilt(description: Json) -> Reading | None:
     """The reading that was described; None where the package has no such class."""
     known = {type(reading).__name__: type(reading) for reading in READINGS.values()}
     cls = known.get(str(description.get("is")))
@@ -152,20 +156,6 @@ def _rebuilt(description: Mapping[str, Any]) -> Reading | None:
         return None if cls is None else cls(**fields)
     except TypeError:
         return None
-
-
-def manifest(experiment: Experiment, command: str) -> dict[str, Any]:
-    """What the store keeps about an experiment, beside its runs."""
-    return {
-        "experiment_id": experiment.experiment_id,
-        "name": experiment.name,
-        "title": experiment.title,
-        "spec": to_json(experiment),
-        "baseline": experiment.reference,
-        "runs": [{"run_id": r.run_id, "arm": r.arm.name, "seed": r.seed} for r in experiment.runs()],
-        "arms": [arm.name for arm in experiment.arms],
-        "command": command,
-    }
 
 
 def unmeasured(experiment: Experiment) -> str:

@@ -107,6 +107,16 @@ def flag_table(path: str, text: str) -> dict[str, Any]:
         value = tomllib.loads(f"value = {text}")["value"]
     except (ValueError, RecursionError):
         value = text
+    return nested(path, value)
+
+
+def nested(path: str, value: Any) -> dict[str, Any]:
+    """The change of one field.
+
+    Example:
+        >>> nested("task.p", 97)
+        {'task': {'p': 97}}
+    """
     for key in reversed(path.split(".")):
         value = {key: value}
     return typing.cast(dict[str, Any], value)

@@ -2,13 +2,13 @@
 
 Each is one experiment with one arm: the published setting (``published.py``), task, network, batch and criterion as far
 as they are stated; what is not stated is said here.  How it trains is its own and not the track's.
-``docs/baselines.md`` has the results.
+``docs/explanation/published-settings.md`` has the results.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from anglewise.lab.experiments import published
 from anglewise.lab.experiments.published import EIFY, Published
@@ -68,11 +68,11 @@ def _until(budget: int, every: int, **rule: Any) -> Training:
     return Training(**{"budget": budget, "every": every, "sustain": 1, "further": 0, **rule})
 
 
-RELU = dataclasses.replace(TRACK_C2.model, activation="relu")
+RELU = dataclasses.replace(cast(MLP, TRACK_C2.model), activation="relu")
 EPOCHS_A = _until(4000, 10, batch=512)
 """Track A's rivals went by epochs of 4,656 examples, whose last batch has 48; the track itself draws batches anew."""
 EGD_TASK, EGD_MODEL = Modular(p=97, operation="+", train=0.5), MLP(hidden=(256, 256))
-JANATI_MODEL = dataclasses.replace(TRACK_B.model, mlp_bias=False)
+JANATI_MODEL = dataclasses.replace(cast(Transformer, TRACK_B.model), mlp_bias=False)
 SPHERE_MODEL = Transformer(layers=1, norm="none", activation="relu", causal=False)
 
 REPRODUCTIONS: dict[str, Reproduction] = {

@@ -16,11 +16,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from anglewise.lab.methods.taps import attach, own_sites, widths
+from anglewise.lab.methods.taps import attach, own_sites, taps
 from anglewise.lab.protocols.dataclass import method
 from anglewise.lab.protocols.fields import NOT_NEGATIVE, Names
 from anglewise.lab.protocols.method import Method
-from anglewise.lab.protocols.model import Params
+from anglewise.lab.protocols.model import Network, Params
 
 LAYER, RMS = "layer-norm", "rms-norm"
 
@@ -44,12 +44,11 @@ class LayerNorm(Method):
     affine: bool = True
     sites: Annotated[tuple[str, ...], Names("tap")] = ()
 
-    def reshape(self, network: Any) -> Any:
+    def reshape(self, network: Network) -> Network:
         """Attach a gain and a bias per site."""
-        sites, width = own_sites(network, self.sites), widths(network)
-        if not self.affine:
-            return network
-        return attach(network, LAYER, {s: {"gain": jnp.ones(width[s]), "bias": jnp.zeros(width[s])} for s in sites})
+        widths = _widths(network, self.sites)
+        parts = {site: {"gain": jnp.ones(d), "bias": jnp.zeros(d)} for site, d in widths.items()}
+        return attach(network, LAYER, parts) if self.affine else network
 
     def tap(self, params: Params, site: str, h: Float[Array, "*batch d"], key: Any) -> Float[Array, "*batch d"]:
         """Normalise at the sites, leave all others."""
@@ -58,8 +57,8 @@ class LayerNorm(Method):
         y = rms(h - jnp.mean(h, axis=-1, keepdims=True), self.epsilon)
         if not self.affine:
             return y
-        own = params.extra[LAYER][site]
-        return y * own["gain"] + own["bias"]
+        affine = params.extra[LAYER][site]
+        return y * affine["gain"] + affine["bias"]
 
 
 @method
@@ -76,10 +75,10 @@ class RMSNorm(Method):
     affine: bool = True
     sites: Annotated[tuple[str, ...], Names("tap")] = ()
 
-    def reshape(self, network: Any) -> Any:
+    def reshape(self, network: Network) -> Network:
         """Attach a gain per site."""
-        sites, width = own_sites(network, self.sites), widths(network)
-        return attach(network, RMS, {s: {"gain": jnp.ones(width[s])} for s in sites}) if self.affine else network
+        gains = {site: {"gain": jnp.ones(d)} for site, d in _widths(network, self.sites).items()}
+        return attach(network, RMS, gains) if self.affine else network
 
     def tap(self, params: Params, site: str, h: Float[Array, "*batch d"], key: Any) -> Float[Array, "*batch d"]:
         """Normalise at the sites, leave all others."""
@@ -87,3 +86,9 @@ class RMSNorm(Method):
             return h
         y = rms(h, self.epsilon)
         return y * params.extra[RMS][site]["gain"] if self.affine else y
+
+
+def _widths(network: Network, sites: tuple[str, ...]) -> dict[str, int]:
+    """Width of each site to normalise at."""
+    known = taps(network)
+    return {site: known[site].width for site in own_sites(network, sites)}

@@ -12,16 +12,17 @@ without a floor; here rounding cannot make it negative.
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from anglewise.errors import SpecError
+from anglewise.lab.methods.taps import own_head
 from anglewise.lab.protocols.dataclass import method
 from anglewise.lab.protocols.fields import Bound
 from anglewise.lab.protocols.method import Method
+from anglewise.lab.protocols.model import Network
 
 EPSILON = 1e-4
 
@@ -54,12 +55,11 @@ class Harmonic(Method):
 
     exponent: Annotated[int, Bound(1, 1000)] = 2
 
-    def reshape(self, network: Any) -> Any:
+    def reshape(self, network: Network) -> Network:
         """Put the distance head in the linear head's place.
 
         Raises:
             SpecError: If the head is tied.
         """
-        if network.head is None:
-            raise SpecError("harmonic got a tied head, expected one of its own: set tied to false")
-        return eqx.tree_at(lambda n: n.head, network, DistanceHead(network.head.weight, self.exponent))
+        head = own_head(network, "harmonic")
+        return eqx.tree_at(lambda n: n.head, network, DistanceHead(head.weight, self.exponent))

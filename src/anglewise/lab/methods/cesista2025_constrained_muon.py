@@ -34,16 +34,17 @@ from anglewise.lab.methods.matrices import (
     divided,
     joined,
     newton_schulz,
+    parted,
     spectral_norm,
-    split_operands,
     unit_axis,
     unit_lengths,
 )
+from anglewise.lab.methods.taps import inputs, within
 from anglewise.lab.protocols.dataclass import method
 from anglewise.lab.protocols.fields import DECAY, NOT_NEGATIVE, SHARE
 from anglewise.lab.protocols.method import Method
 from anglewise.lab.protocols.model import Params
-from anglewise.lab.protocols.schedule import Schedule
+from anglewise.lab.protocols.schedule import Number
 
 POWER_STEPS = 2
 """Power iterations per update; each starts from the last one's vector."""
@@ -66,7 +67,7 @@ class ConstrainedMuon(Method):
 
     Args:
         lr_embedding: Rate of the embeddings, against vectors of unit length.
-        lr_first: Rate of an MLP's first matrix, against spectral norm 1.
+        lr_first: Rate of the matrix that reads the embedded input (an MLP's first), against spectral norm 1.
         lr_hidden: Rate of all other hidden matrices.
         lr_head: Rate of the unembedding, against vectors of unit length.
         lr_vector: Rate of biases and gains.
@@ -80,17 +81,17 @@ class ConstrainedMuon(Method):
         retraction: ``"normalise"`` hidden matrices to spectral norm 1, or ``"cap"`` them there.
     """
 
-    lr_embedding: Annotated[float | Schedule, NOT_NEGATIVE] = 0.5
-    lr_first: Annotated[float | Schedule, NOT_NEGATIVE] = 0.5
-    lr_hidden: Annotated[float | Schedule, NOT_NEGATIVE] = 0.5
-    lr_head: Annotated[float | Schedule, NOT_NEGATIVE] = 0.5
-    lr_vector: Annotated[float | Schedule, NOT_NEGATIVE] = 0.01
-    rate: Annotated[float | Schedule, NOT_NEGATIVE] = 1.0
-    momentum: Annotated[float | Schedule, DECAY] = 0.5
-    lookahead: Annotated[float | Schedule, SHARE] = 0.1
-    gain_embedding: Annotated[float | Schedule, NOT_NEGATIVE] = 1.0
-    gain_hidden: Annotated[float | Schedule, NOT_NEGATIVE] = 1.0
-    gain_head: Annotated[float | Schedule, NOT_NEGATIVE] = 1.0
+    lr_embedding: Annotated[Number, NOT_NEGATIVE] = 0.5
+    lr_first: Annotated[Number, NOT_NEGATIVE] = 0.5
+    lr_hidden: Annotated[Number, NOT_NEGATIVE] = 0.5
+    lr_head: Annotated[Number, NOT_NEGATIVE] = 0.5
+    lr_vector: Annotated[Number, NOT_NEGATIVE] = 0.01
+    rate: Annotated[Number, NOT_NEGATIVE] = 1.0
+    momentum: Annotated[Number, DECAY] = 0.5
+    lookahead: Annotated[Number, SHARE] = 0.1
+    gain_embedding: Annotated[Number, NOT_NEGATIVE] = 1.0
+    gain_hidden: Annotated[Number, NOT_NEGATIVE] = 1.0
+    gain_head: Annotated[Number, NOT_NEGATIVE] = 1.0
     vectors: Literal["msign", "normalise"] = "normalise"
     retraction: Literal["normalise", "cap"] = "normalise"
 
@@ -101,75 +102,67 @@ class ConstrainedMuon(Method):
         leaves, tree = jax.tree.flatten(params)
         keys = jax.tree.unflatten(tree, list(jax.random.split(key, len(leaves))))
 
-        def draw(path: Any, w: Array, role: str, key: PRNGKeyArray) -> Array:
+        def draw(w: Array, role: str, count: int, key: PRNGKeyArray) -> Array:
             if role in FREE:
                 return w
             normal = jax.random.normal(key, w.shape, w.dtype)
             if role != "hidden":
                 return _unit(normal, role)
-            parts = split_operands(_name(path), normal)
-            return joined(_name(path), parts / jnp.linalg.norm(parts, 2, axis=(-2, -1), keepdims=True))
+            parts = parted(normal, count)
+            return joined(parts / jnp.linalg.norm(parts, 2, axis=(-2, -1), keepdims=True), count)
 
-        return jax.tree_util.tree_map_with_path(draw, params, params.roles, keys)
+        return jax.tree.map(draw, params, params.roles, params.stacked, keys)
 
     def weights(self, params: Params) -> Params:
         """The weights that the network computes with: those on the manifolds, times their gains."""
 
-        gains: dict[str, Any] = {
+        gains: dict[str, Number] = {
             "embedding": self.gain_embedding, "hidden": self.gain_hidden, "head": self.gain_head,
         }  # fmt: skip
 
-        def gained(path: Any, w: Array, role: str) -> Array:
+        def gained(w: Array, role: str, count: int) -> Array:
             if role in FREE:
                 return w
-            i, o = split_operands(_name(path), w).shape[-2:] if w.ndim > 1 else (1, 1)
+            i, o = parted(w, count).shape[-2:] if w.ndim > 1 else (1, 1)
             return w * (gains[role] * math.sqrt({"embedding": o, "hidden": o / i, "head": 1 / i}[role]))
 
-        return jax.tree_util.tree_map_with_path(gained, params, params.roles)
+        return jax.tree.map(gained, params, params.roles, params.stacked)
 
     def transform(self) -> optax.GradientTransformation:
         """The step on the manifolds, as the difference between the new weights and the old."""
 
         def init(params: Params) -> Memory:
-            def leading(path: Any, w: Array, role: str) -> Array:
-                shape = split_operands(_name(path), w).shape if role == "hidden" else (0, 0)
+            def leading(w: Array, role: str, count: int) -> Array:
+                shape = parted(w, count).shape if role == "hidden" else (0, 0)
                 return jnp.full((*shape[:-2], shape[-1]), 1 / math.sqrt(max(shape[-1], 1)), w.dtype)
 
-            leads = jax.tree_util.tree_map_with_path(leading, params, params.roles)
+            leads = jax.tree.map(leading, params, params.roles, params.stacked)
             return Memory(jax.tree.map(jnp.zeros_like, params), leads)
 
         def update(grads: Params, opt_state: Memory, params: Any = None) -> tuple[Params, Memory]:
-            mu: Any = self.momentum
-            ahead: Any = self.lookahead
-            average = jax.tree.map(lambda m, g: mu * m + (1 - mu) * g, opt_state.average, grads)
-            mixed = jax.tree.map(lambda m, g: m + ahead * (g - m), average, grads)
-            moved = jax.tree_util.tree_map_with_path(self._move, params, params.roles, mixed, opt_state.leading)
+            average = jax.tree.map(lambda m, g: self.momentum * m + (1 - self.momentum) * g, opt_state.average, grads)
+            mixed = jax.tree.map(lambda m, g: m + self.lookahead * (g - m), average, grads)
+            first = within(params, [linear_map.weight(params) for linear_map in inputs(params)])
+            moved = jax.tree.map(self._move, params, params.roles, params.stacked, first, mixed, opt_state.leading)
             new, leading = jax.tree.transpose(jax.tree.structure(params), jax.tree.structure((0, 0)), moved)
             return jax.tree.map(jnp.subtract, new, params), Memory(average, leading)
 
         return optax.GradientTransformation(init, update)  # type: ignore[arg-type]
 
-    def _move(self, path: Any, w: Array, role: str, u: Array, v: Array) -> tuple[Array, Array]:
+    def _move(self, w: Array, role: str, count: int, first: bool, u: Array, v: Array) -> tuple[Array, Array]:
         """The new weight of one layer, and its leading singular vector."""
-        all_rates: Any = self.rate
         if role in FREE:
-            step: Any = self.lr_vector
-            return w - step * all_rates * jnp.sign(u), v
-        name = _name(path)
+            return w - self.lr_vector * self.rate * jnp.sign(u), v
         if role == "hidden":
-            lr: Any = self.lr_first if name == "layers.0.weight" else self.lr_hidden
-            parts = split_operands(name, w) - lr * all_rates * newton_schulz(split_operands(name, u))
+            lr = self.lr_first if first else self.lr_hidden
+            parts = parted(w, count) - lr * self.rate * newton_schulz(parted(u, count))
             sigma, v = spectral_norm(parts, v, POWER_STEPS)
-            return joined(name, parts / (sigma if self.retraction == "normalise" else jnp.maximum(sigma, 1))), v
+            return joined(parts / (sigma if self.retraction == "normalise" else jnp.maximum(sigma, 1)), count), v
         tangent = u - jnp.sum(u * w, axis=unit_axis(role), keepdims=True) * w
         tangent = jnp.where(unit_lengths(tangent, role) <= FLOOR * unit_lengths(u, role), 0, tangent)
         turn = newton_schulz(tangent) if self.vectors == "msign" else _unit(tangent, role)
-        lr_here: Any = all_rates * (self.lr_embedding if role == "embedding" else self.lr_head)  # type: ignore[operator]
-        return _unit(w - lr_here * turn, role), v
-
-
-def _name(path: Any) -> str:
-    return jax.tree_util.keystr(path, simple=True, separator=".")
+        lr = self.rate * (self.lr_embedding if role == "embedding" else self.lr_head)
+        return _unit(w - lr * turn, role), v
 
 
 def _unit(w: Array, role: str) -> Array:

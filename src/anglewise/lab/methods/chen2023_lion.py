@@ -16,7 +16,7 @@ import optax
 from anglewise.lab.protocols.dataclass import method
 from anglewise.lab.protocols.fields import DECAY, NOT_NEGATIVE
 from anglewise.lab.protocols.method import Method
-from anglewise.lab.protocols.schedule import Schedule
+from anglewise.lab.protocols.schedule import Number
 
 
 def _downhill(wd: Any, lr: Any) -> optax.GradientTransformation:
@@ -34,8 +34,8 @@ class Lion(Method):
         beta2: Decay of the momentum.
     """
 
-    lr: Annotated[float | Schedule, NOT_NEGATIVE] = 3e-4
-    wd: Annotated[float | Schedule, NOT_NEGATIVE] = 0.0
+    lr: Annotated[Number, NOT_NEGATIVE] = 3e-4
+    wd: Annotated[Number, NOT_NEGATIVE] = 0.0
     beta1: Annotated[float, DECAY] = 0.9
     beta2: Annotated[float, DECAY] = 0.99
 
@@ -59,8 +59,8 @@ class SignSGD(Method):
         wd: Decoupled weight decay.
     """
 
-    lr: Annotated[float | Schedule, NOT_NEGATIVE] = 3e-4
-    wd: Annotated[float | Schedule, NOT_NEGATIVE] = 0.0
+    lr: Annotated[Number, NOT_NEGATIVE] = 3e-4
+    wd: Annotated[Number, NOT_NEGATIVE] = 0.0
 
     downhill = True
 

@@ -12,22 +12,19 @@ weights are clipped once before training.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, PRNGKeyArray
 
 from anglewise.lab.methods.matrices import UNIT_AXIS, divided, unit_lengths
+from anglewise.lab.methods.taps import within
 from anglewise.lab.protocols.dataclass import method
 from anglewise.lab.protocols.fields import NOT_NEGATIVE
 from anglewise.lab.protocols.method import Method
 from anglewise.lab.protocols.model import Params
-from anglewise.lab.protocols.schedule import Schedule
-
-TOKENS = ("embedding", "lift")
-EDGES = {"edge": (*TOKENS, "head"), "edge_ln": (*TOKENS, "norm", "head")}
+from anglewise.lab.protocols.schedule import Number
 
 
 @method
@@ -43,7 +40,7 @@ class ClipRows(Method):
             layers), ``"edge"`` (token tables and head) or ``"edge_ln"`` (these and the final norm; for deep ones).
     """
 
-    c: Annotated[float | Schedule, NOT_NEGATIVE] = 2.0
+    c: Annotated[Number, NOT_NEGATIVE] = 2.0
     vectors: bool = True
     embedding: bool = False
     head: bool = False
@@ -51,35 +48,27 @@ class ClipRows(Method):
 
     def init(self, params: Params, key: PRNGKeyArray) -> Params:
         """Scale what `start` says, then clip; the random stream is not touched."""
-        c: Any = self.c
 
-        def scaled(path: Any, role: str, w: Array) -> Array:
-            here = role in UNIT_AXIS and (self.start == "all" or _first(path) in EDGES.get(self.start, ()))
-            return divided(c * w, unit_lengths(w, role)) if here else w
+        edge = {"edge": (params.tables, params.head), "edge_ln": (params.tables, params.norm, params.head)}
 
-        return self.project(_by_role(scaled, params))
+        def scaled(w: Array, role: str, here: bool) -> Array:
+            here = role in UNIT_AXIS and (self.start == "all" or here)
+            return divided(self.c * w, unit_lengths(w, role)) if here else w
+
+        return self.project(jax.tree.map(scaled, params, params.roles, within(params, edge.get(self.start))))
 
     def project(self, params: Params) -> Params:
         """Shorten every row that is too long."""
-        c: Any = self.c
-        left_alone = (*(() if self.embedding else TOKENS), *(() if self.head else ("head",)))
+        spared = within(params, None if self.embedding else params.tables, None if self.head else params.head)
 
-        def clipped(path: Any, role: str, w: Array) -> Array:
-            if role not in UNIT_AXIS or _first(path) in left_alone or (w.ndim < 2 and not self.vectors):
+        def clipped(w: Array, role: str, spare: bool) -> Array:
+            if role not in UNIT_AXIS or spare or (w.ndim < 2 and not self.vectors):
                 return w
             norm = unit_lengths(w, role)
-            return w * jnp.where(norm > c, c / jnp.where(norm > c, norm, 1), 1)
+            return w * jnp.where(norm > self.c, self.c / jnp.where(norm > self.c, norm, 1), 1)
 
-        return _by_role(clipped, params)
+        return jax.tree.map(clipped, params, params.roles, spared)
 
 
 RELEASED = ClipRows(c=2.0, start="all")
 """For two layers on modular multiplication; addition and division 1.75, subtraction 1.5, S5 1.0."""
-
-
-def _first(path: Any) -> str:
-    return jax.tree_util.keystr(path[:1], simple=True)
-
-
-def _by_role(f: Callable[[Any, str, Array], Array], params: Params) -> Params:
-    return jax.tree_util.tree_map_with_path(f, params.roles, params)

@@ -25,11 +25,12 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from anglewise.geometry import radius
 from anglewise.lab.methods.sites import pick
+from anglewise.lab.methods.taps import own_head
 from anglewise.lab.protocols.dataclass import method
 from anglewise.lab.protocols.fields import NOT_NEGATIVE, Names
-from anglewise.lab.protocols.method import Method
-from anglewise.lab.protocols.model import Activations, Params
-from anglewise.lab.protocols.schedule import Schedule
+from anglewise.lab.protocols.method import Method, Need
+from anglewise.lab.protocols.model import Activations, Network, Params
+from anglewise.lab.protocols.schedule import Number
 
 
 @method
@@ -44,10 +45,19 @@ class ScaleInit(Method):
     embedding: Annotated[float, NOT_NEGATIVE] = 1.0
     head: Annotated[float, NOT_NEGATIVE] = 1.0
 
+    def reshape(self, network: Network) -> Network:
+        """Leave the network as it is.
+
+        Raises:
+            SpecError: If the head is tied.
+        """
+        own_head(network, "scale-init")
+        return network
+
     def init(self, params: Params, key: PRNGKeyArray) -> Params:
         """Multiply; the random stream is not touched."""
-        if params.embedding is not None:
-            params = eqx.tree_at(lambda p: p.embedding, params, replace_fn=lambda w: w * self.embedding)
+        if params.tables:
+            params = eqx.tree_at(lambda p: p.tables[0], params, replace_fn=lambda w: w * self.embedding)
         return eqx.tree_at(lambda p: p.head.weight, params, replace_fn=lambda w: w * self.head)
 
 
@@ -62,12 +72,12 @@ class RadiusClamp(Method):
         sites: Where; empty means the model's own sites.
     """
 
-    multiple: Annotated[float | Schedule, NOT_NEGATIVE] = 1.0
+    multiple: Annotated[Number, NOT_NEGATIVE] = 1.0
     side: Literal["batch-mean", "outer", "inner"] = "batch-mean"
     sites: Annotated[tuple[str, ...], Names("tap")] = ()
 
     @property
-    def needs(self) -> frozenset[str]:  # type: ignore[override]
+    def needs(self) -> frozenset[Need]:  # type: ignore[override]
         """A mean over the batch needs all of it."""
         return frozenset({"whole-batch"}) if self.side == "batch-mean" else frozenset()
 
@@ -77,8 +87,7 @@ class RadiusClamp(Method):
             return h
         if self.side == "batch-mean":
             return _with_mean(h, self.multiple)
-        multiple: Any = self.multiple
-        limit, r = multiple * math.sqrt(h.shape[-1]), radius(h)[..., None]
+        limit, r = self.multiple * math.sqrt(h.shape[-1]), radius(h)[..., None]
         wrong = (r > limit) if self.side == "outer" else (r < limit) & (r > 0)
         return jnp.where(wrong, h * (limit / jnp.where(wrong, r, 1)), h)
 
@@ -99,7 +108,7 @@ class RadiusReplay(Method):
         gradient: ``"through"`` the factor: the true gradient; ``"stopped"``: the factor is a constant of the step.
     """
 
-    radius: Annotated[float | Schedule, NOT_NEGATIVE] = 1.0
+    radius: Annotated[Number, NOT_NEGATIVE] = 1.0
     site: Annotated[str, Names("tap")] = "hidden.0.pre"
     gradient: Literal["through", "stopped"] = "through"
     needs = frozenset({"whole-batch"})

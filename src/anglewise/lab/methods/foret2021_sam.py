@@ -13,7 +13,7 @@ Sources: arXiv 2010.01412; adaptive, arXiv 2102.11600 (there T is 1 for biases i
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any
 
 import jax
 import jax.numpy as jnp
@@ -24,7 +24,7 @@ from anglewise.lab.protocols.dataclass import method
 from anglewise.lab.protocols.fields import NOT_NEGATIVE
 from anglewise.lab.protocols.method import Method
 from anglewise.lab.protocols.model import Params
-from anglewise.lab.protocols.schedule import Schedule
+from anglewise.lab.protocols.schedule import Number
 
 ETA = 0.01
 """Least size that the adaptive variant takes a weight for, as published."""
@@ -39,36 +39,34 @@ class SAM(Method):
         adaptive: Measure relative to each weight (ASAM; published rho 0.5).
     """
 
-    rho: Annotated[float | Schedule, NOT_NEGATIVE] = 0.05
+    rho: Annotated[Number, NOT_NEGATIVE] = 0.05
     adaptive: bool = False
 
-    needs: ClassVar[frozenset[str]] = frozenset({"gradient"})
+    needs = frozenset({"gradient"})
     position = "first"
 
     downhill = False
 
     def transform(self) -> optax.GradientTransformation:
         """Put the gradient at w + e in the place of the incoming one, which gave e."""
-        rho: Any = self.rho
 
         def update(
             here: Params, state: Any, params: Params, *, gradient: Callable[[Params], Params], **_: Any
         ) -> tuple[Params, Any]:
             there = gradient(jax.tree.map(jnp.add, params, self.ascent(here, params)))
-            return jax.tree.map(lambda g, h: jnp.where(rho == 0, g, h), here, there), state
+            return jax.tree.map(lambda g, h: jnp.where(self.rho == 0, g, h), here, there), state
 
         return optax.GradientTransformationExtraArgs(lambda params: optax.EmptyState(), update)  # type: ignore[arg-type]
 
     def ascent(self, gradient: Params, params: Params) -> Params:
         """e; 0 where the gradient is 0."""
-        rho: Any = self.rho
 
         def size(w: Array) -> Any:
             return jnp.abs(w) + ETA if self.adaptive else 1
 
         scaled = jax.tree.map(lambda g, w: size(w) * g, gradient, params)
         norm = optax.tree.norm(scaled)
-        factor = rho / jnp.where(norm == 0, 1, norm)
+        factor = self.rho / jnp.where(norm == 0, 1, norm)
         return jax.tree.map(lambda g, w: factor * (size(w) * g), scaled, params)
 
 

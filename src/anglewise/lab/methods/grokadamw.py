@@ -31,7 +31,7 @@ from anglewise.lab.protocols.dataclass import method
 from anglewise.lab.protocols.fields import ANY, DECAY, NOT_NEGATIVE, SHARE
 from anglewise.lab.protocols.method import Method
 from anglewise.lab.protocols.model import Params
-from anglewise.lab.protocols.schedule import Schedule
+from anglewise.lab.protocols.schedule import Number
 
 CLIP = 1.0
 """Greatest norm of one tensor's gradient, as packaged."""
@@ -64,16 +64,16 @@ class GrokAdamW(Method):
         clip: Whether each tensor's gradient is clipped to norm 1, as packaged.
     """
 
-    lr: Annotated[float | Schedule, NOT_NEGATIVE] = 1e-3
-    wd: Annotated[float | Schedule, NOT_NEGATIVE] = 1e-2
+    lr: Annotated[Number, NOT_NEGATIVE] = 1e-3
+    wd: Annotated[Number, NOT_NEGATIVE] = 1e-2
     beta1: Annotated[float, DECAY] = 0.9
     beta2: Annotated[float, DECAY] = 0.999
     eps: Annotated[float, NOT_NEGATIVE] = 1e-8
-    alpha: Annotated[float | Schedule, DECAY] = 0.98
-    lamb: Annotated[float | Schedule, NOT_NEGATIVE] = 2.0
+    alpha: Annotated[Number, DECAY] = 0.98
+    lamb: Annotated[Number, NOT_NEGATIVE] = 2.0
     gamma: Annotated[float, SHARE] = 0.1
     decay_rate: Annotated[float, NOT_NEGATIVE] = 0.1
-    signal: Annotated[float | Schedule, ANY] = 0.0
+    signal: Annotated[Number, ANY] = 0.0
     clip: bool = True
 
     downhill = True
@@ -85,12 +85,7 @@ class GrokAdamW(Method):
 
     def transform(self) -> optax.GradientTransformation:
         """Clip, amplify, scale by the moments, add the decay, step downhill."""
-        lr: Any = self.lr
-        wd: Any = self.wd
-        lamb: Any = self.lamb
-        signal: Any = self.signal
-        alpha_0: Any = self.alpha
-        alpha = alpha_0 * jnp.exp(-self.decay_rate * signal)
+        alpha = self.alpha * jnp.exp(-self.decay_rate * self.signal)
 
         def init(params: Params) -> Moments:
             zeros = [jax.tree.map(jnp.zeros_like, params) for _ in range(3)]  # of which no two share memory
@@ -98,16 +93,16 @@ class GrokAdamW(Method):
 
         def update(gradient: Params, state: Moments, params: Params) -> tuple[Params, Moments]:
             t = state.seen + 1
-            rate = lr * jnp.sqrt(1 - self.beta2**t) / (1 - self.beta1**t)
+            rate = self.lr * jnp.sqrt(1 - self.beta2**t) / (1 - self.beta1**t)
             gradient = jax.tree.map(clipped, gradient) if self.clip else gradient
             slow = jax.tree.map(lambda old, g: alpha * old + (1 - alpha) * g, state.slow, gradient)
-            amplified = jax.tree.map(lambda g, mu: g + lamb * mu, gradient, slow)
+            amplified = jax.tree.map(lambda g, mu: g + self.lamb * mu, gradient, slow)
             betas = momenta(params, self.beta1, self.gamma)
             first = jax.tree.map(lambda b, m, g: b * m + (1 - b) * g, betas, state.first, amplified)
             second = jax.tree.map(lambda v, g: self.beta2 * v + (1 - self.beta2) * g * g, state.second, amplified)
 
             def downhill(w: Array, m: Array, v: Array) -> Array:
-                return -lr * wd * w - rate * m / (jnp.sqrt(v) + self.eps)
+                return -self.lr * self.wd * w - rate * m / (jnp.sqrt(v) + self.eps)
 
             return jax.tree.map(downhill, params, first, second), Moments(t, slow, first, second)
 

@@ -18,13 +18,14 @@ from typing import Annotated, Any, Literal, NamedTuple
 import jax
 import jax.numpy as jnp
 import optax
+from jaxtyping import Array
 
 from anglewise.lab.methods.matrices import MATRICES, Matrices, newton_schulz, on_matrices
 from anglewise.lab.protocols.dataclass import method
 from anglewise.lab.protocols.fields import DECAY, NOT_NEGATIVE, Bound
 from anglewise.lab.protocols.method import Method
 from anglewise.lab.protocols.model import Params
-from anglewise.lab.protocols.schedule import Schedule
+from anglewise.lab.protocols.schedule import Number
 
 Scale = Literal["aspect", "rms", "none"]
 
@@ -55,15 +56,15 @@ class Muon(Method):
         all_matrices: Whether tables and the head are matrices to orthogonalise too, each as a map from its tokens.
     """
 
-    lr: Annotated[float | Schedule, NOT_NEGATIVE] = 0.02
-    wd: Annotated[float | Schedule, NOT_NEGATIVE] = 0.0
-    momentum: Annotated[float | Schedule, DECAY] = 0.95
-    aux_lr: Annotated[float | Schedule, NOT_NEGATIVE] = 3e-4
-    aux_wd: Annotated[float | Schedule, NOT_NEGATIVE] = 0.0
+    lr: Annotated[Number, NOT_NEGATIVE] = 0.02
+    wd: Annotated[Number, NOT_NEGATIVE] = 0.0
+    momentum: Annotated[Number, DECAY] = 0.95
+    aux_lr: Annotated[Number, NOT_NEGATIVE] = 3e-4
+    aux_wd: Annotated[Number, NOT_NEGATIVE] = 0.0
     aux_beta1: Annotated[float, DECAY] = 0.9
     aux_beta2: Annotated[float, DECAY] = 0.95
     aux_eps: Annotated[float, NOT_NEGATIVE] = 1e-10
-    head_lr: Annotated[float | Schedule, NOT_NEGATIVE] = 3e-4
+    head_lr: Annotated[Number, NOT_NEGATIVE] = 3e-4
     steps: Annotated[int, Bound(1, 100)] = 5
     scale: Scale = "aspect"
     nesterov: bool = True
@@ -91,7 +92,8 @@ class Muon(Method):
         return optax.scale_by_adam(self.aux_beta1, self.aux_beta2, self.aux_eps)
 
     def _orthogonal(self, matrices: tuple[str, ...]) -> optax.GradientTransformation:
-        mu: Any = self.momentum
+        def mixed(average: Array, G: Array) -> Array:
+            return self.momentum * average + (1 - self.momentum) * G
 
         def towards(G: Matrices) -> Matrices:
             return newton_schulz(G, self.steps) * _factor(self.scale, G.shape[-1], G.shape[-2])
@@ -100,8 +102,8 @@ class Muon(Method):
             return Momentum(jax.tree.map(jnp.zeros_like, params))
 
         def update(updates: Params, state: Momentum, params: Params = None) -> tuple[Params, Momentum]:
-            average = jax.tree.map(lambda m, g: mu * m + (1 - mu) * g, state.average, updates)
-            ahead = jax.tree.map(lambda m, g: mu * m + (1 - mu) * g, average, updates) if self.nesterov else average
+            average = jax.tree.map(mixed, state.average, updates)
+            ahead = jax.tree.map(mixed, average, updates) if self.nesterov else average
             return on_matrices(towards, matrices, ahead), Momentum(average)
 
         return optax.GradientTransformation(init, update)

@@ -13,7 +13,7 @@ weight decay, its baseline none.  ``optax.ema`` starts at 0 and returns the mean
 
 from __future__ import annotations
 
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -24,7 +24,7 @@ from anglewise.lab.protocols.dataclass import method
 from anglewise.lab.protocols.fields import DECAY, NOT_NEGATIVE, Bound
 from anglewise.lab.protocols.method import Method
 from anglewise.lab.protocols.model import Params
-from anglewise.lab.protocols.schedule import Schedule
+from anglewise.lab.protocols.schedule import Number
 
 
 class Past(NamedTuple):
@@ -43,25 +43,23 @@ class GrokfastEMA(Method):
         lamb: Amplification lambda of the mean; 0 is off.
     """
 
-    alpha: Annotated[float | Schedule, DECAY] = 0.98
-    lamb: Annotated[float | Schedule, NOT_NEGATIVE] = 2.0
+    alpha: Annotated[Number, DECAY] = 0.98
+    lamb: Annotated[Number, NOT_NEGATIVE] = 2.0
 
     downhill = False
 
     def transform(self) -> optax.GradientTransformation:
         """Update the mean and add it; one more copy of the parameters."""
-        alpha: Any = self.alpha
-        lamb: Any = self.lamb
 
         def init(params: Params) -> Past:
             return Past(jnp.zeros((), jnp.int32), jax.tree.map(jnp.zeros_like, params))
 
         def update(gradient: Params, past: Past, params: Params | None = None) -> tuple[Params, Past]:
             def mean(old: Array, g: Array) -> Array:
-                return jnp.where(past.seen == 0, g, alpha * old + (1 - alpha) * g)
+                return jnp.where(past.seen == 0, g, self.alpha * old + (1 - self.alpha) * g)
 
             kept = jax.tree.map(mean, past.kept, gradient)
-            return jax.tree.map(lambda g, m: g + lamb * m, gradient, kept), Past(past.seen + 1, kept)
+            return jax.tree.map(lambda g, m: g + self.lamb * m, gradient, kept), Past(past.seen + 1, kept)
 
         return optax.GradientTransformation(init, update)
 
@@ -75,7 +73,7 @@ class GrokfastMA(Method):
         window: K, in steps, the current one included; as many copies of the parameters are kept.
     """
 
-    lamb: Annotated[float | Schedule, NOT_NEGATIVE] = 5.0
+    lamb: Annotated[Number, NOT_NEGATIVE] = 5.0
     window: Annotated[int, Bound(1, 100_000)] = 100
 
     downhill = False
@@ -87,7 +85,6 @@ class GrokfastMA(Method):
 
     def transform(self) -> optax.GradientTransformation:
         """Write the gradient into a ring and add the ring's mean once it is full."""
-        lamb: Any = self.lamb
 
         def init(params: Params) -> Past:
             ring = jax.tree.map(lambda w: jnp.zeros((self.window, *w.shape), w.dtype), params)
@@ -98,7 +95,7 @@ class GrokfastMA(Method):
             kept = jax.tree.map(lambda ring, g: ring.at[slot].set(g.astype(ring.dtype)), past.kept, gradient)
 
             def filtered(g: Array, ring: Array) -> Array:
-                return jnp.where(seen >= self.window, g + lamb * jnp.mean(ring, axis=0), g)
+                return jnp.where(seen >= self.window, g + self.lamb * jnp.mean(ring, axis=0), g)
 
             return jax.tree.map(filtered, gradient, kept), Past(seen, kept)
 
@@ -117,7 +114,7 @@ class GrokfastControl(Method):
         lamb: The filter's lambda; 0 is off.
     """
 
-    lamb: Annotated[float | Schedule, NOT_NEGATIVE] = 2.0
+    lamb: Annotated[Number, NOT_NEGATIVE] = 2.0
 
     position = "last"
 
@@ -125,8 +122,7 @@ class GrokfastControl(Method):
 
     def transform(self) -> optax.GradientTransformation:
         """Multiply what the optimiser returns."""
-        lamb: Any = self.lamb
-        return optax.stateless(lambda update, _: jax.tree.map(lambda u: (1 + lamb) * u, update))
+        return optax.stateless(lambda update, _: jax.tree.map(lambda u: (1 + self.lamb) * u, update))
 
 
 PUBLISHED = GrokfastEMA(alpha=0.98, lamb=2.0)

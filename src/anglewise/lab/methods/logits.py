@@ -13,7 +13,7 @@ control.
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import jax
 import jax.numpy as jnp
@@ -23,7 +23,7 @@ from anglewise.lab.protocols.dataclass import method
 from anglewise.lab.protocols.fields import NOT_NEGATIVE, POSITIVE, SHARE
 from anglewise.lab.protocols.loss import cross_entropy
 from anglewise.lab.protocols.method import Method
-from anglewise.lab.protocols.schedule import Schedule
+from anglewise.lab.protocols.schedule import Number
 
 
 @method
@@ -34,12 +34,11 @@ class Temperature(Method):
         tau: What logits are divided by; 1 is off.
     """
 
-    tau: Annotated[float | Schedule, POSITIVE] = 1.0
+    tau: Annotated[Number, POSITIVE] = 1.0
 
     def loss(self, logits: Float[Array, "n c"], labels: Int[Array, " n"]) -> Float[Array, " n"]:
         """Per-example loss."""
-        tau: Any = self.tau
-        return cross_entropy((logits / tau).astype(logits.dtype), labels)
+        return cross_entropy((logits / self.tau).astype(logits.dtype), labels)
 
 
 @method
@@ -50,12 +49,11 @@ class LogitNorm(Method):
         beta: Coefficient of the squared length of an example's logits.
     """
 
-    beta: Annotated[float | Schedule, NOT_NEGATIVE] = 1e-3
+    beta: Annotated[Number, NOT_NEGATIVE] = 1e-3
 
     def loss(self, logits: Float[Array, "n c"], labels: Int[Array, " n"]) -> Float[Array, " n"]:
         """Per-example loss."""
-        beta: Any = self.beta
-        return cross_entropy(logits, labels) + beta * jnp.sum(logits * logits, axis=-1)
+        return cross_entropy(logits, labels) + self.beta * jnp.sum(logits * logits, axis=-1)
 
 
 @method
@@ -66,14 +64,13 @@ class LabelSmoothing(Method):
         smoothing: That share.
     """
 
-    smoothing: Annotated[float | Schedule, SHARE] = 0.1
+    smoothing: Annotated[Number, SHARE] = 0.1
 
     def loss(self, logits: Float[Array, "n c"], labels: Int[Array, " n"]) -> Float[Array, " n"]:
         """Per-example loss."""
         hit = labels[:, None] == jnp.arange(logits.shape[-1])
-        own = jnp.sum(jnp.where(hit, logits, 0), axis=-1)
-        smoothing: Any = self.smoothing
-        return cross_entropy(logits, labels) + smoothing * (own - jnp.mean(logits, axis=-1))
+        label = jnp.sum(jnp.where(hit, logits, 0), axis=-1)
+        return cross_entropy(logits, labels) + self.smoothing * (label - jnp.mean(logits, axis=-1))
 
 
 @method
@@ -84,9 +81,8 @@ class ZLoss(Method):
         strength: Coefficient of the squared log of the sum of exponentials.
     """
 
-    strength: Annotated[float | Schedule, NOT_NEGATIVE] = 1e-4
+    strength: Annotated[Number, NOT_NEGATIVE] = 1e-4
 
     def loss(self, logits: Float[Array, "n c"], labels: Int[Array, " n"]) -> Float[Array, " n"]:
         """Per-example loss."""
-        strength: Any = self.strength
-        return cross_entropy(logits, labels) + strength * jax.nn.logsumexp(logits, axis=-1) ** 2
+        return cross_entropy(logits, labels) + self.strength * jax.nn.logsumexp(logits, axis=-1) ** 2

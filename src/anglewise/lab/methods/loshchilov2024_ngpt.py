@@ -22,17 +22,18 @@ import math
 from typing import Annotated, Any
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from anglewise.errors import SpecError
 from anglewise.geometry import direction
-from anglewise.lab.methods.taps import attach
+from anglewise.lab.methods.taps import attach, own_head, within
 from anglewise.lab.protocols.dataclass import method
 from anglewise.lab.protocols.fields import NOT_NEGATIVE, POSITIVE
 from anglewise.lab.protocols.method import Method
-from anglewise.lab.protocols.model import Params
-from anglewise.lab.protocols.schedule import Schedule
+from anglewise.lab.protocols.model import Network, Params, Residual, SubLayer, called
+from anglewise.lab.protocols.schedule import Number
 
 NAME = "ngpt"
 
@@ -51,30 +52,24 @@ class NGPT(Method):
         learned: Whether step sizes and scales are trained, or stay what they are at first.
     """
 
-    alpha: Annotated[float | Schedule, NOT_NEGATIVE] = 0.05
-    logits: Annotated[float | Schedule, POSITIVE] = 1.0
+    alpha: Annotated[Number, NOT_NEGATIVE] = 0.05
+    logits: Annotated[Number, POSITIVE] = 1.0
     learned: bool = True
 
-    def reshape(self, network: Any) -> Any:
+    def reshape(self, network: Network) -> Network:
         """Attach the learned scales, at their first values.
 
         Raises:
-            SpecError: If the network is no Transformer, or has layer norms or a tied head.
+            SpecError: If the network has no residual stream, or has layer norms or a tied head.
         """
-        if not hasattr(network, "blocks"):
-            raise SpecError("ngpt got a network without a residual stream: take a Transformer")
-        if network.model.norm != "none":
-            raise SpecError(f'ngpt got norm={network.model.norm!r}, expected "none": it brings its own')
-        if network.head is None:
-            raise SpecError("ngpt got a tied head, expected one of its own: set tied to false")
+        if not isinstance(network, Residual):
+            raise SpecError(f"ngpt got a {called(network)}, which has no residual stream: take a Transformer")
+        if network.normalised:
+            raise SpecError(f'ngpt got a {called(network)} with layer norms, expected none: set norm to "none"')
+        own_head(network, "ngpt")
         if not self.learned:
             return network
-        d = network.position.shape[-1]
-        parts = {"head": jnp.full(network.head.weight.shape[1], 1 / math.sqrt(d))}
-        for k, block in enumerate(network.blocks):
-            parts |= {f"{k}.{part}": jnp.full(d, 1 / math.sqrt(d)) for part in ("attention", "mlp", "qk")}
-            parts[f"{k}.up"] = jnp.ones(block.up.weight.shape[1])
-        return attach(network, NAME, parts)
+        return attach(network, NAME, {name: jnp.full(*scale) for name, scale in _scales(network).items()})
 
     def init(self, params: Params, key: PRNGKeyArray) -> Params:
         """Weight vectors at length 1."""
@@ -82,71 +77,71 @@ class NGPT(Method):
 
     def project(self, params: Params) -> Params:
         """Weight vectors at length 1."""
-        blocks = [b for block in params.blocks for b in (block.qkv, block.up)]
-        outward = [b for block in params.blocks for b in (block.out, block.down)]
-        return eqx.tree_at(
-            lambda p: (
-                p.embedding if p.lift is None else p.lift,
-                p.position,
-                p.head.weight,
-                *(b.weight for block in p.blocks for b in (block.qkv, block.up)),
-                *(b.weight for block in p.blocks for b in (block.out, block.down)),
-            ),
-            params,
-            (
-                _normal(params.embedding if params.lift is None else params.lift, -1),
-                _normal(params.position, -1),
-                _normal(params.head.weight, 0),
-                *(_normal(b.weight, 0) for b in blocks),
-                *(_normal(b.weight, 1) for b in outward),
-            ),
-        )
+        read = within(params, [sub.reads(params).weight for sub in params.sub_layers], params.head.weight)
+        written = within(params, [sub.writes(params).weight for sub in params.sub_layers])
+        narrow = within(params, params.tables[:-1])
+
+        def unit(w: Array, role: str, read: bool, written: bool, narrow: bool) -> Array:
+            if read:
+                return _normal(w, 0)
+            return _normal(w, -1) if written or (role == "embedding" and not narrow) else w
+
+        return jax.tree.map(unit, params, params.roles, read, written, narrow)
 
     def weights(self, params: Params) -> Params:
         """Queries and keys, and the head, as they are scaled."""
-        d = params.position.shape[-1]
-        logits: Any = self.logits
+        root = math.sqrt(_width(params))
+        attention = [sub for sub in params.sub_layers if sub.kind == "attention"]
 
-        def wide(k: int, weight: Array) -> Array:
-            scale = self._scale(params, f"{k}.qk", math.sqrt(d)) * math.sqrt(d)
+        def wide(sub: SubLayer) -> Array:
+            scale, weight = self._scale(params, f"{sub.block}.qk", root) * root, sub.reads(params).weight
             return weight * jnp.concatenate([scale, scale, jnp.ones_like(scale)]).astype(weight.dtype)
 
-        head = params.head.weight * self._scale(params, "head", logits * math.sqrt(d))
+        head = params.head.weight * self._scale(params, "head", self.logits * root)
         return eqx.tree_at(
-            lambda p: (p.head.weight, *(block.qkv.weight for block in p.blocks)),
+            lambda p: (p.head.weight, *(sub.reads(p).weight for sub in attention)),
             params,
-            (
-                jnp.asarray(head, params.head.weight.dtype),
-                *(wide(k, block.qkv.weight) for k, block in enumerate(params.blocks)),
-            ),
+            (jnp.asarray(head, params.head.weight.dtype), *(wide(sub) for sub in attention)),
         )
 
     def tap(self, params: Params, site: str, h: Float[Array, "*batch d"], key: Any) -> Float[Array, "*batch d"]:
         """Steps and normalisation, site by site."""
-        if site == "embedded":
-            return direction(h)
-        k, _, part = site.removeprefix("block.").partition(".")
-        root = math.sqrt(params.position.shape[-1])
-        if part == "mlp.pre":
-            return (h * (self._scale(params, f"{k}.up", 1.0) * root)).astype(h.dtype)
-        if part in ("attention.out", "mlp.out"):
-            a = self._step(params, f"{k}.{part.removesuffix('.out')}")
-            return (direction(h) * (a / (1 - a))).astype(h.dtype)
-        a = self._step(params, f"{k}.attention" if part == "stream" else f"{k}.mlp")
-        return direction((h * (1 - a)).astype(h.dtype))
+        root = math.sqrt(_width(params))
+        for sub in params.sub_layers:
+            if site == sub.pre:
+                return (h * (self._scale(params, f"{sub.block}.up", 1.0) * root)).astype(h.dtype)
+            if site in (sub.out, sub.stream):
+                a = jnp.abs(self._scale(params, f"{sub.block}.{sub.kind}", self.alpha * root))
+                if site == sub.out:
+                    return (direction(h) * (a / (1 - a))).astype(h.dtype)
+                return direction((h * (1 - a)).astype(h.dtype))
+        return direction(h)  # the first site, where the stream starts
 
-    def _step(self, params: Params, name: str) -> Any:
-        alpha: Any = self.alpha
-        return jnp.abs(self._scale(params, name, alpha * math.sqrt(params.position.shape[-1])))
-
-    def _scale(self, params: Params, name: str, unit: Any) -> Any:
+    def _scale(self, params: Params, name: str, unit: Number) -> Array:
         """The scale of this name in the forward pass: what is trained, times `unit`; or its first value."""
         if self.learned:
             return params.extra[NAME][name] * unit
-        d, part = params.position.shape[-1], name.partition(".")[2]
-        shape = params.blocks[0].up.weight.shape[1] if part == "up" else d
-        first = 1.0 if part == "up" else 1 / math.sqrt(d)
-        return first * unit * jnp.ones(params.head.weight.shape[1] if name == "head" else shape)
+        size, first = _scales(params)[name]
+        return first * unit * jnp.ones(size)
+
+
+def _width(network: Network) -> int:
+    """Width of the residual stream."""
+    return next(iter(network.all_sites.values())).width
+
+
+def _scales(network: Any) -> dict[str, tuple[int, float]]:
+    """Size and first value of every scale, by name."""
+    d = _width(network)
+    first = 1 / math.sqrt(d)
+    scales = {"head": (network.head.weight.shape[1], first)}
+    for sub in network.sub_layers:
+        scales[f"{sub.block}.{sub.kind}"] = (d, first)
+        if sub.kind == "attention":
+            scales[f"{sub.block}.qk"] = (d, first)
+        else:
+            scales[f"{sub.block}.up"] = (network.all_sites[sub.pre].width, 1.0)
+    return scales
 
 
 PUBLISHED = NGPT()

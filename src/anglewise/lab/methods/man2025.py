@@ -18,7 +18,7 @@ from anglewise.lab.protocols.dataclass import method
 from anglewise.lab.protocols.fields import NOT_NEGATIVE, Names
 from anglewise.lab.protocols.method import Method
 from anglewise.lab.protocols.model import Activations, Params
-from anglewise.lab.protocols.schedule import Schedule
+from anglewise.lab.protocols.schedule import Number
 
 
 @method
@@ -30,11 +30,10 @@ class MAN(Method):
         sites: Pre-activations to rectify and penalise; empty means the model's own sites.
     """
 
-    zeta: Annotated[float | Schedule, NOT_NEGATIVE] = 0.15
+    zeta: Annotated[Number, NOT_NEGATIVE] = 0.15
     sites: Annotated[tuple[str, ...], Names("site")] = ()
 
     def penalty(self, activations: Activations, params: Params) -> Any:
         """Half zeta times the sum over sites of the mean squared rectified activation."""
         at = pick(activations, self.sites)
-        zeta: Any = self.zeta
-        return 0.5 * zeta * sum(jnp.mean(jnp.square(jax.nn.relu(h))) for h in at.values())
+        return 0.5 * self.zeta * sum(jnp.mean(jnp.square(jax.nn.relu(h))) for h in at.values())

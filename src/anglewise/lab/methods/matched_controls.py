@@ -9,7 +9,7 @@ decay of equal gradient magnitude: it always shrinks, even where the penalty inf
 
 Stands before the optimiser in a chain that has the penalty.  The transform's state remembers both norms of the last
 step, the second measured on what stands for the penalty's gradient in what is handed on, and
-:meth:`MatchedNoise.check` tells them.
+:meth:`MatchedNoise.check` returns them.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from anglewise.lab.protocols.dataclass import method
 from anglewise.lab.protocols.fields import SHARE
 from anglewise.lab.protocols.method import Method
 from anglewise.lab.protocols.model import Activations, Params
-from anglewise.lab.protocols.schedule import Schedule
+from anglewise.lab.protocols.schedule import Number
 
 
 class Matched(NamedTuple):
@@ -46,7 +46,7 @@ class MatchedNoise(Method):
         granularity: Whether norms match for each ``"tensor"`` or for all together (``"global"``).
     """
 
-    share: Annotated[float | Schedule, SHARE] = 1.0
+    share: Annotated[Number, SHARE] = 1.0
     kind: Literal["noise", "shrink"] = "noise"
     granularity: Literal["tensor", "global"] = "tensor"
     needs = frozenset({"parts", "noise"})

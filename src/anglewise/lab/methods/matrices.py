@@ -119,16 +119,14 @@ def spectral_norm(
     return jnp.sum(u * (W @ v[..., None]), axis=(-2, -1), keepdims=True), v
 
 
-def split_operands(name: str, w: Array) -> Matrices:
-    """The matrices that a parameter holds: a Transformer's ``qkv.weight [d, 3d]`` is three, ``[3, d, d]``."""
-    if not name.endswith("qkv.weight"):
-        return w
-    return jnp.stack(jnp.split(w, 3, axis=-1))
+def parted(w: Array, count: int) -> Matrices:
+    """The `count` matrices that lie side by side in a parameter, one below the other: ``[i, 3 o]`` as ``[3, i, o]``."""
+    return w if count == 1 else jnp.stack(jnp.split(w, count, axis=-1))
 
 
-def joined(name: str, m: Matrices) -> Array:
-    """The inverse of :func:`split_operands`."""
-    return jnp.concatenate(list(m), axis=-1) if name.endswith("qkv.weight") else m
+def joined(matrices: Matrices, count: int) -> Array:
+    """The inverse of :func:`parted`."""
+    return matrices if count == 1 else jnp.concatenate(list(matrices), axis=-1)
 
 
 def on_matrices(
@@ -139,10 +137,10 @@ def on_matrices(
     With `only`, it acts where one of these strings is part of the parameter's readable path.
     """
 
-    def one(path: Any, role: str, w: Array, *others: Array) -> Array:
+    def one(path: Any, role: str, count: int, w: Array, *others: Array) -> Array:
         name = jax.tree_util.keystr(path, simple=True, separator=".")
         if role not in roles or (only and not any(part in name for part in only)):
             return w
-        return joined(name, f(*(split_operands(name, x) for x in (w, *others))))
+        return joined(f(*(parted(x, count) for x in (w, *others))), count)
 
-    return jax.tree_util.tree_map_with_path(one, tree.roles, tree, *rest)
+    return jax.tree_util.tree_map_with_path(one, tree.roles, tree.stacked, tree, *rest)

@@ -21,7 +21,7 @@ from anglewise.lab.protocols.dataclass import method
 from anglewise.lab.protocols.fields import NOT_NEGATIVE, Names
 from anglewise.lab.protocols.method import Method
 from anglewise.lab.protocols.model import Activations, Params
-from anglewise.lab.protocols.schedule import Schedule
+from anglewise.lab.protocols.schedule import Number
 
 
 @method
@@ -33,14 +33,13 @@ class AR(Method):
         sites: Sites, of which the last counts; empty means the model's own.
     """
 
-    alpha: Annotated[float | Schedule, NOT_NEGATIVE] = 2.0
+    alpha: Annotated[Number, NOT_NEGATIVE] = 2.0
     sites: Annotated[tuple[str, ...], Names("site")] = ()
 
     def penalty(self, activations: Activations, params: Params) -> Any:
         """Alpha times the mean square at the last site."""
         (h,) = pick(activations, self.sites[-1:]).values()
-        alpha: Any = self.alpha
-        return alpha * jnp.mean(h * h)
+        return self.alpha * jnp.mean(h * h)
 
 
 @method
@@ -52,7 +51,7 @@ class TAR(Method):
         sites: Sites, of which the last counts; empty means the model's own.
     """
 
-    beta: Annotated[float | Schedule, NOT_NEGATIVE] = 1.0
+    beta: Annotated[Number, NOT_NEGATIVE] = 1.0
     sites: Annotated[tuple[str, ...], Names("site")] = ()
 
     def penalty(self, activations: Activations, params: Params) -> Any:
@@ -68,5 +67,4 @@ class TAR(Method):
                 'use a Transformer with positions="all"'
             )
         change = h[1:] - h[:-1]
-        beta: Any = self.beta
-        return beta * jnp.mean(change * change)
+        return self.beta * jnp.mean(change * change)

@@ -12,7 +12,7 @@ here: a few iterations start at a fixed vector each time, and sigma is a lower b
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import jax.numpy as jnp
 
@@ -21,7 +21,7 @@ from anglewise.lab.protocols.dataclass import method
 from anglewise.lab.protocols.fields import POSITIVE, Bound
 from anglewise.lab.protocols.method import Method
 from anglewise.lab.protocols.model import Params
-from anglewise.lab.protocols.schedule import Schedule
+from anglewise.lab.protocols.schedule import Number
 
 
 @method
@@ -35,18 +35,17 @@ class SpectralNorm(Method):
         head: Whether the unembedding is normalised too.
     """
 
-    c: Annotated[float | Schedule, POSITIVE] = 1.0
+    c: Annotated[Number, POSITIVE] = 1.0
     mode: Literal["exact", "cap"] = "exact"
     iterations: Annotated[int, Bound(1, 1000)] = 5
     head: bool = False
 
     def weights(self, params: Params) -> Params:
         """Every hidden matrix, normalised; a Transformer's qkv is three matrices."""
-        c: Any = self.c
 
         def normalised(W: Matrices) -> Matrices:
             sigma, _ = spectral_norm(W, start_vector(W.shape[-1], W.dtype), self.iterations)
-            some = sigma > (c if self.mode == "cap" else 0)
-            return W * jnp.where(some, c / jnp.where(some, sigma, 1), 1)
+            some = sigma > (self.c if self.mode == "cap" else 0)
+            return W * jnp.where(some, self.c / jnp.where(some, sigma, 1), 1)
 
         return on_matrices(normalised, ("hidden", "head") if self.head else ("hidden",), params)

@@ -28,7 +28,7 @@ from anglewise.lab.protocols.fields import NOT_NEGATIVE, SHARE, Names
 from anglewise.lab.protocols.method import Method
 from anglewise.lab.protocols.model import Params
 from anglewise.lab.protocols.reading import named_parameters
-from anglewise.lab.protocols.schedule import Schedule
+from anglewise.lab.protocols.schedule import Number
 
 
 def norm_of(params: Params, parameter: str = "", roles: tuple[str, ...] = ()) -> Array:
@@ -62,9 +62,9 @@ class NormClamp(Method):
         roles: Which parameters; empty for all.
     """
 
-    rho: Annotated[float | Schedule, NOT_NEGATIVE] = 1.0
-    reference: Annotated[float | Schedule, NOT_NEGATIVE] = 1.0
-    strength: Annotated[float | Schedule, SHARE] = 1.0
+    rho: Annotated[Number, NOT_NEGATIVE] = 1.0
+    reference: Annotated[Number, NOT_NEGATIVE] = 1.0
+    strength: Annotated[Number, SHARE] = 1.0
     to: Literal["given", "initial"] = "initial"
     per: Literal["network", "tensor"] = "network"
     roles: Annotated[tuple[str, ...], Names("role")] = ()
@@ -74,14 +74,12 @@ class NormClamp(Method):
     downhill = False
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be meant."""
+        """Check the fields."""
         if self.per == "tensor" and self.to == "given":
             raise SpecError("a norm clamp per tensor needs to='initial', got to='given': one number is no norm for all")
 
     def transform(self) -> optax.GradientTransformation:
         """Lengthen or shorten the step so that it ends on the wanted norm."""
-        rho: Any = self.rho
-        strength: Any = self.strength
 
         def init(params: Params) -> Any:
             if self.per == "tensor":
@@ -91,13 +89,13 @@ class NormClamp(Method):
         def update(updates: Params, state: Any, params: Params) -> tuple[Params, Any]:
             after = jax.tree.map(jnp.add, params, updates)
             if self.per == "tensor":
-                ratio = jax.tree.map(lambda n, w: jnp.where(n > 0, _over(rho * n, _length(w)), 1), state, after)
+                ratio = jax.tree.map(lambda n, w: jnp.where(n > 0, _over(self.rho * n, _length(w)), 1), state, after)
             else:
-                overall = _over(rho * self._reference(state), norm_of(after, roles=self.roles))
+                overall = _over(self.rho * self._reference(state), norm_of(after, roles=self.roles))
                 ratio = jax.tree.map(lambda w: overall, after)
 
             def moved(role: str, u: Array, w: Array, r: Array) -> Array:
-                return u + strength * (r - 1) * w if not self.roles or role in self.roles else u
+                return u + self.strength * (r - 1) * w if not self.roles or role in self.roles else u
 
             return jax.tree.map(moved, params.roles, updates, after, ratio), state
 
@@ -108,14 +106,13 @@ class NormClamp(Method):
 
     def check(self, opt_state: Any, params: Params, activations: Any) -> Mapping[str, tuple[Any, Any]]:
         """Wanted and present norm of the network, or of each tensor."""
-        rho: Any = self.rho
         if self.per == "network":
-            return {"norm": (rho * self._reference(opt_state), norm_of(params, roles=self.roles))}
+            return {"norm": (self.rho * self._reference(opt_state), norm_of(params, roles=self.roles))}
         got, role = named_parameters(params), named_parameters(params.roles)
         held = {
             name: n for name, n in named_parameters(opt_state).items() if not self.roles or role[name] in self.roles
         }
-        return {f"norm.{name}": (rho * n, _length(got[name])) for name, n in held.items()}
+        return {f"norm.{name}": (self.rho * n, _length(got[name])) for name, n in held.items()}
 
 
 OMNIGROK = NormClamp(rho=1.0, to="initial", roles=("hidden", "head", "vector"))
@@ -131,7 +128,7 @@ class NormReplay(Method):
         parameter: Readable path such as ``layers.0.weight``; empty for the whole network.
     """
 
-    norm: Annotated[float | Schedule, NOT_NEGATIVE] = 1.0
+    norm: Annotated[Number, NOT_NEGATIVE] = 1.0
     parameter: Annotated[str, Names("parameter")] = ""
 
     position = "last"

@@ -24,7 +24,7 @@ from anglewise.lab.protocols.dataclass import method
 from anglewise.lab.protocols.fields import NOT_NEGATIVE, Names
 from anglewise.lab.protocols.method import Method
 from anglewise.lab.protocols.model import Activations, Params
-from anglewise.lab.protocols.schedule import Schedule
+from anglewise.lab.protocols.schedule import Number
 
 Form = Literal["penalty", "proximal"]
 
@@ -69,8 +69,8 @@ class L1(_Sparsity):
         roles: Which parameters.
     """
 
-    beta: Annotated[float | Schedule, NOT_NEGATIVE] = 1e-5
-    lr: Annotated[float | Schedule, NOT_NEGATIVE] = 1e-3
+    beta: Annotated[Number, NOT_NEGATIVE] = 1e-5
+    lr: Annotated[Number, NOT_NEGATIVE] = 1e-3
     form: Form = "penalty"
     roles: Annotated[tuple[str, ...], Names("role")] = (*MATRICES, "vector")
 
@@ -99,13 +99,13 @@ class Nuclear(_Sparsity):
         roles: Which matrices; a Transformer's qkv is three.
     """
 
-    beta: Annotated[float | Schedule, NOT_NEGATIVE] = 1e-4
-    lr: Annotated[float | Schedule, NOT_NEGATIVE] = 1e-3
+    beta: Annotated[Number, NOT_NEGATIVE] = 1e-4
+    lr: Annotated[Number, NOT_NEGATIVE] = 1e-3
     form: Form = "penalty"
     roles: Annotated[tuple[str, ...], Names("role")] = MATRICES
 
     def __post_init__(self) -> None:
-        """Refuse roles that are no matrices."""
+        """Check that the roles are matrices."""
         if unmeant := set(self.roles) - set(MATRICES):
             raise SpecError(f"roles must be of matrices ({', '.join(MATRICES)}), got {', '.join(sorted(unmeant))}")
 
@@ -115,8 +115,8 @@ class Nuclear(_Sparsity):
         def along(W: Matrices) -> Matrices:
             return jax.lax.stop_gradient(msign_svd(jax.lax.stop_gradient(W))) * W
 
-        found = on_matrices(along, self.roles, params)
-        pairs = zip(jax.tree.leaves(found), jax.tree.leaves(params.roles), strict=True)
+        products = on_matrices(along, self.roles, params)
+        pairs = zip(jax.tree.leaves(products), jax.tree.leaves(params.roles), strict=True)
         return sum(jnp.sum(w) for w, role in pairs if role in self.roles)
 
     def shrunk(self, params: Params, by: Any) -> Params:

@@ -19,7 +19,7 @@ from anglewise.lab.protocols.dataclass import method
 from anglewise.lab.protocols.fields import DECAY, NOT_NEGATIVE
 from anglewise.lab.protocols.method import Edge, Method
 from anglewise.lab.protocols.model import Params
-from anglewise.lab.protocols.schedule import Schedule
+from anglewise.lab.protocols.schedule import Number
 
 
 def _downhill(lr: Any) -> optax.GradientTransformation:
@@ -52,8 +52,8 @@ class AdamW(Method):
         decay: Which parameters decay: ``"all"``, or ``"matrices"`` (two axes or more).
     """
 
-    lr: Annotated[float | Schedule, NOT_NEGATIVE] = 1e-3
-    wd: Annotated[float | Schedule, NOT_NEGATIVE] = 0.0
+    lr: Annotated[Number, NOT_NEGATIVE] = 1e-3
+    wd: Annotated[Number, NOT_NEGATIVE] = 0.0
     beta1: Annotated[float, DECAY] = 0.9
     beta2: Annotated[float, DECAY] = 0.999
     eps: Annotated[float, NOT_NEGATIVE] = 1e-8
@@ -86,8 +86,8 @@ class Adam(Method):
         eps: Added to the root of the second moment.
     """
 
-    lr: Annotated[float | Schedule, NOT_NEGATIVE] = 1e-3
-    wd: Annotated[float | Schedule, NOT_NEGATIVE] = 0.0
+    lr: Annotated[Number, NOT_NEGATIVE] = 1e-3
+    wd: Annotated[Number, NOT_NEGATIVE] = 0.0
     beta1: Annotated[float, DECAY] = 0.9
     beta2: Annotated[float, DECAY] = 0.999
     eps: Annotated[float, NOT_NEGATIVE] = 1e-8
@@ -119,8 +119,8 @@ class SGD(Method):
         momentum: mu.
     """
 
-    lr: Annotated[float | Schedule, NOT_NEGATIVE] = 1e-2
-    wd: Annotated[float | Schedule, NOT_NEGATIVE] = 0.0
+    lr: Annotated[Number, NOT_NEGATIVE] = 1e-2
+    wd: Annotated[Number, NOT_NEGATIVE] = 0.0
     momentum: Annotated[float, DECAY] = 0.0
 
     downhill = True
@@ -131,5 +131,4 @@ class SGD(Method):
 
     def edge(self, opt_state: Any) -> Edge:
         r"""Heavy-ball's edge of stability, :math:`(2 + 2 \mu) / \eta` (arXiv 2103.00065)."""
-        lr: Any = self.lr
-        return Edge(jnp.asarray((2 + 2 * self.momentum) / lr), None)
+        return Edge(jnp.asarray((2 + 2 * self.momentum) / self.lr), None)

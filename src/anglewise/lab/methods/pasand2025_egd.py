@@ -26,7 +26,7 @@ from anglewise.lab.protocols.dataclass import method
 from anglewise.lab.protocols.fields import COUNT, NOT_NEGATIVE, SHARE, Names
 from anglewise.lab.protocols.method import Method
 from anglewise.lab.protocols.model import Params
-from anglewise.lab.protocols.schedule import Schedule
+from anglewise.lab.protocols.schedule import Number
 
 POWER_STEPS = 2
 """Power iterations of the randomised range, as released."""
@@ -45,7 +45,7 @@ class EGD(Method):
         only: Parts of readable paths; if any are given, only parameters that match one.
     """
 
-    strength: Annotated[float | Schedule, SHARE] = 1.0
+    strength: Annotated[Number, SHARE] = 1.0
     floor: Annotated[float, NOT_NEGATIVE] = 1e-6
     kind: Literal["svd", "rsvd", "column"] = "svd"
     rank: Annotated[int, COUNT] = 36
@@ -55,7 +55,7 @@ class EGD(Method):
     downhill = False
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be meant."""
+        """Check the fields."""
         if unmeant := set(self.roles) - set(MATRICES):
             raise SpecError(f"roles must be of matrices ({', '.join(MATRICES)}), got {', '.join(sorted(unmeant))}")
 
@@ -68,8 +68,7 @@ class EGD(Method):
         return optax.GradientTransformation(lambda params: optax.EmptyState(), update)
 
     def _mixed(self, G: Matrices) -> Matrices:
-        strength: Any = self.strength
-        return strength * self.equalised(G) + (1 - strength) * G
+        return self.strength * self.equalised(G) + (1 - self.strength) * G
 
     def equalised(self, G: Matrices) -> Matrices:
         """The gradient of one matrix with equal speeds."""

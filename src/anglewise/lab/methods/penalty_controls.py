@@ -36,7 +36,7 @@ from anglewise.lab.protocols.dataclass import method
 from anglewise.lab.protocols.fields import NOT_NEGATIVE, Names
 from anglewise.lab.protocols.method import Method
 from anglewise.lab.protocols.model import Activations, Params
-from anglewise.lab.protocols.schedule import Schedule, Until
+from anglewise.lab.protocols.schedule import Number, Schedule, Until
 from anglewise.penalty import radial_penalty
 
 
@@ -53,16 +53,15 @@ class ShuffledPenalty(Method):
             place in the batch, the same at every step and in every run.
     """
 
-    strength: Annotated[float | Schedule, NOT_NEGATIVE] = 0.05
-    target: Annotated[float | Schedule, NOT_NEGATIVE] = 1.0
+    strength: Annotated[Number, NOT_NEGATIVE] = 0.05
+    target: Annotated[Number, NOT_NEGATIVE] = 1.0
     sites: Annotated[tuple[str, ...], Names("site")] = ()
     along: Literal["permuted", "random"] = "permuted"
     needs = frozenset({"whole-batch"})
 
     def penalty(self, activations: Activations, params: Params) -> Any:
         """The radial penalty's value, with another gradient."""
-        strength: Any = self.strength
-        return strength * sum(self._surrogate(site, h) for site, h in pick(activations, self.sites).items())
+        return self.strength * sum(self._surrogate(site, h) for site, h in pick(activations, self.sites).items())
 
     def check(self, opt_state: Any, params: Params, activations: Activations) -> Mapping[str, tuple[Array, Array]]:
         """Norm of the gradient with respect to all activations: the radial penalty's, and this one's."""
@@ -100,18 +99,17 @@ class StopGradientPenalty(Method):
             makers do not feel; ``"below"``: everything before that map, which does not feel it.
     """
 
-    strength: Annotated[float | Schedule, NOT_NEGATIVE] = 0.05
-    target: Annotated[float | Schedule, NOT_NEGATIVE] = 1.0
+    strength: Annotated[Number, NOT_NEGATIVE] = 0.05
+    target: Annotated[Number, NOT_NEGATIVE] = 1.0
     sites: Annotated[tuple[str, ...], Names("site")] = ()
     reaches: Literal["last-layer", "below"] = "last-layer"
 
     def penalty(self, activations: Activations, params: Params) -> Any:
-        """The radial penalty on activations made anew."""
+        """The radial penalty on activations that are computed again."""
         at = pick(activations, self.sites)
-        strength: Any = self.strength
-        return strength * sum(radial_penalty(self.made(site, activations, params), self.target) for site in at)
+        return self.strength * sum(radial_penalty(self.again(site, activations, params), self.target) for site in at)
 
-    def made(self, site: str, activations: Activations, params: Params) -> Float[Array, "*batch d"]:
+    def again(self, site: str, activations: Activations, params: Params) -> Float[Array, "*batch d"]:
         """The activation at a site, through which gradients reach only what they may.
 
         Raises:
@@ -122,12 +120,12 @@ class StopGradientPenalty(Method):
         linear_map, h = params.linear_maps[site], activations[site]
         x, weight = activations[linear_map.source], linear_map.weight(params)
         if self.reaches == "below":
-            again = x @ jax.lax.stop_gradient(weight)
+            value = x @ jax.lax.stop_gradient(weight)
         else:
-            bias = _bias_beside(weight, params)
-            again = jax.lax.stop_gradient(x) @ weight
-            again = again if bias is None else again + bias
-        return again + jax.lax.stop_gradient(h - again)
+            bias = linear_map.bias(params)
+            value = jax.lax.stop_gradient(x) @ weight
+            value = value if bias is None else value + bias
+        return value + jax.lax.stop_gradient(h - value)
 
 
 def before(penalty: Any, step: float) -> Any:
@@ -152,12 +150,3 @@ def _number(penalty: Any) -> float:
     if isinstance(penalty.strength, Schedule):
         raise SpecError(f"before and after need a penalty whose strength is a number, got {penalty.strength}")
     return float(penalty.strength)
-
-
-def _bias_beside(weight: Array, params: Params) -> Array | None:
-    """The bias of the layer whose weight this very array is; None where it has none."""
-    found = [path for path, leaf in jax.tree_util.tree_leaves_with_path(params) if leaf is weight]
-    layer = params
-    for key in found[0][:-1] if found else ():
-        layer = getattr(layer, key.name) if hasattr(key, "name") else layer[key.idx]
-    return getattr(layer, "bias", None) if found else None

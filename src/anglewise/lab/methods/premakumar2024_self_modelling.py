@@ -22,12 +22,12 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from anglewise.lab.methods.sites import pick
-from anglewise.lab.methods.taps import attach, last_site, own_sites, widths
+from anglewise.lab.methods.taps import attach, last_site, outputs, own_sites
 from anglewise.lab.protocols.dataclass import method
 from anglewise.lab.protocols.fields import NOT_NEGATIVE, Names
 from anglewise.lab.protocols.method import Method
-from anglewise.lab.protocols.model import Activations, Params
-from anglewise.lab.protocols.schedule import Schedule
+from anglewise.lab.protocols.model import Activations, Network, Params
+from anglewise.lab.protocols.schedule import Number
 
 NAME = "self-modelling"
 
@@ -47,13 +47,13 @@ class SelfModelling(Method):
             Transformer.
     """
 
-    alpha: Annotated[float | Schedule, NOT_NEGATIVE] = 1.0
+    alpha: Annotated[Number, NOT_NEGATIVE] = 1.0
     targets: Annotated[tuple[str, ...], Names("site")] = ()
 
-    def reshape(self, network: Any) -> Any:
+    def reshape(self, network: Network) -> Network:
         """Attach the rows that predict."""
-        width = widths(network)
-        i, o = width[last_site(network)], sum(width[site] for site in self._targets(network))
+        sites = network.all_sites
+        i, o = sites[last_site(network)].width, sum(sites[site].width for site in self._targets(network))
         return attach(network, NAME, {"weight": jnp.zeros((i, o)), "bias": jnp.zeros(o)})
 
     def init(self, params: Params, key: PRNGKeyArray) -> Params:
@@ -64,26 +64,21 @@ class SelfModelling(Method):
             return jax.random.uniform(key, w.shape, jnp.float32, -bound, bound)
 
         keys = jax.random.split(key)
-        own = params.extra[NAME]
-        drawn = (draw(keys[0], own["weight"]), draw(keys[1], own["bias"]))
+        rows = params.extra[NAME]
+        drawn = (draw(keys[0], rows["weight"]), draw(keys[1], rows["bias"]))
         return eqx.tree_at(lambda p: (p.extra[NAME]["weight"], p.extra[NAME]["bias"]), params, drawn)
 
     def penalty(self, activations: Activations, params: Params) -> Any:
         """Alpha times the mean squared error of the prediction."""
         h = _read(activations[last_site(params)])
-        norm = getattr(params, "norm", None)
-        predicted = self._predict(h if norm is None else norm(h), params)
+        predicted = self._predict(h if params.norm is None else params.norm(h), params)
         a = jnp.concatenate([_read(x) for x in pick(activations, self._targets(params)).values()], axis=-1)
-        alpha: Any = self.alpha
-        return alpha * jnp.mean((predicted - a) ** 2)
+        return self.alpha * jnp.mean((predicted - a) ** 2)
 
     @staticmethod
     def _predict(h: Float[Array, "n i"], params: Params) -> Float[Array, "n o"]:
-        own = params.extra[NAME]
-        return h @ own["weight"] + own["bias"]
+        rows = params.extra[NAME]
+        return h @ rows["weight"] + rows["bias"]
 
-    def _targets(self, network: Any) -> tuple[str, ...]:
-        if self.targets:
-            return own_sites(network, self.targets)
-        part = (".post", ".attention.out", ".mlp.out")
-        return tuple(site for site in widths(network) if site.endswith(part))
+    def _targets(self, network: Network) -> tuple[str, ...]:
+        return own_sites(network, self.targets) if self.targets else outputs(network)

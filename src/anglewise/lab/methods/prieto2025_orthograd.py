@@ -29,7 +29,7 @@ from anglewise.lab.protocols.dataclass import method
 from anglewise.lab.protocols.fields import SHARE
 from anglewise.lab.protocols.method import Method
 from anglewise.lab.protocols.model import Params
-from anglewise.lab.protocols.schedule import Schedule
+from anglewise.lab.protocols.schedule import Number
 
 Per: TypeAlias = Literal["tensor", "row", "global"]
 EPS = 1e-30
@@ -48,7 +48,7 @@ class PerpGrad(Method):
         rescale: Give q the length of g, as released.
     """
 
-    strength: Annotated[float | Schedule, SHARE] = 1.0
+    strength: Annotated[Number, SHARE] = 1.0
     per: Per = "tensor"
     rescale: bool = True
 
@@ -56,10 +56,9 @@ class PerpGrad(Method):
 
     def transform(self) -> optax.GradientTransformation:
         """Project; two dot products per vector."""
-        strength: Any = self.strength
 
         def mixed(g: Array, q: Array) -> Array:
-            return (1 - strength) * g + strength * q
+            return (1 - self.strength) * g + self.strength * q
 
         def project(gradient: Params, params: Params) -> Params:
             return jax.tree.map(mixed, gradient, self.orthogonal(gradient, params))

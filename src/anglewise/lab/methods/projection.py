@@ -25,8 +25,8 @@ from anglewise.lab.methods.taps import own_sites
 from anglewise.lab.protocols.dataclass import method
 from anglewise.lab.protocols.fields import NOT_NEGATIVE, Names
 from anglewise.lab.protocols.method import Method
-from anglewise.lab.protocols.model import Params
-from anglewise.lab.protocols.schedule import Schedule
+from anglewise.lab.protocols.model import Network, Params
+from anglewise.lab.protocols.schedule import Number
 
 
 def project(h: Float[Array, "*batch d"], target: Any) -> Float[Array, "*batch d"]:
@@ -43,11 +43,11 @@ class ProjectTangential(Method):
         sites: Where; empty means the model's own sites.
     """
 
-    target: Annotated[float | Schedule, NOT_NEGATIVE] = 1.0
+    target: Annotated[Number, NOT_NEGATIVE] = 1.0
     sites: Annotated[tuple[str, ...], Names("tap")] = ()
 
-    def reshape(self, network: Any) -> Any:
-        """The network as it is; only sites are checked."""
+    def reshape(self, network: Network) -> Network:
+        """Check the sites, and leave the network as it is."""
         own_sites(network, self.sites)
         return network
 
@@ -65,11 +65,11 @@ class ProjectSTE(Method):
         sites: Where; empty means the model's own sites.
     """
 
-    target: Annotated[float | Schedule, NOT_NEGATIVE] = 1.0
+    target: Annotated[Number, NOT_NEGATIVE] = 1.0
     sites: Annotated[tuple[str, ...], Names("tap")] = ()
 
-    def reshape(self, network: Any) -> Any:
-        """The network as it is; only sites are checked."""
+    def reshape(self, network: Network) -> Network:
+        """Check the sites, and leave the network as it is."""
         own_sites(network, self.sites)
         return network
 

@@ -20,8 +20,8 @@ from anglewise.lab.methods.matrices import divided, unit_lengths
 from anglewise.lab.protocols.dataclass import method
 from anglewise.lab.protocols.fields import NOT_NEGATIVE
 from anglewise.lab.protocols.method import Method
-from anglewise.lab.protocols.model import Params
-from anglewise.lab.protocols.schedule import Schedule
+from anglewise.lab.protocols.model import Network, Params
+from anglewise.lab.protocols.schedule import Number
 
 NAME = "weight-norm"
 
@@ -36,11 +36,11 @@ class WeightNorm(Method):
         head: Whether the unembedding is split too, as published.
     """
 
-    length: Annotated[float | Schedule, NOT_NEGATIVE] = 1.0
+    length: Annotated[Number, NOT_NEGATIVE] = 1.0
     scale: Literal["learned", "fixed"] = "learned"
     head: bool = True
 
-    def reshape(self, network: Any) -> Any:
+    def reshape(self, network: Network) -> Network:
         """Attach a length for every unit."""
         if self.scale == "fixed":
             return network
@@ -70,8 +70,8 @@ class WeightNorm(Method):
     def _split(self, tree: Any) -> list[tuple[str, Array, str]]:
         """Name, weights and role of every matrix that is split."""
         roles = ("hidden", "head") if self.head else ("hidden",)
-        found = zip(jax.tree_util.tree_leaves_with_path(tree), jax.tree.leaves(tree.roles), strict=True)
-        return [(_name(path), w, role) for (path, w), role in found if role in roles]
+        leaves = zip(jax.tree_util.tree_leaves_with_path(tree), jax.tree.leaves(tree.roles), strict=True)
+        return [(_name(path), w, role) for (path, w), role in leaves if role in roles]
 
 
 def _name(path: Any) -> str:

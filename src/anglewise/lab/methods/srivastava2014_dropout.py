@@ -14,12 +14,12 @@ from typing import Annotated, Any
 import jax
 from jaxtyping import Array, Float
 
-from anglewise.lab.methods.taps import own_sites
+from anglewise.lab.methods.taps import outputs, own_sites
 from anglewise.lab.protocols.dataclass import method
 from anglewise.lab.protocols.fields import DECAY, Names
 from anglewise.lab.protocols.method import Method
-from anglewise.lab.protocols.model import Params
-from anglewise.lab.protocols.schedule import Schedule
+from anglewise.lab.protocols.model import Network, Params
+from anglewise.lab.protocols.schedule import Number
 
 
 @method
@@ -31,25 +31,19 @@ class Dropout(Method):
         at: Where; empty means the post-activations of an MLP, the sub-layers' outputs of a Transformer.
     """
 
-    rate: Annotated[float | Schedule, DECAY] = 0.1
+    rate: Annotated[Number, DECAY] = 0.1
     at: Annotated[tuple[str, ...], Names("tap")] = ()
 
     needs = frozenset({"forward-noise", "whole-batch"})
 
-    def reshape(self, network: Any) -> Any:
-        """The network as it is; only sites are checked."""
+    def reshape(self, network: Network) -> Network:
+        """Check the sites, and leave the network as it is."""
         own_sites(network, self.at)
         return network
 
     def tap(self, params: Params, site: str, h: Float[Array, "*batch d"], key: Any) -> Float[Array, "*batch d"]:
         """Drop and rescale; the identity without a key, as in evaluations."""
-        if key is None or not self._acts(site):
+        if key is None or site not in (self.at or outputs(params)):
             return h
-        rate: Any = self.rate
-        keep = 1 - rate
+        keep = 1 - self.rate
         return h * ((jax.random.uniform(key, h.shape, h.dtype) < keep) / keep).astype(h.dtype)
-
-    def _acts(self, site: str) -> bool:
-        if self.at:
-            return site in self.at
-        return site.endswith((".post", ".attention.out", ".mlp.out"))

@@ -29,8 +29,8 @@ from anglewise.lab.methods.taps import attach, last_site
 from anglewise.lab.protocols.dataclass import method
 from anglewise.lab.protocols.fields import NOT_NEGATIVE
 from anglewise.lab.protocols.method import Method
-from anglewise.lab.protocols.model import Activations, Params
-from anglewise.lab.protocols.schedule import Schedule
+from anglewise.lab.protocols.model import Activations, Network, Params, called, product
+from anglewise.lab.protocols.schedule import Number
 
 NAME = "next-latent"
 LAYERS = 3
@@ -42,13 +42,13 @@ def smooth_l1(x: Array) -> Array:
     return jnp.where(size < 1, 0.5 * x * x, size - 0.5)
 
 
-def predict(own: Any, h: Float[Array, "*batch d"], x: Float[Array, "*batch d"]) -> Float[Array, "*batch d"]:
+def predict(layers: Any, h: Float[Array, "*batch d"], x: Float[Array, "*batch d"]) -> Float[Array, "*batch d"]:
     """The next latent, from a latent and the next embedding."""
     y = jnp.concatenate([h, x], axis=-1)
     y = y - jnp.mean(y, axis=-1, keepdims=True)
-    y = y * jax.lax.rsqrt(jnp.mean(y * y, axis=-1, keepdims=True) + 1e-5) * own["gain"] + own["shift"]
+    y = y * jax.lax.rsqrt(jnp.mean(y * y, axis=-1, keepdims=True) + 1e-5) * layers["gain"] + layers["shift"]
     for k in range(LAYERS):
-        y = (y if k == 0 else jax.nn.gelu(y, approximate=False)) @ own[f"weight.{k}"] + own[f"bias.{k}"]
+        y = (y if k == 0 else jax.nn.gelu(y, approximate=False)) @ layers[f"weight.{k}"] + layers[f"bias.{k}"]
     return h + y
 
 
@@ -61,22 +61,26 @@ class NextLatent(Method):
         lambda_kl: Coefficient of the divergence of the predictions that they give.
     """
 
-    lambda_h: Annotated[float | Schedule, NOT_NEGATIVE] = 1.0
-    lambda_kl: Annotated[float | Schedule, NOT_NEGATIVE] = 1.0
+    lambda_h: Annotated[Number, NOT_NEGATIVE] = 1.0
+    lambda_kl: Annotated[Number, NOT_NEGATIVE] = 1.0
 
-    def reshape(self, network: Any) -> Any:
+    def reshape(self, network: Network) -> Network:
         """Attach the predictor.
 
         Raises:
             SpecError: If the network has not every position's latent.
         """
-        if not hasattr(network, "blocks"):
-            raise SpecError("next-latent got a network without positions: take a Transformer")
-        if network.model.positions != "all":
+        first, *_, last = network.all_sites.values()
+        if first.kind != "stream" or last.kind != "block" or not first.positions:
             raise SpecError(
-                f'next-latent got positions={network.model.positions!r}, expected "all": it needs every latent'
+                f"next-latent got a {called(network)}, which has no latent per position: take a Transformer"
             )
-        d = network.position.shape[-1]
+        if last.positions != first.positions:
+            raise SpecError(
+                f"next-latent got a {called(network)} with {last.positions} latent for {first.positions} positions, "
+                'expected one for each: set positions to "all"'
+            )
+        d = first.width
         parts = {"gain": jnp.ones(2 * d), "shift": jnp.zeros(2 * d)}
         for k in range(LAYERS):
             parts |= {f"weight.{k}": jnp.zeros((d if k else 2 * d, d)), f"bias.{k}": jnp.zeros(d)}
@@ -84,27 +88,23 @@ class NextLatent(Method):
 
     def init(self, params: Params, key: PRNGKeyArray) -> Params:
         """Draw its layers."""
-        own = dict(params.extra[NAME])
+        layers = dict(params.extra[NAME])
         for k, key_k in enumerate(jax.random.split(key, LAYERS)):
-            bound = 1 / math.sqrt(own[f"weight.{k}"].shape[0])
+            bound = 1 / math.sqrt(layers[f"weight.{k}"].shape[0])
             for name, key_n in zip((f"weight.{k}", f"bias.{k}"), jax.random.split(key_k), strict=True):
-                own[name] = jax.random.uniform(key_n, own[name].shape, jnp.float32, -bound, bound)
-        return eqx.tree_at(lambda p: p.extra[NAME], params, own)
+                layers[name] = jax.random.uniform(key_n, layers[name].shape, jnp.float32, -bound, bound)
+        return eqx.tree_at(lambda p: p.extra[NAME], params, layers)
 
     def penalty(self, activations: Activations, params: Params) -> Any:
         """Both terms."""
         h, fixed = activations[last_site(params)], jax.lax.stop_gradient(params)
         latent = h if params.norm is None else params.norm(h)
         target = jax.lax.stop_gradient(latent[1:])
-        predicted = predict(params.extra[NAME], latent[:-1], activations["embedded"][1:])
+        predicted = predict(params.extra[NAME], latent[:-1], activations[next(iter(params.all_sites))][1:])
         want, got = (jax.nn.log_softmax(self._logits(x, fixed)) for x in (target, predicted))
         divergence = jnp.sum(jnp.exp(want) * (want - got), axis=-1)
-        lambda_h: Any = self.lambda_h
-        lambda_kl: Any = self.lambda_kl
-        return lambda_h * jnp.mean(smooth_l1(predicted - target)) + lambda_kl * jnp.mean(divergence)
+        return self.lambda_h * jnp.mean(smooth_l1(predicted - target)) + self.lambda_kl * jnp.mean(divergence)
 
     @staticmethod
     def _logits(h: Float[Array, "*batch d"], params: Params) -> Float[Array, "*batch c"]:
-        if params.head is not None:
-            return params.head(h)
-        return h @ (params.embedding if params.lift is None else params.embedding @ params.lift).T
+        return h @ product(params.tables).T if params.head is None else params.head(h)

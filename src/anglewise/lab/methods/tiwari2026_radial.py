@@ -16,7 +16,7 @@ from anglewise.lab.protocols.dataclass import method
 from anglewise.lab.protocols.fields import NOT_NEGATIVE, Names
 from anglewise.lab.protocols.method import Method
 from anglewise.lab.protocols.model import Activations, Params
-from anglewise.lab.protocols.schedule import Schedule
+from anglewise.lab.protocols.schedule import Number
 from anglewise.penalty import Side, radial_penalty
 
 
@@ -32,8 +32,8 @@ class RadialPenalty(Method):
         side: ``"both"``, or only radii above (``"outer"``) or below (``"inner"``) the target.
     """
 
-    strength: Annotated[float | Schedule, NOT_NEGATIVE] = 0.05
-    target: Annotated[float | Schedule, NOT_NEGATIVE] = 1.0
+    strength: Annotated[Number, NOT_NEGATIVE] = 0.05
+    target: Annotated[Number, NOT_NEGATIVE] = 1.0
     sites: Annotated[tuple[str, ...], Names("site")] = ()
     over: Literal["sum", "mean"] = "sum"
     side: Side = "both"
@@ -46,6 +46,5 @@ class RadialPenalty(Method):
 
     def radial_terms(self) -> Mapping[str, tuple[Any, Any]]:
         """Strength per site, and target."""
-        strength: Any = self.strength
-        each = strength if self.over == "sum" else strength / len(self.sites)
+        each = self.strength if self.over == "sum" else self.strength / len(self.sites)
         return dict.fromkeys(self.sites, (each, self.target))

@@ -32,7 +32,7 @@ from anglewise.lab.protocols.dataclass import method
 from anglewise.lab.protocols.fields import NOT_NEGATIVE, Bound
 from anglewise.lab.protocols.loss import cross_entropy
 from anglewise.lab.protocols.method import Method
-from anglewise.lab.protocols.model import Params
+from anglewise.lab.protocols.model import Factorised, Network, Params, called
 from anglewise.lab.protocols.task import Data
 
 NARROW, HIDDEN = 4, 16
@@ -95,15 +95,21 @@ class GrokTransfer(Method):
 
     needs = frozenset({"data"})
 
-    def reshape(self, network: Any) -> Any:
-        """A narrow table, and the map that lifts it.
+    def reshape(self, network: Network) -> Network:
+        """Put a narrow table, and the map that lifts it, in the embedding's place.
 
         Raises:
-            SpecError: If there is no embedding.
+            SpecError: If there is no embedding, or the network cannot compute with a lifted one.
         """
+        if not isinstance(network, Factorised):
+            raise SpecError(
+                f"groktransfer got a {called(network)}, whose embedding cannot be a product: "
+                "give its network the fields embedding and lift"
+            )
         if network.embedding is None:
             raise SpecError(
-                "groktransfer got a one-hot input, expected learned embeddings: give the model an embedding width"
+                f"groktransfer got a {called(network)} with a one-hot input, expected learned embeddings: "
+                "give the model an embedding width"
             )
         *outer, e = network.embedding.shape
         return eqx.tree_at(

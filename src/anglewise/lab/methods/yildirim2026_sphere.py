@@ -23,12 +23,12 @@ from jaxtyping import Array, Float
 
 from anglewise.errors import SpecError
 from anglewise.geometry import radius
-from anglewise.lab.methods.taps import last_site
+from anglewise.lab.methods.taps import last_site, own_head, states
 from anglewise.lab.protocols.dataclass import method
 from anglewise.lab.protocols.fields import POSITIVE
 from anglewise.lab.protocols.method import Method
-from anglewise.lab.protocols.model import Params
-from anglewise.lab.protocols.schedule import Schedule
+from anglewise.lab.protocols.model import Network, Params, called
+from anglewise.lab.protocols.schedule import Number
 
 
 def unit(h: Float[Array, "*batch d"]) -> Float[Array, "*batch d"]:
@@ -46,40 +46,38 @@ class SphereCosine(Method):
         cosine: Whether the head's class vectors and the vector that it reads are normalised.
     """
 
-    temperature: Annotated[float | Schedule, POSITIVE] = 10.0
+    temperature: Annotated[Number, POSITIVE] = 10.0
     sphere: bool = True
     cosine: bool = True
 
-    def reshape(self, network: Any) -> Any:
-        """The network as it is.
+    def reshape(self, network: Network) -> Network:
+        """Check the head, and leave the network as it is.
 
         Raises:
             SpecError: If its head is tied, or, for the cosine head, has a bias or reads a layer norm.
         """
-        if network.head is None:
-            raise SpecError("sphere-cosine got a tied head, expected one of its own: set tied to false")
-        if self.cosine and network.head.bias is not None:
+        head = own_head(network, "sphere-cosine")
+        if self.cosine and head.bias is not None:
             raise SpecError(
-                "sphere-cosine got a head with a bias, a cosine head has none: set the model's bias to false"
+                f"sphere-cosine got a {called(network)} with a bias in its head, a cosine head has none: "
+                "set the model's bias to false"
             )
-        if self.cosine and getattr(network, "norm", None) is not None:
+        if self.cosine and network.norm is not None:
             raise SpecError(
-                'sphere-cosine got a layer norm before the head, expected none: set the model\'s norm to "none"'
+                f"sphere-cosine got a {called(network)} with a layer norm before its head, expected none: "
+                'set the model\'s norm to "none"'
             )
         return network
 
     def tap(self, params: Params, site: str, h: Float[Array, "*batch d"], key: Any) -> Float[Array, "*batch d"]:
         """Normalise the stream, or only what the head reads."""
-        stream = site == "embedded" or site.endswith((".stream", ".post"))
-        stream |= site.startswith("block.") and site.count(".") == 2 and site.endswith(".out")
-        on_sphere = self.sphere and stream
+        on_sphere = self.sphere and site in states(params)
         return unit(h) if on_sphere or (self.cosine and site == last_site(params)) else h
 
     def weights(self, params: Params) -> Params:
         """Class vectors at length T, or T times as long as they are."""
         head = params.head.weight
-        temperature: Any = self.temperature
-        scaled = temperature * (unit(head.T).T if self.cosine else head)
+        scaled = self.temperature * (unit(head.T).T if self.cosine else head)
         return eqx.tree_at(lambda p: p.head.weight, params, jnp.asarray(scaled, head.dtype))
 
 

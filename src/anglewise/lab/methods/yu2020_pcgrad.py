@@ -15,7 +15,7 @@ without a penalty it is the plain gradient.  Source: arXiv 2001.06782.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -42,7 +42,7 @@ class PCGrad(Method):
 
     variant: Variant = "symmetric"
 
-    needs: ClassVar[frozenset[str]] = frozenset({"parts"})
+    needs = frozenset({"parts"})
     position = "first"
 
     downhill = False

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple, TypeAlias
+from typing import Annotated, Any, Literal, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -33,7 +33,7 @@ from anglewise.lab.protocols.dataclass import method
 from anglewise.lab.protocols.fields import COUNT, NOT_NEGATIVE, SEEDS, Bound
 from anglewise.lab.protocols.method import Method
 from anglewise.lab.protocols.model import Params
-from anglewise.lab.protocols.schedule import Schedule
+from anglewise.lab.protocols.schedule import Number
 
 Over: TypeAlias = Literal["entries", "released"]
 Phi: TypeAlias = tuple[tuple[Float[Array, "i o"], Float[Array, " o"]], ...]
@@ -64,14 +64,13 @@ class GradNorm(Method):
         c: The length.
     """
 
-    c: Annotated[float | Schedule, NOT_NEGATIVE] = 1.0
+    c: Annotated[Number, NOT_NEGATIVE] = 1.0
 
     downhill = False
 
     def transform(self) -> optax.GradientTransformation:
         """Normalise tensor by tensor; a gradient of 0 stays 0."""
-        c: Any = self.c
-        return optax.stateless(lambda gradient, _: jax.tree.map(lambda g: c * unit(g), gradient))
+        return optax.stateless(lambda gradient, _: jax.tree.map(lambda g: self.c * unit(g), gradient))
 
 
 @method
@@ -91,20 +90,20 @@ class NeuralGrok(Method):
         SpecError: If `hidden` is empty.
     """
 
-    c: Annotated[float | Schedule, NOT_NEGATIVE] = 1.0
-    meta_lr: Annotated[float | Schedule, NOT_NEGATIVE] = 1e-4
-    inner_lr: Annotated[float | Schedule, NOT_NEGATIVE] = 1e-3
+    c: Annotated[Number, NOT_NEGATIVE] = 1.0
+    meta_lr: Annotated[Number, NOT_NEGATIVE] = 1e-4
+    inner_lr: Annotated[Number, NOT_NEGATIVE] = 1e-3
     every: Annotated[int, COUNT] = 4
     hidden: Annotated[tuple[int, ...], Bound(1, 65_536)] = (512,)
     softmax: Over = "entries"
     seed: Annotated[int, SEEDS] = 0
 
-    needs: ClassVar[frozenset[str]] = frozenset({"outer"})
+    needs = frozenset({"outer"})
 
     downhill = False
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be meant."""
+        """Check the fields."""
         if not self.hidden:
             raise SpecError("hidden must list at least one width, got none")
 
@@ -115,8 +114,6 @@ class NeuralGrok(Method):
 
     def transform(self) -> optax.GradientTransformation:
         """Amplify; every T steps, let the amplifier learn (in a population: compute it always, take it then)."""
-        inner: Any = self.inner_lr
-        meta_lr: Any = self.meta_lr
         adam = optax.scale_by_adam(*BETAS)
 
         def init(params: Params) -> Learned:
@@ -130,11 +127,13 @@ class NeuralGrok(Method):
             amplified = self.amplify(state.phi, gradient)
 
             def learn() -> tuple[Phi, Any]:
-                trial = jax.tree.map(lambda w, g: w - inner * g, params, amplified)
+                trial = jax.tree.map(lambda w, g: w - self.inner_lr * g, params, amplified)
                 _, pull = jax.vjp(lambda phi: self.amplify(phi, gradient), state.phi)
-                wanted = jax.tree.map(lambda q, g: (-inner * q).astype(g.dtype), jax.grad(outer)(trial), amplified)
+                wanted = jax.tree.map(
+                    lambda q, g: (-self.inner_lr * q).astype(g.dtype), jax.grad(outer)(trial), amplified
+                )
                 step, opt_state = adam.update(pull(wanted)[0], state.adam)
-                phi = jax.tree.map(lambda w, s: (w - meta_lr * s).astype(w.dtype), state.phi, step)
+                phi = jax.tree.map(lambda w, s: (w - self.meta_lr * s).astype(w.dtype), state.phi, step)
                 return phi, jax.tree.map(lambda x, old: x.astype(old.dtype), opt_state, state.adam)
 
             seen = state.seen + 1
@@ -145,14 +144,13 @@ class NeuralGrok(Method):
 
     def amplify(self, phi: Phi, gradient: Params) -> Params:
         """The gradient as the model gets it."""
-        c: Any = self.c
 
         def one(g: Array) -> Array:
             z = scores(phi, g.reshape(-1)).reshape(g.shape)
             if self.softmax == "released":
-                return c * unit(jax.nn.softmax(z[..., None], axis=-1)[..., 0] * g)
+                return self.c * unit(jax.nn.softmax(z[..., None], axis=-1)[..., 0] * g)
             # the softmax without its denominator, which the normalisation takes out again
-            return c * unit(jnp.exp(z - jax.lax.stop_gradient(jnp.max(z))) * g)
+            return self.c * unit(jnp.exp(z - jax.lax.stop_gradient(jnp.max(z))) * g)
 
         return jax.tree.map(one, gradient)
 

@@ -26,7 +26,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 from anglewise.errors import SpecError
 from anglewise.lab.models.layers import Activation, Linear, activate, roles
 from anglewise.lab.protocols.fields import COUNT, Bound, bounded
-from anglewise.lab.protocols.model import Activations, LinearMap, Tap
+from anglewise.lab.protocols.model import Activations, LinearMap, Site, Tap, product
 from anglewise.lab.protocols.task import Task
 
 
@@ -50,7 +50,7 @@ class MLP:
     activation: Activation = "relu"
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be meant."""
+        """Check the fields."""
         if not self.hidden:
             raise SpecError("hidden must list at least one width, got none")
 
@@ -119,10 +119,19 @@ class MLPNetwork(eqx.Module):
         return h, activations
 
     @property
+    def all_sites(self) -> Mapping[str, Site]:
+        """The input, to read, and every hidden layer before and after its activation function."""
+        sites = {"input": Site(self.layers[0].weight.shape[0], "input", tapped=False)}
+        for k, layer in enumerate(self.layers):
+            width = layer.weight.shape[1]
+            sites |= {f"hidden.{k}.pre": Site(width, "pre"), f"hidden.{k}.post": Site(width, "post")}
+        return sites
+
+    @property
     def linear_maps(self) -> Mapping[str, LinearMap]:
         """The layer that makes each pre-activation."""
         sources = ["input", *(f"hidden.{k}.post" for k in range(len(self.layers) - 1))]
-        return {f"hidden.{k}.pre": LinearMap(source, _weight_of(k)) for k, source in enumerate(sources)}
+        return {f"hidden.{k}.pre": LinearMap(source, _layer(k)) for k, source in enumerate(sources)}
 
     @property
     def roles(self) -> Any:
@@ -130,16 +139,25 @@ class MLPNetwork(eqx.Module):
         return roles(self)
 
     @property
-    def tables(self) -> Float[Array, "tables tokens e"] | None:
-        """The embeddings; where a method factorised them, the product of a narrow table and `lift`."""
-        return self.embedding if self.embedding is None or self.lift is None else self.embedding @ self.lift
+    def stacked(self) -> Any:
+        """Every parameter is one matrix."""
+        return jax.tree.map(lambda _: 1, self)
+
+    @property
+    def tables(self) -> tuple[Array, ...]:
+        """The embedding, and the factor that a method put behind it."""
+        return tuple(w for w in (self.embedding, self.lift) if w is not None)
+
+    @property
+    def norm(self) -> None:
+        """Nothing is normalised."""
 
     def _embedded(self, inputs: Int[Array, "n length"]) -> Float[Array, "n i"]:
-        tables = self.tables
-        if tables is None:
+        if not self.tables:
             dtype = self.head.weight.dtype
             return jax.nn.one_hot(inputs, self.tokens, dtype=dtype).reshape(inputs.shape[0], -1)
-        parts = [tables[i % tables.shape[0]][inputs[:, i]] for i in range(inputs.shape[1])]
+        vectors = product(self.tables)
+        parts = [vectors[i % vectors.shape[0]][inputs[:, i]] for i in range(inputs.shape[1])]
         return jnp.concatenate(parts, axis=-1)
 
     def _first(self, inputs: Int[Array, "n length"]) -> Float[Array, "n d"]:
@@ -148,17 +166,16 @@ class MLPNetwork(eqx.Module):
         if length >= self.tokens:
             return first(self._embedded(inputs))
         blocks = first.weight.reshape(length, -1, first.weight.shape[-1])
-        embedding = self.tables
-        if embedding is None:
+        if not self.tables:
             terms = [blocks[i] for i in range(length)]
+        elif n < self.tokens:
+            return first(self._embedded(inputs))
         else:
-            table = [embedding[i % embedding.shape[0]] for i in range(length)]
-            if n < self.tokens:
-                return first(self._embedded(inputs))
-            terms = [table[i] @ blocks[i] for i in range(length)]
+            vectors = product(self.tables)
+            terms = [vectors[i % vectors.shape[0]] @ blocks[i] for i in range(length)]
         h = jnp.asarray(sum(terms[i][inputs[:, i]] for i in range(length)))
         return h if first.bias is None else h + first.bias
 
 
-def _weight_of(k: int) -> Callable[[Any], Array]:
-    return lambda network: network.layers[k].weight
+def _layer(k: int) -> Callable[[Any], Any]:
+    return lambda network: network.layers[k]

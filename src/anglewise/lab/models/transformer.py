@@ -33,7 +33,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 from anglewise.errors import SpecError
 from anglewise.lab.models.layers import Activation, LayerNorm, Linear, activate, matmul, roles
 from anglewise.lab.protocols.fields import COUNT, Bound, bounded
-from anglewise.lab.protocols.model import Activations, LinearMap, Tap
+from anglewise.lab.protocols.model import Activations, LinearMap, Site, SubLayer, Tap, product
 from anglewise.lab.protocols.task import Task
 
 
@@ -76,7 +76,7 @@ class Transformer:
     positions: Literal["last", "all"] = "last"
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be meant."""
+        """Check the fields."""
         if self.width % self.heads:
             raise SpecError(f"heads must divide the width, got {self.heads} heads for width {self.width}")
 
@@ -178,7 +178,8 @@ class Stream(NamedTuple):
         return jnp.stack([layout.align(h, key, EVERY) for h, key in parts])
 
 
-Site: TypeAlias = Callable[..., Stream]
+Visit: TypeAlias = Callable[..., Stream]
+"""Called with a site and its activation; returns what the network goes on with."""
 
 
 class Block(eqx.Module):
@@ -215,7 +216,7 @@ class Block(eqx.Module):
         self.down = Linear(hidden, d, bias=model.mlp_bias, key=keys[4])
         self.model, self.name = model, name
 
-    def __call__(self, x: Stream, layout: Layout, site: Site, *, last: bool) -> Stream:
+    def __call__(self, x: Stream, layout: Layout, site: Visit, *, last: bool) -> Stream:
         """The stream after the block, at all positions or, with `last`, at the last alone."""
         before, after = (None, self.norm2) if self.model.norm == "post" else (self.norm2, None)
         source = x if self.norm1 is None or self.model.norm == "post" else x._replace(h=self.norm1(x.h))
@@ -330,7 +331,7 @@ class TransformerNetwork(eqx.Module):
     ) -> tuple[Float[Array, "n classes"], Activations]:
         """Logits at the last position and activations by site, ``[positions, n, d]``."""
         activations: dict[str, Array] = {}
-        table = self.embedding if self.lift is None else self.embedding @ self.lift
+        table = product(self.tables)
         layout = Layout(inputs, self.fixed, table.shape[0], share=tap is None)
 
         def site(name: str, x: Stream, *, tapped: bool = True) -> Stream:
@@ -356,15 +357,65 @@ class TransformerNetwork(eqx.Module):
         return roles(self)
 
     @property
+    def stacked(self) -> Any:
+        """Queries, keys and values lie in one weight."""
+
+        def count(path: Any, _: Any) -> int:
+            return 3 if jax.tree_util.keystr(path, simple=True, separator=".").endswith("qkv.weight") else 1
+
+        return jax.tree_util.tree_map_with_path(count, self)
+
+    @property
+    def tables(self) -> tuple[Array, ...]:
+        """The embedding, and the factor that a method put behind it."""
+        return tuple(w for w in (self.embedding, self.lift) if w is not None)
+
+    @property
+    def normalised(self) -> bool:
+        """Whether there are layer norms."""
+        return self.model.norm != "none"
+
+    @property
+    def all_sites(self) -> Mapping[str, Site]:
+        """The embedded input, and of each block the parts of both sub-layers and the stream behind them."""
+        d, length = self.position.shape[-1], len(self.fixed)
+        sites = {"embedded": Site(d, "stream", length)}
+        for k, block in enumerate(self.blocks):
+            short = k == len(self.blocks) - 1 and self.model.positions == "last"
+            n, hidden = 1 if short else length, block.up.weight.shape[1]
+            sites |= {
+                f"block.{k}.attention.mixed": Site(d, "mixed", n, tapped=False),
+                f"block.{k}.attention.weights": Site(self.model.heads * length, "attention", n, tapped=False),
+                f"block.{k}.attention.out": Site(d, "output", n),
+                f"block.{k}.stream": Site(d, "stream", n),
+                f"block.{k}.mlp.pre": Site(hidden, "pre", n),
+                f"block.{k}.mlp.post": Site(hidden, "post", n, tapped=False),
+                f"block.{k}.mlp.out": Site(d, "output", n),
+                f"block.{k}.out": Site(d, "block", n),
+            }
+        return sites
+
+    @property
     def linear_maps(self) -> Mapping[str, LinearMap]:
         """The output projection of each sub-layer."""
-        found = {}
+        maps = {}
         for k in range(len(self.blocks)):
-            for sub_layer, source, part in (("attention", "mixed", "out"), ("mlp", "post", "down")):
-                name = f"block.{k}.{sub_layer}"
-                found[f"{name}.out"] = LinearMap(f"{name}.{source}", _weight_of(k, part))
-        return found
+            maps[f"block.{k}.attention.out"] = LinearMap(f"block.{k}.attention.mixed", _layer(k, "out"))
+            maps[f"block.{k}.mlp.out"] = LinearMap(f"block.{k}.mlp.post", _layer(k, "down"))
+        return maps
+
+    @property
+    def sub_layers(self) -> tuple[SubLayer, ...]:
+        """Attention and MLP of each block."""
+        layers = []
+        for k in range(len(self.blocks)):
+            name, qkv, out, up, down = f"block.{k}", *(_layer(k, part) for part in ("qkv", "out", "up", "down"))
+            layers += [
+                SubLayer(k, "attention", "", f"{name}.attention.out", f"{name}.stream", qkv, out),
+                SubLayer(k, "mlp", f"{name}.mlp.pre", f"{name}.mlp.out", f"{name}.out", up, down),
+            ]
+        return tuple(layers)
 
 
-def _weight_of(k: int, part: str) -> Callable[[Any], Array]:
-    return lambda network: getattr(network.blocks[k], part).weight
+def _layer(k: int, part: str) -> Callable[[Any], Any]:
+    return lambda network: getattr(network.blocks[k], part)

@@ -53,8 +53,8 @@ def header_of(data: bytes) -> dict[str, str]:
         ValueError: If there is no readable header.
     """
     size = int.from_bytes(data[:8], "little")
-    found = json.loads(data[8 : 8 + size])
-    return dict(found["__metadata__"]) if isinstance(found, dict) and "__metadata__" in found else {}
+    header = json.loads(data[8 : 8 + size])
+    return dict(header["__metadata__"]) if isinstance(header, dict) and "__metadata__" in header else {}
 
 
 def _checksum(arrays: Mapping[str, np.ndarray], note: str) -> str:

@@ -22,13 +22,13 @@ T = TypeVar("T")
 def method(cls: type[T]) -> type[T]:
     """Make `cls` a frozen dataclass and a pytree whose leaves are its float fields.
 
-    What a field may hold stands beside it (see :mod:`anglewise.lab.protocols.fields`), and is checked when one is made.
+    What a field may hold stands beside it (see :mod:`anglewise.lab.protocols.fields`), and is checked at construction.
     """
-    made: Any = dataclasses.dataclass(frozen=True)(bounded(cls))
-    hints = typing.get_type_hints(made)
-    leaves = [f.name for f in dataclasses.fields(made) if _is_number(hints[f.name])]
-    rest = [f.name for f in dataclasses.fields(made) if f.name not in leaves]
-    return jax.tree_util.register_dataclass(made, data_fields=leaves, meta_fields=rest)
+    frozen: Any = dataclasses.dataclass(frozen=True)(bounded(cls))
+    hints = typing.get_type_hints(frozen)
+    leaves = [f.name for f in dataclasses.fields(frozen) if _is_number(hints[f.name])]
+    rest = [f.name for f in dataclasses.fields(frozen) if f.name not in leaves]
+    return jax.tree_util.register_dataclass(frozen, data_fields=leaves, meta_fields=rest)
 
 
 def at_step(value: T, step: Any) -> T:

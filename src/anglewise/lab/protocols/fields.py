@@ -1,6 +1,6 @@
-"""What a field may hold, said beside the field: ``lr: Annotated[float | Schedule, NOT_NEGATIVE] = 1e-3``.
+"""What a field may hold, declared beside the field: ``lr: Annotated[Number, NOT_NEGATIVE] = 1e-3``.
 
-:func:`bounded` makes a dataclass check its fields when it is made, before its own ``__post_init__``.  A number that
+:func:`bounded` makes a dataclass check its fields at construction, before its own ``__post_init__``.  A number that
 declares nothing has the range that the engine can hold: whole numbers of 32 bits, and finite numbers of float32.  Only
 plain numbers and texts are looked at: what stands for a number inside a compiled program (an array, a tracer) is not.
 """
@@ -23,7 +23,7 @@ FLOAT = 3.4028234e38
 SEED = 2**32 - 1
 """Largest seed: a random key has 32 bits of it, and a larger one would silently be another."""
 FEW = 10_000
-"""A range up to here is said whole, of a larger one the end that was passed."""
+"""Messages show a range up to here whole, and of a larger one the end that was passed."""
 TEXT = 1000
 """Most characters of a text."""
 
@@ -133,23 +133,23 @@ def _field(name: str, hint: Any) -> Field | None:
 
 
 def bounded(cls: type[T], prefix: str | None = None) -> type[T]:
-    """Make a class check its fields when it is made; stands below ``@dataclass``.
+    """Make a class check its fields at construction; stands below ``@dataclass``.
 
     Args:
         cls: To become a dataclass.
         prefix: Stands before a field's name in messages; the class's name and a dot where there is none.
     """
-    own: Any = cls.__dict__.get("__post_init__")
+    defined: Any = cls.__dict__.get("__post_init__")
     if prefix is not None:
         cls.__prefix__ = prefix  # type: ignore[attr-defined]
-    if own is None and not hasattr(cls, "__post_init__"):
+    if defined is None and not hasattr(cls, "__post_init__"):
         cls.__post_init__ = check  # type: ignore[attr-defined]
-    elif own is not None and own is not check:
+    elif defined is not None and defined is not check:
 
-        @functools.wraps(own)
+        @functools.wraps(defined)
         def both(self: Any) -> None:
             check(self)
-            own(self)
+            defined(self)
 
         cls.__post_init__ = both  # type: ignore[attr-defined]
     return cls
@@ -165,7 +165,7 @@ def named(value: Any) -> Iterator[tuple[str, str, tuple[str, ...]]]:
 
 
 def check(self: Any) -> None:
-    """Refuse numbers out of their range, and texts that no file can hold.
+    """Check that numbers lie in their ranges and that a file can hold the texts.
 
     Raises:
         SpecError: In one line that names the field.

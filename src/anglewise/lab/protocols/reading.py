@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, Literal, NamedTuple, Protocol, TypeAlias
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 import equinox as eqx
 import jax
@@ -25,7 +25,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 from anglewise.lab.protocols.fields import bounded
 from anglewise.lab.protocols.method import Edge
 from anglewise.lab.protocols.model import Activations, Model, Network, Params
-from anglewise.lab.protocols.task import Cycle, Data, Task
+from anglewise.lab.protocols.task import Data, Task, cycle_of
 
 Part: TypeAlias = Literal["train", "test"]
 Of: TypeAlias = Literal["task", "penalty", "total"]
@@ -159,6 +159,7 @@ class Snapshot:
         return jax.grad(objective)(nudges)
 
 
+@runtime_checkable
 class ActivationReading(Protocol):
     """Reads activations that an evaluation has at hand anyway, so it may be read at every one."""
 
@@ -198,12 +199,7 @@ class Reading:
 
         The site is ``""`` for what belongs to the whole network, or the name of a parameter for what belongs to one.
         """
-        raise TypeError(f"{type(self).__name__} is no reading: define measure(look)")
-
-
-def cycle_of(task: Task) -> Cycle | None:
-    """The cyclic group that the task's operation turns, if there is one."""
-    return getattr(task, "cycle", None)
+        raise TypeError(f"{type(self).__name__} is no reading: define measure(snapshot)")
 
 
 def pairs(task: Task) -> tuple[Int[np.ndarray, "n2 length"], Int[np.ndarray, " n2"]]:
@@ -228,10 +224,10 @@ def named_parameters(tree: Any) -> dict[str, Array]:
 
 def named_matrices(tree: Any) -> dict[str, Float[Array, "i o"]]:
     """Every matrix among the parameters; a stack of tables gives one per table, ``embedding.0``, ``embedding.1``."""
-    found: dict[str, Array] = {}
+    matrices: dict[str, Array] = {}
     for name, leaf in named_parameters(tree).items():
         if leaf.ndim == 2:
-            found[name] = leaf
+            matrices[name] = leaf
         elif leaf.ndim == 3:
-            found.update({f"{name}.{k}": leaf[k] for k in range(leaf.shape[0])})
-    return found
+            matrices.update({f"{name}.{k}": leaf[k] for k in range(leaf.shape[0])})
+    return matrices

@@ -2,15 +2,17 @@
 
 A schedule stands wherever a method has a float field; the engine replaces it by its value before each step, so
 methods only ever see numbers.  Its own fields may be arrays, one value per member of a population.
+:data:`Number` is the type of such a field.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from typing import Annotated, Any, TypeVar, dataclass_transform
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, TypeVar, dataclass_transform
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array
 
 from anglewise.errors import SpecError
 from anglewise.lab.protocols.fields import ANY, NOT_NEGATIVE, POSITIVE, bounded
@@ -21,8 +23,8 @@ T = TypeVar("T")
 @dataclass_transform(frozen_default=True)
 def schedule(cls: type[T]) -> type[T]:
     """Make `cls` a frozen dataclass and a pytree whose leaves are its fields."""
-    made: Any = dataclasses.dataclass(frozen=True)(bounded(cls))
-    return jax.tree_util.register_dataclass(made, [f.name for f in dataclasses.fields(made)], [])
+    frozen: Any = dataclasses.dataclass(frozen=True)(bounded(cls))
+    return jax.tree_util.register_dataclass(frozen, [f.name for f in dataclasses.fields(frozen)], [])
 
 
 class Schedule:
@@ -36,6 +38,21 @@ class Schedule:
     def __call__(self, step: Any) -> Any:
         """The value for update number `step` (from 0)."""
         raise TypeError(f"{type(self).__name__} is no schedule: define __call__(step)")
+
+    if TYPE_CHECKING:  # inside a method's places the engine has put a value in its place, so it computes like one
+
+        def _number(self, *other: Any) -> Array: ...
+
+        __neg__ = __add__ = __radd__ = __sub__ = __rsub__ = _number
+        __mul__ = __rmul__ = __truediv__ = __rtruediv__ = __pow__ = __rpow__ = _number
+        __lt__ = __le__ = __gt__ = __ge__ = _number
+
+
+Number: TypeAlias = float | Schedule | Array
+"""A hyper-parameter: a number, a schedule over steps, or an array with one value per member of a population.
+
+A field that takes an array and no schedule has the type ``float``.
+"""
 
 
 @schedule
@@ -135,7 +152,7 @@ class Recorded(Schedule):
         return self.values if isinstance(self.values, tuple) else ()
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be meant; whoever rebuilds the tree may put anything in the fields."""
+        """Check that there is a value; JAX, which rebuilds the tree, may put anything in the field."""
         if isinstance(self.values, (tuple, list)) and not self.values:
             raise SpecError("a recorded schedule needs at least one value, got none")
 

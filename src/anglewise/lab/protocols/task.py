@@ -1,11 +1,12 @@
-"""What the engine knows of a task: its examples, and how they are split.
+"""What the engine and readings know of a task: its examples, and how they are split.
 
-A task is a frozen dataclass: its fields are its specification, which is hashed into a run's id.
+A task is a frozen dataclass: its fields are its specification, which is hashed into a run's id.  What only some tasks
+have is an optional protocol; readings that need it are left out where a task does not have it.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from jaxtyping import Array, Int, PRNGKeyArray
 
@@ -33,13 +34,9 @@ class Cycle(NamedTuple):
     """Positions of the two operands in an input."""
 
 
+@runtime_checkable
 class Task(Protocol):
-    """What is learned.
-
-    A task may also offer ``table() -> (inputs [rows, length], labels [rows])``, every input with its answer, and
-    ``cycle``, a :class:`Cycle` or None, ``secret_positions``, the input positions that its labels depend on; readings
-    that need one of them are left out where it is not offered.
-    """
+    """What is learned."""
 
     def __hash__(self) -> int:
         """Equal specifications share one program."""
@@ -66,3 +63,26 @@ class Task(Protocol):
 
     def split(self, key: PRNGKeyArray) -> Data:
         """The examples, divided into train and test by `key` alone."""
+
+
+@runtime_checkable
+class Cyclic(Protocol):
+    """A task whose operation may turn a cyclic group."""
+
+    @property
+    def cycle(self) -> Cycle | None:
+        """The group; None where there is none."""
+
+
+@runtime_checkable
+class Secret(Protocol):
+    """A task whose labels depend on a few positions of the input."""
+
+    @property
+    def secret_positions(self) -> tuple[int, ...]:
+        """These positions."""
+
+
+def cycle_of(task: Task) -> Cycle | None:
+    """The cyclic group that the task's operation turns, if there is one."""
+    return task.cycle if isinstance(task, Cyclic) else None

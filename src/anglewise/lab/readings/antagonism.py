@@ -59,7 +59,7 @@ class Antagonism(Reading):
 
     def measure(self, snapshot: Snapshot) -> Mapping[tuple[str, str], Array]:
         """``{penalty,task}_{sigma1,bulk,stable_rank}_rate``, by site."""
-        found: dict[tuple[str, str], Array] = {}
+        values: dict[tuple[str, str], Array] = {}
         gradients = snapshot.gradients("task", "train", self.rows)
         seen = snapshot.forward("train", self.rows)
         for site in snapshot.sites:
@@ -72,8 +72,8 @@ class Antagonism(Reading):
             top = leading(a)
             for name, move in flat.items():
                 for what, value in rates(a, move, top)._asdict().items():
-                    found[site, f"{name}_{what}_rate"] = value
-        return found
+                    values[site, f"{name}_{what}_rate"] = value
+        return values
 
 
 def rates(a: Float[Array, "n d"], move: Float[Array, "n d"], top: Float[Array, " d"]) -> Rates:

@@ -37,7 +37,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from anglewise.lab.protocols.fields import COUNT, NOT_NEGATIVE, Bound
-from anglewise.lab.protocols.model import Model
+from anglewise.lab.protocols.model import Attending, Model
 from anglewise.lab.protocols.reading import ROWS, Reading, Snapshot
 from anglewise.lab.protocols.task import Task
 
@@ -58,7 +58,7 @@ class Attention(Reading):
 
     def suits(self, task: Task, model: Model) -> bool:
         """Models with attention heads, on inputs of at least two tokens."""
-        return getattr(model, "heads", 0) > 0 and task.length > 1
+        return isinstance(model, Attending) and task.length > 1
 
     def measure(self, snapshot: Snapshot) -> Mapping[tuple[str, str], Array]:
         """By ``block.k.attention.weights``, ``block.k.out`` and ``""``.
@@ -68,11 +68,13 @@ class Attention(Reading):
         ``massive``, a ratio; ``matrix_entropy`` and, where there is more than one position, ``prompt_entropy``, in
         [0, 1].  At ``""``: ``sink_rate``, a share of all heads.
         """
-        found: dict[tuple[str, str], Array] = {}
-        heads, causal = getattr(snapshot.model, "heads", 1), getattr(snapshot.model, "causal", True)
-        sinks: list[Array] = []
+        values: dict[tuple[str, str], Array] = {}
+        model, kinds = snapshot.model, {name: site.kind for name, site in snapshot.network.all_sites.items()}
+        if not isinstance(model, Attending):
+            raise TypeError(f"{model} has no attention: this reading does not suit it")
+        heads, causal, sinks = model.heads, model.causal, list[Array]()
         for site, a in snapshot.forward("train", self.rows).activations.items():
-            if site.endswith(".attention.weights"):
+            if kinds[site] == "attention":
                 length = a.shape[-1] // heads
                 queries = np.arange(length - a.shape[0], length)
                 seen = queries + 1 if causal else np.full_like(queries, length)
@@ -83,19 +85,19 @@ class Attention(Reading):
                 nats = -jnp.sum(weights * jnp.log(jnp.where(weights > 0, weights, 1)), axis=-1)
                 entropy = jnp.mean(nats / jnp.asarray(np.log(seen[chosen]), a.dtype)[:, None, None], axis=(0, 1))
                 sinks.append(sink)
-                found[site, "sink"], found[site, "sink_by_head"] = jnp.mean(sink), sink
-                found[site, "sink_excess"] = (jnp.mean(sink) - uniform) / (1 - uniform)
-                found[site, "attention_entropy"] = jnp.mean(entropy)
-                found[site, "attention_entropy_by_head"] = entropy
-            elif site.count(".") == 2 and site.endswith(".out"):  # block.k.out, not a sub-layer's
+                values[site, "sink"], values[site, "sink_by_head"] = jnp.mean(sink), sink
+                values[site, "sink_excess"] = (jnp.mean(sink) - uniform) / (1 - uniform)
+                values[site, "attention_entropy"] = jnp.mean(entropy)
+                values[site, "attention_entropy_by_head"] = entropy
+            elif kinds[site] == "block":
                 size = jnp.abs(a[:, : self.few])
-                found[site, "massive"] = jnp.max(size) / jnp.median(size)
-                found[site, "matrix_entropy"] = matrix_entropy(a[-1])
+                values[site, "massive"] = jnp.max(size) / jnp.median(size)
+                values[site, "matrix_entropy"] = matrix_entropy(a[-1])
                 if a.shape[0] > 1:
                     prompts = jnp.swapaxes(a[:, : self.few], 0, 1)
-                    found[site, "prompt_entropy"] = jnp.mean(matrix_entropy(prompts))
-        found["", "sink_rate"] = jnp.mean(jnp.concatenate(sinks) > self.threshold, dtype=sinks[0].dtype)
-        return found
+                    values[site, "prompt_entropy"] = jnp.mean(matrix_entropy(prompts))
+        values["", "sink_rate"] = jnp.mean(jnp.concatenate(sinks) > self.threshold, dtype=sinks[0].dtype)
+        return values
 
 
 def matrix_entropy(z: Float[Array, "*batch n d"]) -> Float[Array, "*batch"]:

@@ -55,18 +55,18 @@ class Coupling(Reading):
         and ``angular_isotropy_x2`` (participation ratio over d, in (0, 1]).  Per unit of ln r, at the radius as it
         is: ``angular_coupling`` and ``angular_elasticity``.  NaN where no angular gradient is left.
         """
-        found: dict[tuple[str, str], Array] = {}
+        values: dict[tuple[str, str], Array] = {}
         for site in snapshot.sites:
             scaled = jax.vmap(lambda log, site=site: self._angular(snapshot, site, log))
             logs = jnp.log(jnp.asarray(self.factors, snapshot.forward("train", self.rows).logits.dtype))
             for factor, g in zip(self.factors, scaled(logs), strict=True):
                 size, isotropy = spread(g)
-                found[site, f"angular_gradient_x{factor:g}"] = size
-                found[site, f"angular_isotropy_x{factor:g}"] = isotropy
+                values[site, f"angular_gradient_x{factor:g}"] = size
+                values[site, f"angular_isotropy_x{factor:g}"] = isotropy
             zero, one = jnp.zeros((), logs.dtype), jnp.ones((), logs.dtype)
             g, change = jax.jvp(lambda log, site=site: self._angular(snapshot, site, log), (zero,), (one,))
-            found[site, "angular_coupling"], found[site, "angular_elasticity"] = relative_change(g, change)
-        return found
+            values[site, "angular_coupling"], values[site, "angular_elasticity"] = relative_change(g, change)
+        return values
 
     def _angular(self, snapshot: Snapshot, site: str, log: Float[Array, ""]) -> Float[Array, "*batch d"]:
         """G, per sample, with the site's radii multiplied by exp(log)."""

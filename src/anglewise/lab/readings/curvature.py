@@ -81,10 +81,10 @@ class Curvature(Reading):
         ``normalised_trace``, ``layerwise_normalised_trace``.  For each parameter: ``hessian_trace``,
         ``normalised_trace``.
         """
-        found: dict[tuple[str, str], Array] = {}
+        values: dict[tuple[str, str], Array] = {}
         for of, suffix in objectives(snapshot):
-            found.update({(site, name + suffix): value for (site, name), value in self._measure(snapshot, of).items()})
-        return found
+            values.update({(site, name + suffix): value for (site, name), value in self._measure(snapshot, of).items()})
+        return values
 
     def _measure(self, snapshot: Snapshot, of: Of) -> Mapping[tuple[str, str], Array]:
         params, (inputs, labels) = snapshot.params, snapshot.rows("train", self.rows)
@@ -95,28 +95,28 @@ class Curvature(Reading):
         product = hessian(loss, params)
         traces = trace(product, params, snapshot.draw(PROBES), probes=self.probes)
         spectrum = ritz(product, params, snapshot.draw(STARTS), steps=self.lanczos, starts=self.starts)
-        values, error = largest(spectrum)
+        tops, error = largest(spectrum)
         squares, total = named_parameters(jax.tree.map(square, params)), square(params)
         size = sum(leaf.size for leaf in jax.tree.leaves(params))
-        found: dict[tuple[str, str], Array] = {
+        values: dict[tuple[str, str], Array] = {
             ("", "hessian_loss"): loss(params),
             ("", "hessian_trace"): jnp.mean(traces.whole),
             ("", "hessian_trace_se"): standard_error(traces.whole),
-            ("", "hessian_top"): values[0],
+            ("", "hessian_top"): tops[0],
             ("", "hessian_top_error"): error,
-            ("", "hessian_second"): values[1],
+            ("", "hessian_second"): tops[1],
             ("", "hessian_least"): jnp.min(spectrum.values),
-            ("", "hessian_eigenvalues"): values[: self.top],
+            ("", "hessian_eigenvalues"): tops[: self.top],
             ("", "hessian_density"): density(spectrum, points=self.points),
-            ("", "normalised_sharpness"): values[0] * total,
+            ("", "normalised_sharpness"): tops[0] * total,
             ("", "normalised_trace"): jnp.mean(traces.whole) * total / size,
         }
         sizes = {name: leaf.size for name, leaf in named_parameters(params).items()}
         for name, block in named_parameters(traces.blocks).items():
-            found[name, "hessian_trace"] = jnp.mean(block)
-            found[name, "normalised_trace"] = jnp.mean(block) * squares[name] / sizes[name]
-        found["", "layerwise_normalised_trace"] = jnp.asarray(sum(found[name, "normalised_trace"] for name in sizes))
-        return found
+            values[name, "hessian_trace"] = jnp.mean(block)
+            values[name, "normalised_trace"] = jnp.mean(block) * squares[name] / sizes[name]
+        values["", "layerwise_normalised_trace"] = jnp.asarray(sum(values[name, "normalised_trace"] for name in sizes))
+        return values
 
 
 def objectives(snapshot: Snapshot) -> tuple[tuple[Of, str], ...]:

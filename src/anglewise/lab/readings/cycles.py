@@ -25,8 +25,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from anglewise.lab.protocols.reading import cycle_of
-from anglewise.lab.protocols.task import Cycle, Task
+from anglewise.lab.protocols.task import Cycle, Task, cycle_of
 
 
 class Waves(NamedTuple):
@@ -99,8 +98,8 @@ def means(table: Float[Array, "n n ..."]) -> Means:
     """All four means, and the variance, in one walk over the rows of a table.
 
     Example:
-        >>> found = means(jnp.asarray([[0.0, 1.0, 2.0], [1.0, 2.0, 0.0], [2.0, 0.0, 1.0]]))  # i + j mod 3
-        >>> found.plus.tolist(), found.minus.tolist()
+        >>> parts = means(jnp.asarray([[0.0, 1.0, 2.0], [1.0, 2.0, 0.0], [2.0, 0.0, 1.0]]))  # i + j mod 3
+        >>> parts.plus.tolist(), parts.minus.tolist()
         ([0.0, 1.0, 2.0], [1.0, 1.0, 1.0])
     """
     n = table.shape[0]

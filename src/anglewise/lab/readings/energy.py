@@ -57,21 +57,21 @@ class RadialEnergy(Reading):
         activations = snapshot.forward("train", self.rows).activations
         task = snapshot.gradients("task", "train", self.rows)
         total = task if snapshot.penalty is None else snapshot.gradients("total", "train", self.rows)
-        found: dict[tuple[str, str], Array] = {}
+        values: dict[tuple[str, str], Array] = {}
         for site in snapshot.sites:
             h = activations[site]
-            own, usable, weight = self._energies(task[site], h)
-            found.update({(site, name): value for name, value in _averages(own, usable, weight).items()})
-            found[site, "radial_energy_se"] = _standard_error(own, usable)
-            found[site, "no_gradient"] = jnp.mean(~usable, dtype=own.dtype)
+            energies, usable, weight = self._energies(task[site], h)
+            values.update({(site, name): value for name, value in _averages(energies, usable, weight).items()})
+            values[site, "radial_energy_se"] = _standard_error(energies, usable)
+            values[site, "no_gradient"] = jnp.mean(~usable, dtype=energies.dtype)
             averages = _averages(*self._energies(total[site], h))
-            found.update({(site, f"total_{name}"): value for name, value in averages.items()})
-        return found
+            values.update({(site, f"total_{name}"): value for name, value in averages.items()})
+        return values
 
     def _energies(
         self, g: Float[Array, "*batch d"], h: Float[Array, "*batch d"]
     ) -> tuple[Float[Array, "*batch"], Bool[Array, "*batch"], Float[Array, "*batch"]]:
-        """Energy of every vector, whether it can be told, and its squared gradient over the largest entry's."""
+        """Energy of every vector, whether it is usable, and its squared gradient over the largest entry's."""
         size = jnp.max(jnp.abs(g), axis=-1)
         usable = (size > self.relative * jnp.max(size)) & jnp.any(h != 0, axis=-1)
         scaled = g / jnp.max(size)  # a fitted sample's gradient is so small that its square vanishes
@@ -82,10 +82,10 @@ class RadialEnergy(Reading):
 def _averages(
     energy: Float[Array, "*batch"], usable: Bool[Array, "*batch"], weight: Float[Array, "*batch"]
 ) -> dict[str, Array]:
-    told = jnp.where(usable, energy, jnp.nan)
+    usable_energy = jnp.where(usable, energy, jnp.nan)
     return {
-        "radial_energy": jnp.nanmean(told),
-        "radial_energy_median": jnp.nanmedian(told),
+        "radial_energy": jnp.nanmean(usable_energy),
+        "radial_energy_median": jnp.nanmedian(usable_energy),
         "radial_energy_of_means": jnp.sum(jnp.where(usable, energy, 0) * weight) / jnp.sum(weight),
     }
 

@@ -29,7 +29,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated
 
 import jax
 import jax.numpy as jnp
@@ -37,7 +37,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from anglewise.lab.protocols.fields import COUNT, NOT_NEGATIVE, SHARE, Bound, Names
-from anglewise.lab.protocols.model import Model
+from anglewise.lab.protocols.model import Model, product, shape_of, sites_of
 from anglewise.lab.protocols.reading import Reading, Snapshot
 from anglewise.lab.protocols.task import Task
 from anglewise.lab.readings.cycles import cycle_of_task, cyclic, means, power, waves, waves_of
@@ -68,19 +68,19 @@ class EmbeddingFourier(Reading):
         nearest to the directions of its cosine and sine (so a clean circle starts at angle 0 and runs
         counter-clockwise), and ``circle_frequencies`` [circles] says which these are.
         """
-        found: dict[tuple[str, str], Array] = {}
+        values: dict[tuple[str, str], Array] = {}
         for name, table in token_tables(snapshot).items():
             columns = power(table)
             strength = jnp.sum(columns, axis=1)
             share = strength / jnp.sum(strength)
             wave = jnp.asarray(waves_of(table.shape[0]), table.dtype)[:, None]
-            found[name, "fourier_power"] = share
-            found[name, "fourier_max"] = jnp.sqrt(jnp.max(columns / wave))
-            found[name, "fourier_entropy"] = entropy(share)
-            found[name, "fourier_gini"] = gini(jnp.sqrt(strength))
+            values[name, "fourier_power"] = share
+            values[name, "fourier_max"] = jnp.sqrt(jnp.max(columns / wave))
+            values[name, "fourier_entropy"] = entropy(share)
+            values[name, "fourier_gini"] = gini(jnp.sqrt(strength))
             drawn = circles(table, strength, self.circles)
-            found[name, "circle_frequencies"], found[name, "circles"] = drawn
-        return found
+            values[name, "circle_frequencies"], values[name, "circles"] = drawn
+        return values
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,8 +105,8 @@ class NeuronFourier(Reading):
     relative: Annotated[float, NOT_NEGATIVE] = 1e-6
 
     def suits(self, task: Task, model: Model) -> bool:
-        """Tasks with a cycle."""
-        return cyclic(task)
+        """Tasks with a cycle, and networks with post-activations where no site is given."""
+        return cyclic(task) and bool(self.sites or sites_of("post", shape_of(model, task)))
 
     def measure(self, snapshot: Snapshot) -> Mapping[tuple[str, str], Array]:
         """By site: ``fourier_map`` [neurons, f], ``fourier_coherence``, ``live_frequencies``, and others.
@@ -117,25 +117,23 @@ class NeuronFourier(Reading):
         (0: one frequency, 1: all alike), ``live_frequencies`` the number that have a cluster, ``cluster_size`` the
         median size of these (NaN without), ``fourier_max`` the largest coefficient with the transform divided by n.
         """
-        activations = snapshot.table().activations
-        sites = self.sites or tuple(site for site in activations if site.endswith(".post"))
-        found: dict[tuple[str, str], Array] = {}
-        for site in sites:
-            h = activations[site]
-            found.update({(site, name): x for name, x in self._one(h if h.ndim == 2 else h[-1], snapshot).items()})
-        return found
+        values: dict[tuple[str, str], Array] = {}
+        for site in self.sites or sites_of("post", snapshot.network):
+            h = snapshot.table().activations[site]
+            values.update({(site, name): x for name, x in self._one(h if h.ndim == 2 else h[-1], snapshot).items()})
+        return values
 
     def _one(self, h: Float[Array, "n2 d"], snapshot: Snapshot) -> dict[str, Array]:
         cycle = cycle_of_task(snapshot.task)
         n = len(cycle.order)
-        found = means(h.reshape(n, n, -1))
-        live = found.variance > self.relative * jnp.max(found.variance)
-        total = n * jnp.where(live, found.variance, 1)
+        parts = means(h.reshape(n, n, -1))
+        live = parts.variance > self.relative * jnp.max(parts.variance)
+        total = n * jnp.where(live, parts.variance, 1)
         wave = jnp.asarray(waves_of(n), h.dtype)[:, None]
-        sizes = [power(x) for x in (found.a, found.b, found.plus, found.minus)]
+        sizes = [power(x) for x in (parts.a, parts.b, parts.plus, parts.minus)]
         single = jnp.where(wave == 1, 0.5, 1)  # at n/2, a + b and a - b have one wave in common
         shares = ((sizes[0] + sizes[1] + (sizes[2] + sizes[3]) * single) / total).T
-        answer = (power(found.answer(cycle)) / total).T
+        answer = (power(parts.answer(cycle)) / total).T
         best = jnp.max(shares, axis=1)
         members = (live & (best >= self.member))[:, None] & (
             jnp.argmax(shares, axis=1)[:, None] == jnp.arange(shares.shape[1])
@@ -147,7 +145,7 @@ class NeuronFourier(Reading):
             "fourier_map": jnp.where(live[:, None], shares, jnp.nan),
             "fourier_coherence": jnp.mean(best, where=live),
             "fourier_coherence_sum": jnp.mean(jnp.max(answer, axis=1), where=live),
-            "own_share": jnp.sum(best * found.variance, where=live) / jnp.sum(found.variance, where=live),
+            "own_share": jnp.sum(best * parts.variance, where=live) / jnp.sum(parts.variance, where=live),
             "selectivity_entropy": jnp.mean(of_neurons, where=live),
             "live_frequencies": jnp.sum(populated, dtype=h.dtype),
             "cluster_size": jnp.nanmedian(jnp.where(populated, counts, jnp.nan)),
@@ -205,23 +203,29 @@ def token_tables(snapshot: Snapshot) -> dict[str, Float[Array, "n d"]]:
     as ``<weight>.<position>``.
     """
     cycle, network = cycle_of_task(snapshot.task), snapshot.network
-    order, found = np.asarray(cycle.order), dict[str, Array]()
-    embedding: Any = getattr(snapshot.params, "embedding", None)
-    stack = None if embedding is None else (embedding[None] if embedding.ndim == 2 else embedding)
+    order, rows = np.asarray(cycle.order), dict[str, Array]()
     names = jax.tree_util.tree_map_with_path(
         lambda path, _: jax.tree_util.keystr(path, simple=True, separator="."), snapshot.params
     )
     for position in (cycle.a, cycle.b):
-        if stack is not None:
-            which = position % stack.shape[0]
-            found["embedding" if embedding.ndim == 2 else f"embedding.{which}"] = stack[which][order]
+        if network.tables:
+            table = network.tables[0]
+            name = "embedding" if table.ndim == 2 else f"embedding.{position % table.shape[0]}"
+            rows[name] = of_position(table, position)[order]
         for linear_map in network.linear_maps.values():
-            if linear_map.source == "input":
+            if linear_map.source in sites_of("input", network):
                 weight = linear_map.weight(network)
                 block = weight.reshape(snapshot.task.length, -1, weight.shape[-1])[position]
-                rows = block[order] if stack is None else stack[position % stack.shape[0]][order] @ block
-                found[f"{linear_map.weight(names)}.{position}"] = rows
-    return found
+                vectors = (
+                    of_position(product(network.tables), position)[order] @ block if network.tables else block[order]
+                )
+                rows[f"{linear_map.weight(names)}.{position}"] = vectors
+    return rows
+
+
+def of_position(table: Float[Array, "*tables tokens e"], position: int) -> Float[Array, "tokens e"]:
+    """The table of one position."""
+    return table if table.ndim == 2 else table[position % table.shape[0]]
 
 
 def circles(table: Float[Array, "n d"], strength: Float[Array, " f"], most: int) -> tuple[Array, Array]:
@@ -235,8 +239,8 @@ def circles(table: Float[Array, "n d"], strength: Float[Array, " f"], most: int)
     root_det = jnp.sqrt(jnp.maximum(jnp.linalg.det(square), 0))[:, None, None]
     trace = jnp.trace(square, axis1=1, axis2=2)[:, None, None]
     root = (square + root_det * jnp.eye(2, dtype=table.dtype)) / jnp.sqrt(trace + 2 * root_det)
-    told = root_det > jnp.finfo(table.dtype).eps * trace  # rows on one line have no plane
-    orthonormal = jnp.where(told, jnp.linalg.inv(root) @ planes, jnp.nan)
+    plane = root_det > jnp.finfo(table.dtype).eps * trace  # rows on one line have no plane
+    orthonormal = jnp.where(plane, jnp.linalg.inv(root) @ planes, jnp.nan)
     centred = table - jnp.mean(table, axis=0)
     return (index + 1).astype(table.dtype), jnp.einsum("nd,kpd->knp", centred, orthonormal)
 

@@ -40,7 +40,7 @@ class Trace(NamedTuple):
 
 
 class Ritz(NamedTuple):
-    """What Lanczos found from each start, in ascending order.
+    """What Lanczos finds from each start, in ascending order.
 
     Attributes:
         values: Ritz values.
@@ -87,9 +87,9 @@ def ritz(product: Product, params: Params, key: PRNGKeyArray, *, steps: int, sta
     sampler = stochtrace.sampler_normal(params, num=1)
 
     def run(key: PRNGKeyArray) -> Ritz:
-        found = lanczos(product, jax.tree.map(lambda z: z[0], sampler(key)))
-        off = jnp.append(jnp.diag(found.J_small, -1), jnp.linalg.norm(ravel_pytree(found.residual)[0]))
-        return _ritz(jnp.diag(found.J_small), off)
+        krylov = lanczos(product, jax.tree.map(lambda z: z[0], sampler(key)))
+        off = jnp.append(jnp.diag(krylov.J_small, -1), jnp.linalg.norm(ravel_pytree(krylov.residual)[0]))
+        return _ritz(jnp.diag(krylov.J_small), off)
 
     return jax.lax.map(run, jax.random.split(key, starts))
 
@@ -112,26 +112,26 @@ def _ritz(diagonal: Float[Array, " k"], off: Float[Array, " k"]) -> Ritz:
     values, vectors = jnp.linalg.eigh(full)
     values = jnp.maximum(values, values[len(diagonal) - size])
     errors = left * jnp.abs(jnp.take(vectors, size - 1, axis=0))
-    found = (values, jnp.square(vectors[0]), errors)
-    return Ritz(*(jnp.where(jnp.isfinite(diagonal[0]), x, jnp.nan) for x in found))
+    ritz_values = (values, jnp.square(vectors[0]), errors)
+    return Ritz(*(jnp.where(jnp.isfinite(diagonal[0]), x, jnp.nan) for x in ritz_values))
 
 
-def largest(found: Ritz) -> tuple[Float[Array, " k"], Float[Array, ""]]:
+def largest(spectrum: Ritz) -> tuple[Float[Array, " k"], Float[Array, ""]]:
     """The eigenvalues from the top, each the best bound over starts, and the error of the first."""
-    best = jnp.argmax(found.values[:, -1])
-    return jnp.max(found.values, axis=0)[::-1], found.errors[best, -1]
+    best = jnp.argmax(spectrum.values[:, -1])
+    return jnp.max(spectrum.values, axis=0)[::-1], spectrum.errors[best, -1]
 
 
-def density(found: Ritz, *, points: int, width: float = 0.01) -> Float[Array, "2 points"]:
+def density(spectrum: Ritz, *, points: int, width: float = 0.01) -> Float[Array, "2 points"]:
     """Grid of eigenvalues, and the spectral density on it, whose integral is 1.
 
     The grid spans the Ritz values and four widths more at either end; a width is `width` times the span.
     """
-    low, high = jnp.min(found.values), jnp.max(found.values)
+    low, high = jnp.min(spectrum.values), jnp.max(spectrum.values)
     span = high - low
     span = jnp.maximum(jnp.where(span > 1e-12 * jnp.abs(high), span, jnp.abs(high)), SMALLEST)
     sigma = width * span
     grid = jnp.linspace(low - 4 * sigma, high + 4 * sigma, points)
-    bumps = jnp.exp(-0.5 * jnp.square((grid[:, None, None] - found.values) / sigma))
-    raw = jnp.mean(jnp.sum(found.weights * bumps, axis=-1), axis=-1)
+    bumps = jnp.exp(-0.5 * jnp.square((grid[:, None, None] - spectrum.values) / sigma))
+    raw = jnp.mean(jnp.sum(spectrum.weights * bumps, axis=-1), axis=-1)
     return jnp.stack([grid, raw / jnp.trapezoid(raw, grid)])

@@ -161,7 +161,7 @@ class LearningCoefficient(Reading):
         return 4 + 6 * self.chains
 
     def __post_init__(self) -> None:
-        """Refuse what leaves nothing to average."""
+        """Check that steps are left to average."""
         if self.burn > self.steps - 2:
             raise SpecError(f"llc needs burn of at most steps - 2, got burn={self.burn}, steps={self.steps}")
 
@@ -176,7 +176,7 @@ class LearningCoefficient(Reading):
             rows = jax.random.randint(key, (self.batch,), 0, n)
             return snapshot.objective(params, inputs[rows], labels[rows])
 
-        found = learning_coefficient(
+        estimate = learning_coefficient(
             loss,
             snapshot.params,
             snapshot.draw(CHAINS),
@@ -188,10 +188,10 @@ class LearningCoefficient(Reading):
             burn=self.burn,
         )
         return {
-            ("", "llc"): found.value,
-            ("", "llc_se"): found.error,
-            ("", "llc_drift"): found.drift,
-            ("", "llc_negative"): found.negative,
-            ("", "llc_virial"): found.virial,
-            ("", "llc_path"): found.path,
+            ("", "llc"): estimate.value,
+            ("", "llc_se"): estimate.error,
+            ("", "llc_drift"): estimate.drift,
+            ("", "llc_negative"): estimate.negative,
+            ("", "llc_virial"): estimate.virial,
+            ("", "llc_path"): estimate.path,
         }

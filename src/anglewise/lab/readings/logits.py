@@ -52,23 +52,23 @@ class Logits(Reading):
         minimum; ``degree``: L; ``normalised_margin``: in logits per (weight norm)^L; these two NaN where a network is
         not homogeneous.
         """
-        found: dict[tuple[str, str], Array] = {}
+        values: dict[tuple[str, str], Array] = {}
         for part, prefix in (("train", ""), ("test", "test_")):
             seen = snapshot.forward("train" if part == "train" else "test", self.rows)
             margins = margin(seen.logits, seen.labels)
             centred = seen.logits - jnp.mean(seen.logits, axis=-1, keepdims=True)
-            found["", f"{prefix}logit_scale"] = jnp.sqrt(jnp.mean(jnp.square(centred)))
-            found["", f"{prefix}margin"] = jnp.mean(margins)
-            found["", f"{prefix}margin_q05"] = jnp.quantile(margins, jnp.asarray(0.05, margins.dtype))
-            found["", f"{prefix}margin_min"] = jnp.min(margins)
+            values["", f"{prefix}logit_scale"] = jnp.sqrt(jnp.mean(jnp.square(centred)))
+            values["", f"{prefix}margin"] = jnp.mean(margins)
+            values["", f"{prefix}margin_q05"] = jnp.quantile(margins, jnp.asarray(0.05, margins.dtype))
+            values["", f"{prefix}margin_min"] = jnp.min(margins)
         train = snapshot.forward("train", self.rows)
-        found["", "logit_norm"] = jnp.mean(jnp.linalg.norm(train.logits, axis=-1))
-        found["", "saturation"] = jnp.mean(saturated(train.logits, train.labels), dtype=train.logits.dtype)
+        values["", "logit_norm"] = jnp.mean(jnp.linalg.norm(train.logits, axis=-1))
+        values["", "saturation"] = jnp.mean(saturated(train.logits, train.labels), dtype=train.logits.dtype)
         squares = [jnp.sum(jnp.square(w)) for w in jax.tree.leaves(snapshot.params)]
         degree, norm = self.degree(snapshot), jnp.sqrt(sum(squares, start=jnp.zeros(())))
-        found["", "degree"] = degree
-        found["", "normalised_margin"] = found["", "margin_min"] / norm**degree
-        return found
+        values["", "degree"] = degree
+        values["", "normalised_margin"] = values["", "margin_min"] / norm**degree
+        return values
 
     def degree(self, snapshot: Snapshot) -> Float[Array, ""]:
         """The degree of homogeneity; NaN where doubling the weights does not multiply the logits."""
@@ -83,13 +83,13 @@ class Logits(Reading):
 def margin(logits: Float[Array, "n c"], labels: Int[Array, " n"]) -> Float[Array, " n"]:
     """The label's logit less the largest other one: positive where the example is classified correctly."""
     hit = labels[:, None] == jnp.arange(logits.shape[-1])
-    own = jnp.sum(jnp.where(hit, logits, 0), axis=-1)
-    return own - jnp.max(jnp.where(hit, -jnp.inf, logits), axis=-1)
+    label = jnp.sum(jnp.where(hit, logits, 0), axis=-1)
+    return label - jnp.max(jnp.where(hit, -jnp.inf, logits), axis=-1)
 
 
 def saturated(logits: Float[Array, "n c"], labels: Int[Array, " n"]) -> Array:
     """Whether the cross-entropy, computed in float32, is exactly 0."""
     z = logits.astype(jnp.float32)
     shifted = z - jnp.max(z, axis=-1, keepdims=True)
-    own = jnp.sum(jnp.where(labels[:, None] == jnp.arange(z.shape[-1]), shifted, 0), axis=-1)
-    return jnp.log(jnp.sum(jnp.exp(shifted), axis=-1)) - own == 0
+    label = jnp.sum(jnp.where(labels[:, None] == jnp.arange(z.shape[-1]), shifted, 0), axis=-1)
+    return jnp.log(jnp.sum(jnp.exp(shifted), axis=-1)) - label == 0

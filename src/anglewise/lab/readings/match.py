@@ -1,7 +1,7 @@
 r"""Whether a control matches what it is to match: what was wanted, beside what there is.
 
 A control that has, say, the radius or the gradient's size of another arm says nothing unless it really has them.  Each
-method that matches something tells both numbers (its ``check``); arms without such a method have no such reading.
+method that matches something gives both numbers (its ``check``); arms without such a method have no such reading.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ class Match(Reading):
     rows: Annotated[int, Bound(0)] = ROWS
 
     def measure(self, snapshot: Snapshot) -> Mapping[tuple[str, str], Array]:
-        """``match_NAME_wanted`` and ``match_NAME_got`` for every proof of the arm; nothing where there is none."""
+        """``match_NAME_wanted`` and ``match_NAME_got`` for every manipulation check of the arm."""
         if snapshot.checks is None:
             return {}
-        found: dict[tuple[str, str], Array] = {}
+        values: dict[tuple[str, str], Array] = {}
         for name, pair in snapshot.checks(snapshot.forward("train", self.rows).activations).items():
             for what, value in zip(("wanted", "got"), pair, strict=True):
-                found["", f"match_{name}_{what}"] = jnp.asarray(value)
-        return found
+                values["", f"match_{name}_{what}"] = jnp.asarray(value)
+        return values

@@ -64,15 +64,15 @@ class Motion(Reading):
         now = snapshot.forward("train", self.rows).activations
         last, first = (snapshot.at(was.params)(inputs)[1] for was in snapshot.earlier)
         steps = snapshot.step - snapshot.earlier[0].step
-        found: dict[tuple[str, str], Array] = {}
+        measured: dict[tuple[str, str], Array] = {}
         for site in snapshot.sites:
             values = displacement_means(last[site], now[site])
             values["angular_speed"] = values["angle"] / jnp.where(steps > 0, steps, jnp.nan)
             known = {name: _if_known(value, snapshot.earlier[0]) for name, value in values.items()}
             cosine = jnp.nanmean(turning_cosine(first[site], last[site], now[site]))
             known["angular_cosine"] = _if_known(cosine, snapshot.earlier[1])
-            found.update({(site, name): value for name, value in known.items()})
-        return found
+            measured.update({(site, name): value for name, value in known.items()})
+        return measured
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,13 +107,13 @@ class Updates(Reading):
         steps = [jax.grad(snapshot.objective)(snapshot.params, inputs, labels, of) for of in parts]
         changes = jax.tree.map(lambda *x: jnp.stack(x), realised, *steps)
         effects = jax.vmap(effect_of(activations, snapshot.params))(changes)
-        found: dict[tuple[str, str], Array] = {}
+        measured: dict[tuple[str, str], Array] = {}
         for site in snapshot.sites:
             h = here[site]
             for name, v in zip(("update", "task_step", "penalty_step"), effects[site], strict=True):
-                told = jnp.where(radius(h) > 0, radial_energy(v, at=h), jnp.nan)
-                found[site, f"{name}_radial_energy"] = jnp.nanmean(told)
-        return found
+                energies = jnp.where(radius(h) > 0, radial_energy(v, at=h), jnp.nan)
+                measured[site, f"{name}_radial_energy"] = jnp.nanmean(energies)
+        return measured
 
 
 def displacement_means(before: Float[Array, "*batch d"], after: Float[Array, "*batch d"]) -> dict[str, Array]:
@@ -148,8 +148,10 @@ def turning_cosine(
     arriving = -split(direction(a) - here, at=b).angular
     leaving = split(direction(c) - here, at=b).angular
     least = RESOLVED * jnp.finfo(here.dtype).eps
-    told = (radius(arriving) > least) & (radius(leaving) > least) & (radius(a) > 0) & (radius(b) > 0) & (radius(c) > 0)
-    return jnp.where(told, jnp.sum(direction(arriving) * direction(leaving), axis=-1), jnp.nan)
+    resolved = (
+        (radius(arriving) > least) & (radius(leaving) > least) & (radius(a) > 0) & (radius(b) > 0) & (radius(c) > 0)
+    )
+    return jnp.where(resolved, jnp.sum(direction(arriving) * direction(leaving), axis=-1), jnp.nan)
 
 
 def effect_of(f: Callable[[Params], Activations], params: Params) -> Callable[[Params], Activations]:

@@ -30,8 +30,9 @@ from jaxtyping import Array, Float
 
 from anglewise.geometry import direction
 from anglewise.lab.protocols.fields import NOT_NEGATIVE, Bound
-from anglewise.lab.protocols.model import Activations
+from anglewise.lab.protocols.model import Activations, Model, shape_of, sites_of
 from anglewise.lab.protocols.reading import ROWS, Reading, Snapshot
+from anglewise.lab.protocols.task import Task
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,21 +47,25 @@ class Neurons(Reading):
     rows: Annotated[int, Bound(0)] = ROWS
     tau: Annotated[float, NOT_NEGATIVE] = 0.025
 
+    def suits(self, task: Task, model: Model) -> bool:
+        """Networks with post-activations."""
+        return bool(sites_of("post", shape_of(model, task)))
+
     def measure(self, snapshot: Snapshot) -> Mapping[tuple[str, str], Array]:
         """``dormant`` and ``dead`` at every post-activation and, over all of these neurons, at ``""``.
 
         And at ``""`` ``coadaptation`` and ``coadaptation_cosine``, NaN where all examples have one label.
         """
         seen = snapshot.forward("train", self.rows)
-        found: dict[tuple[str, str], Array] = {}
-        layers = {site: score(a) for site, a in seen.activations.items() if site.endswith(".post")}
-        for site, s in {**layers, "": jnp.concatenate(list(layers.values()))}.items():
-            found[site, "dormant"] = jnp.mean(s <= self.tau, dtype=s.dtype)
-            found[site, "dead"] = jnp.mean(s == 0, dtype=s.dtype)
+        values: dict[tuple[str, str], Array] = {}
+        scores = {site: score(seen.activations[site]) for site in sites_of("post", snapshot.network)}
+        for site, s in {**scores, "": jnp.concatenate(list(scores.values()))}.items():
+            values[site, "dormant"] = jnp.mean(s <= self.tau, dtype=s.dtype)
+            values[site, "dead"] = jnp.mean(s == 0, dtype=s.dtype)
         phi, differ = features(seen.activations), seen.labels[:, None] != seen.labels[None, :]
         for name, f in (("coadaptation", phi), ("coadaptation_cosine", direction(phi))):
-            found["", name] = jnp.sum(jnp.where(differ, f @ f.T, 0)) / jnp.sum(differ)
-        return found
+            values["", name] = jnp.sum(jnp.where(differ, f @ f.T, 0)) / jnp.sum(differ)
+        return values
 
 
 def score(a: Float[Array, "*batch d"]) -> Float[Array, " d"]:

@@ -29,9 +29,9 @@ import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from anglewise.lab.protocols.fields import Bound
-from anglewise.lab.protocols.model import Model, Params
+from anglewise.lab.protocols.model import Model, Params, shape_of, sites_of
 from anglewise.lab.protocols.reading import ROWS, Reading, Snapshot
-from anglewise.lab.protocols.task import Task
+from anglewise.lab.protocols.task import Secret, Task
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,7 +46,10 @@ class ParityProgress(Reading):
 
     def suits(self, task: Task, model: Model) -> bool:
         """Tasks with ``secret_positions`` and networks that read one-hot tokens."""
-        return secret_positions(task) is not None and getattr(model, "embedding", None) == 0
+        if not isinstance(task, Secret):
+            return False
+        network = shape_of(model, task)
+        return not network.tables and network.linear_maps[model.sites[0]].source in sites_of("input", network)
 
     def measure(self, snapshot: Snapshot) -> Mapping[tuple[str, str], Array]:
         """At the first site:
@@ -57,7 +60,7 @@ class ParityProgress(Reading):
         ``irrelevant_inf``: largest |w| inside and outside S.
         """
         site, before = snapshot.sites[0], snapshot.earlier[0]
-        inside = np.isin(np.arange(snapshot.task.length), secret_positions(snapshot.task) or ())
+        inside = np.isin(np.arange(snapshot.task.length), secret_positions(snapshot.task))
         inputs, _ = snapshot.rows("test", self.rows)
         w = self._signed(snapshot, snapshot.params)
         moved = jnp.where(before.step >= 0, w - self._signed(snapshot, before.params), jnp.nan)
@@ -83,9 +86,9 @@ class ParityProgress(Reading):
         return (rows[:, 1] - rows[:, 0]) / 2
 
 
-def secret_positions(task: Task) -> tuple[int, ...] | None:
-    """Positions whose parity a task asks for, if it is such a task."""
-    return getattr(task, "secret_positions", None)
+def secret_positions(task: Task) -> tuple[int, ...]:
+    """Positions whose parity a task asks for; none where it is no such task."""
+    return task.secret_positions if isinstance(task, Secret) else ()
 
 
 def share(w: Float[Array, "n d"], inside: Bool[np.ndarray, " n"]) -> Float[Array, ""]:

@@ -30,10 +30,10 @@ class Radii:
 
     def read(self, activations: Activations) -> Mapping[tuple[str, str], Array]:
         """``radius`` (the mean over vectors) and ``radius_std``, by site."""
-        found: dict[tuple[str, str], Array] = {}
+        values: dict[tuple[str, str], Array] = {}
         for site, h in activations.items():
-            found.update({(site, name): value for name, value in _moments(_radii(h)).items()})
-        return found
+            values.update({(site, name): value for name, value in _moments(_radii(h)).items()})
+        return values
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,13 +51,13 @@ class RadiusQuantiles(Reading):
     def measure(self, snapshot: Snapshot) -> Mapping[tuple[str, str], Array]:
         """``radius_q05``, ``radius_q50``, ``radius_q95``, by site; of test points these and Radii's, as ``test_*``."""
         train, test = (snapshot.forward(part, self.rows).activations for part in ("train", "test"))
-        found: dict[tuple[str, str], Array] = {}
+        values: dict[tuple[str, str], Array] = {}
         for site in snapshot.sites:
             r, other = _radii(train[site]), _radii(test[site])
-            found.update({(site, name): value for name, value in _quantiles(r).items()})
+            values.update({(site, name): value for name, value in _quantiles(r).items()})
             apart = {**_moments(other), **_quantiles(other)}
-            found.update({(site, f"test_{name}"): value for name, value in apart.items()})
-        return found
+            values.update({(site, f"test_{name}"): value for name, value in apart.items()})
+        return values
 
 
 def _radii(h: Float[Array, "*batch d"]) -> Float[Array, " vectors"]:

@@ -65,7 +65,7 @@ class PenaltyGradient(Reading):
         ``input_anisotropy``, ``input_anisotropy_excess``, ``input_mean_share``, ``gauss_newton_trace``,
         ``gauss_newton_anisotropy``, ``update_alignment``, ``decay_alignment``.
         """
-        found: dict[tuple[str, str], Array] = {}
+        measured: dict[tuple[str, str], Array] = {}
         activations, earlier = snapshot.forward("train", self.rows).activations, snapshot.earlier[0]
         of = snapshot.task.sizes[0]
         for site, linear_map in snapshot.network.linear_maps.items():
@@ -76,8 +76,8 @@ class PenaltyGradient(Reading):
             for name, force in (("update_alignment", -(matrix @ middle)), ("decay_alignment", -middle)):
                 cosine = jnp.sum(change * force) / (jnp.linalg.norm(change) * jnp.linalg.norm(force))
                 values[name] = jnp.where(earlier.step >= 0, cosine, jnp.nan)
-            found.update({(site, name): value for name, value in values.items()})
-        return found
+            measured.update({(site, name): value for name, value in values.items()})
+        return measured
 
 
 def pull(h: Float[Array, "*rows d"], target: Array | float = 1.0) -> Float[Array, "*rows"]:
@@ -95,7 +95,7 @@ def decay_matrix(
     return (x * weight[:, None]).T @ x / x.shape[0]
 
 
-def square_of_mean(whole: Array, own: Array, n: int, of: int) -> Array:
+def square_of_mean(whole: Array, alone: Array, n: int, of: int) -> Array:
     r"""Squared norm of a mean over `of` examples, from n of them drawn without replacement; unbiased.
 
     .. math:: \Bigl|\frac1N \sum_s g_s\Bigr|^2 = \frac1N \, \overline{|g_s|^2}
@@ -103,12 +103,12 @@ def square_of_mean(whole: Array, own: Array, n: int, of: int) -> Array:
 
     Args:
         whole: :math:`|g|^2` of the sample's mean, or an inner product of two such means.
-        own: Mean over the sample of :math:`|g_s|^2`, or of the two's inner products.
+        alone: Mean over the sample of :math:`|g_s|^2`, or of the two's inner products.
         n: Examples in the sample.
         of: N; for n = N the result is `whole`.
     """
-    others = (n * whole - own) / max(n - 1, 1)
-    return own / of + (1 - 1 / of) * others
+    others = (n * whole - alone) / max(n - 1, 1)
+    return alone / of + (1 - 1 / of) * others
 
 
 def gauss_newton_square(x: Float[Array, "*positions n i"], h: Float[Array, "*positions n d"], of: int) -> Array:
@@ -132,8 +132,8 @@ def _of_layer(
     overlap = jnp.square(jnp.sum(x[:, None] * x[None], axis=-1)) / x.shape[0] ** 2
 
     def inner(a: Array, b: Array, of_a: Array, of_b: Array) -> Array:
-        own = jnp.sum(overlap * of_a[:, None] * of_b[None], axis=(0, 1))
-        return square_of_mean(jnp.sum(a * b), jnp.mean(own), n, of)
+        alone = jnp.sum(overlap * of_a[:, None] * of_b[None], axis=(0, 1))
+        return square_of_mean(jnp.sum(a * b), jnp.mean(alone), n, of)
 
     strength, mass = jnp.trace(matrix), jnp.trace(moment)
     decays, both = inner(matrix, matrix, weight, weight), inner(matrix, moment, weight, ones)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from anglewise.lab.protocols.reading import Reading
+from anglewise.lab.protocols.reading import ActivationReading, Reading
 from anglewise.lab.readings.antagonism import Antagonism
 from anglewise.lab.readings.attention import Attention
 from anglewise.lab.readings.coupling import Coupling
@@ -17,7 +17,7 @@ from anglewise.lab.readings.motion import Motion, Updates
 from anglewise.lab.readings.neurons import Neurons
 from anglewise.lab.readings.parity import ParityProgress
 from anglewise.lab.readings.progress import RestrictedLoss
-from anglewise.lab.readings.radii import RadiusQuantiles
+from anglewise.lab.readings.radii import Radii, RadiusQuantiles
 from anglewise.lab.readings.regularisation import PenaltyGradient
 from anglewise.lab.readings.sharpness import FilterSharpness
 from anglewise.lab.readings.spectrum import Spectrum, WeightNorms, WeightSpectrum
@@ -25,6 +25,8 @@ from anglewise.lab.readings.subnetworks import Subnetworks
 from anglewise.lab.readings.theory import Theory
 from anglewise.lab.readings.zhong2023_clock_pizza import ClockPizza
 
+AT_EVALUATIONS: tuple[ActivationReading, ...] = (Radii(),)
+"""What every evaluation reads, whichever readings are asked for."""
 CURVATURE: dict[str, Reading] = {
     "curvature": Curvature(),
     "sharpness": FilterSharpness(),

@@ -59,12 +59,12 @@ class FilterSharpness(Reading):
     def measure(self, snapshot: Snapshot) -> Mapping[tuple[str, str], Array]:
         """``filter_sharpness``, ``filter_curvature``, and their standard errors over directions, ``..._se``; the same
         names with ``_total`` appended for the total loss."""
-        found: dict[tuple[str, str], Array] = {}
+        values: dict[tuple[str, str], Array] = {}
         for of, suffix in objectives(snapshot):
             for name, draws in zip(("filter_sharpness", "filter_curvature"), self._draws(snapshot, of), strict=True):
-                found["", name + suffix] = jnp.mean(draws)
-                found["", f"{name}_se{suffix}"] = standard_error(draws)
-        return found
+                values["", name + suffix] = jnp.mean(draws)
+                values["", f"{name}_se{suffix}"] = standard_error(draws)
+        return values
 
     def _draws(self, snapshot: Snapshot, of: Of) -> tuple[Array, Array]:
         params, (inputs, labels) = snapshot.params, snapshot.rows("train", self.rows)

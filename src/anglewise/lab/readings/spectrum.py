@@ -49,18 +49,18 @@ class Spectrum(Reading):
 
         And the array ``singular_values``, descending, shape ``[min(n, d)]``.
         """
-        found: dict[tuple[str, str], Array] = {}
+        values: dict[tuple[str, str], Array] = {}
         activations = snapshot.forward("train", self.rows).activations
         for site in snapshot.sites:
             h = activations[site]
             a = h.reshape(-1, h.shape[-1])
             sigma, centred = singular_values(a)
-            found[site, "effective_rank"], found[site, "stable_rank"] = ranks(sigma)
-            found[site, "effective_rank_centred"] = ranks(centred)[0]
-            found[site, "sigma_max"] = sigma[0]
-            found[site, "rank_ceiling"] = jnp.asarray(min(a.shape), a.dtype)
-            found[site, "singular_values"] = sigma
-        return found
+            values[site, "effective_rank"], values[site, "stable_rank"] = ranks(sigma)
+            values[site, "effective_rank_centred"] = ranks(centred)[0]
+            values[site, "sigma_max"] = sigma[0]
+            values[site, "rank_ceiling"] = jnp.asarray(min(a.shape), a.dtype)
+            values[site, "singular_values"] = sigma
+        return values
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,13 +96,13 @@ class WeightSpectrum(Reading):
 
         And the array ``weight_singular_values``, descending, shape ``[min(i, o)]``.
         """
-        found: dict[tuple[str, str], Array] = {}
+        values: dict[tuple[str, str], Array] = {}
         for name, w in named_matrices(snapshot.params).items():
             sigma = jnp.linalg.svd(w, compute_uv=False)
-            found[name, "weight_effective_rank"], found[name, "weight_stable_rank"] = ranks(sigma)
-            found[name, "weight_sigma_max"] = sigma[0]
-            found[name, "weight_singular_values"] = sigma
-        return found
+            values[name, "weight_effective_rank"], values[name, "weight_stable_rank"] = ranks(sigma)
+            values[name, "weight_sigma_max"] = sigma[0]
+            values[name, "weight_singular_values"] = sigma
+        return values
 
 
 def singular_values(a: Float[Array, "n d"]) -> tuple[Float[Array, " k"], Float[Array, " k"]]:

@@ -26,7 +26,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from anglewise.lab.protocols.fields import COUNT, REACHED, Bound
-from anglewise.lab.protocols.model import Model
+from anglewise.lab.protocols.model import Model, shape_of, sites_of
 from anglewise.lab.protocols.reading import ROWS, Part, Reading, Snapshot
 from anglewise.lab.protocols.task import Task
 from anglewise.lab.readings.logits import margin
@@ -47,7 +47,7 @@ class Subnetworks(Reading):
 
     def suits(self, task: Task, model: Model) -> bool:
         """Networks whose own sites are pre-activations of hidden layers."""
-        return any(site.endswith(".pre") for site in model.sites)
+        return bool(set(model.sites) & set(sites_of("pre", shape_of(model, task))))
 
     def measure(self, snapshot: Snapshot) -> Mapping[tuple[str, str], Array]:
         """By pre-activation site:
@@ -56,20 +56,21 @@ class Subnetworks(Reading):
         ``rest_accuracy``: test accuracy of the network without it; ``active_norm``, ``inactive_norm``: mean norm of
         incoming weights inside and outside it, the latter NaN where nothing is outside.
         """
-        found: dict[tuple[str, str], Array] = {}
-        for site, linear_map in snapshot.network.linear_maps.items():
-            if not site.endswith(".pre"):
+        values: dict[tuple[str, str], Array] = {}
+        linear_maps = snapshot.network.linear_maps
+        for site in sites_of("pre", snapshot.network):
+            if site not in linear_maps:
                 continue
-            norms = jnp.linalg.norm(linear_map.weight(snapshot.network), axis=0)
+            norms = jnp.linalg.norm(linear_maps[site].weight(snapshot.network), axis=0)
             rank = jnp.argsort(jnp.argsort(-norms))
             k = self._smallest(snapshot, site, rank)
             active, test_labels = rank < k, snapshot.rows("test", self.rows)[1]
-            found[site, "effective_neurons"] = k.astype(norms.dtype)
+            values[site, "effective_neurons"] = k.astype(norms.dtype)
             for name, mask in (("sparse_accuracy", active), ("rest_accuracy", ~active)):
-                found[site, name] = self._agreement(snapshot, site, mask, "test", test_labels)
+                values[site, name] = self._agreement(snapshot, site, mask, "test", test_labels)
             for name, mask in (("active_norm", active), ("inactive_norm", ~active)):
-                found[site, name] = jnp.sum(jnp.where(mask, norms, 0)) / jnp.sum(mask)
-        return found
+                values[site, name] = jnp.sum(jnp.where(mask, norms, 0)) / jnp.sum(mask)
+        return values
 
     def _smallest(self, snapshot: Snapshot, site: str, rank: Int[Array, " d"]) -> Int[Array, ""]:
         """k*: no neuron is taken to be too few, all are always enough, and half way between is tried."""

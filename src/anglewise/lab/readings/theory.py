@@ -62,23 +62,23 @@ class Theory(Reading):
         seen = snapshot.forward("train", self.rows)
         gradients = snapshot.gradients("task", "train", self.rows)
         rho = -jnp.sum(seen.logits * jax.grad(lambda z: jnp.sum(snapshot.loss(z, seen.labels)))(seen.logits), axis=-1)
-        found: dict[tuple[str, str], Array] = {("", "rho"): jnp.mean(rho)}
+        values: dict[tuple[str, str], Array] = {("", "rho"): jnp.mean(rho)}
         forces: dict[str, Array] = {}
         for site in snapshot.sites:
             force = -jnp.sum(seen.activations[site] * gradients[site], axis=-1)
             of_example = jnp.sum(force.reshape(-1, force.shape[-1]), axis=0)
-            forces[site] = found[site, "outward_force"] = jnp.mean(of_example)
-            found[site, "euler_residual"] = jnp.mean(jnp.abs(of_example - rho)) / jnp.mean(jnp.abs(rho))
+            forces[site] = values[site, "outward_force"] = jnp.mean(of_example)
+            values[site, "euler_residual"] = jnp.mean(jnp.abs(of_example - rho)) / jnp.mean(jnp.abs(rho))
         total = snapshot.gradients("total", "train", self.rows) if snapshot.radial_terms else gradients
         for site, (strength, target) in snapshot.radial_terms.items():
             h = seen.activations[site]
-            found[site, "balance_radius"] = balance_radius(jnp.mean(rho), strength, target)
-            found[site, "inside"] = jnp.mean(radius(h) < target * math.sqrt(h.shape[-1]), dtype=h.dtype)
+            values[site, "balance_radius"] = balance_radius(jnp.mean(rho), strength, target)
+            values[site, "inside"] = jnp.mean(radius(h) < target * math.sqrt(h.shape[-1]), dtype=h.dtype)
             if site in snapshot.sites:
-                found[site, "balance_radius_here"] = balance_radius(forces[site], strength, target)
+                values[site, "balance_radius_here"] = balance_radius(forces[site], strength, target)
                 penalty = total[site] - gradients[site]  # no pass of its own: both are there for the radial energy
-                found[site, "penalty_push"] = -jnp.mean(jnp.sum(penalty * direction(h), axis=-1))
-        return found
+                values[site, "penalty_push"] = -jnp.mean(jnp.sum(penalty * direction(h), axis=-1))
+        return values
 
 
 def balance_radius(rho: Float[Array, ""], strength: Array | float, target: Array | float) -> Float[Array, ""]:

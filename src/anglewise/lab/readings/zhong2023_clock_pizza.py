@@ -68,12 +68,11 @@ class ClockPizza(Reading):
         The last two only with one embedding for both operands: one-hot inputs have none to differentiate by, and two
         tables no common space to compare in.
         """
-        found = {("", "distance_irrelevance"): self._irrelevance(snapshot)}
-        embedding = getattr(snapshot.params, "embedding", None)
-        if embedding is not None and (embedding.ndim == 2 or embedding.shape[0] == 1):
-            found["", "gradient_symmetricity"] = self._symmetricity(snapshot)
-            found["", "circularity"] = self._circularity(snapshot)
-        return found
+        values = {("", "distance_irrelevance"): self._irrelevance(snapshot)}
+        if any(table.ndim == 2 or table.shape[0] == 1 for table in snapshot.params.tables[:1]):
+            values["", "gradient_symmetricity"] = self._symmetricity(snapshot)
+            values["", "circularity"] = self._circularity(snapshot)
+        return values
 
     def _irrelevance(self, snapshot: Snapshot) -> Float[Array, ""]:
         cycle, table = cycle_of_task(snapshot.task), snapshot.table()
@@ -86,11 +85,11 @@ class ClockPizza(Reading):
         return jnp.where(spread > 8 * jnp.finfo(right.dtype).eps * peak, q, jnp.nan)
 
     def _symmetricity(self, snapshot: Snapshot) -> Float[Array, ""]:
-        cycle, task, table = cycle_of_task(snapshot.task), snapshot.task, snapshot.params.embedding
+        cycle, task, table = cycle_of_task(snapshot.task), snapshot.task, snapshot.params.tables[0]
 
         def logit(rows: Float[Array, "2 e"], tokens: Array) -> Array:
             pair = tokens[:2]
-            params: Any = eqx.tree_at(lambda p: p.embedding, snapshot.params, table.at[..., pair, :].set(rows))
+            params: Any = eqx.tree_at(lambda p: p.tables[0], snapshot.params, table.at[..., pair, :].set(rows))
             inputs = jnp.asarray([token or 0 for token in task.fixed], jnp.int32)
             inputs = inputs.at[np.asarray((cycle.a, cycle.b))].set(pair)
             return snapshot.at(params)(inputs[None])[0][0, tokens[2]]
@@ -102,7 +101,7 @@ class ClockPizza(Reading):
         return jnp.nanmean(jax.vmap(cosine)(jnp.asarray(draw(cycle.order, self.triples))))
 
     def _circularity(self, snapshot: Snapshot) -> Float[Array, ""]:
-        cycle, table = cycle_of_task(snapshot.task), snapshot.params.embedding
+        cycle, table = cycle_of_task(snapshot.task), snapshot.params.tables[0]
         rows = table.reshape(-1, table.shape[-1])[np.asarray(cycle.order)]
         centred = rows - jnp.mean(rows, axis=0)
         _, scores = jnp.linalg.eigh(centred @ centred.T)  # the components' scores, each of length 1, largest last

@@ -1,4 +1,4 @@
-r"""The arms side by side, as numbers with n, uncertainty and censoring.
+r"""A comparison: the arms side by side, as numbers with n, uncertainty and censoring.
 
 Three criteria, because they can rank arms differently: the ``first`` crossing of the threshold, in steps;
 the ``sustained`` one; and ``seconds`` of training to the first.  A run that never got there, or diverged,
@@ -20,8 +20,9 @@ from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
-from anglewise.lab.report.results import Ended
-from anglewise.lab.report.runs import Finish, Runs
+from anglewise.lab.report.checks import matched
+from anglewise.lab.report.results import Ended, Results
+from anglewise.lab.report.runs import Finish, Runs, runs_of
 from anglewise.lab.stats import (
     Interval,
     PValue,
@@ -119,10 +120,19 @@ def compare(runs: Runs, criterion: Criterion = "first") -> list[ArmSummary]:
     return adjusted([_summary(runs, arm, criterion, baseline) for arm in runs.arms])
 
 
-def adjusted(found: Sequence[ArmSummary]) -> list[ArmSummary]:
+def summaries(results: Results) -> dict[Criterion, list[ArmSummary]]:
+    """Every arm of a store's experiment by every criterion, with what a control did not match."""
+    runs, failed = runs_of(results), matched(results)
+    return {
+        criterion: [dataclasses.replace(arm, unmatched=failed.get(arm.arm) or "") for arm in compare(runs, criterion)]
+        for criterion in CRITERIA
+    }
+
+
+def adjusted(arms: Sequence[ArmSummary]) -> list[ArmSummary]:
     """The same summaries, their p-values adjusted for one another."""
-    several = iter(holm([one.p for one in found if one.p is not None]))
-    return [dataclasses.replace(one, p_holm=None if one.p is None else next(several)) for one in found]
+    several = iter(holm([arm.p for arm in arms if arm.p is not None]))
+    return [dataclasses.replace(arm, p_holm=None if arm.p is None else next(several)) for arm in arms]
 
 
 class _Timed(NamedTuple):

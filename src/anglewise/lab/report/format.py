@@ -1,14 +1,15 @@
-"""Numbers and names as people read them; names from users made harmless for terminal, HTML and script."""
+"""Numbers, estimates and names as people read them; a name from a user steers no terminal, page or script."""
 
 from __future__ import annotations
 
 import html
 import json
 import math
+from collections.abc import Callable
 from decimal import ROUND_HALF_UP, Context, Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
-from anglewise.lab.stats import PValue
+from anglewise.lab.stats import Interval, PValue
 
 DASH = "\u2013"
 
@@ -21,16 +22,6 @@ def plain(name: object) -> str:
         'a\ufffd[2Jb'
     """
     return "".join(c if c.isprintable() else "\ufffd" for c in str(name))
-
-
-def escape(name: object) -> str:
-    """A name as text inside HTML, also inside a quoted attribute.
-
-    Example:
-        >>> escape("<b>")
-        '&lt;b&gt;'
-    """
-    return html.escape(plain(name), quote=True)
 
 
 def label(name: object) -> str:
@@ -96,6 +87,58 @@ def fixed(value: float, decimals: int) -> str:
 def _half_up(value: float, decimals: int) -> Decimal:
     unit = Decimal(1).scaleb(-decimals)
     return Decimal(repr(float(value))).quantize(unit, rounding=ROUND_HALF_UP, context=Context(prec=400))
+
+
+def percent(value: float) -> str:
+    """A share in whole percent, without the sign.
+
+    Example:
+        >>> percent(0.625)
+        '63'
+    """
+    return fixed(100 * value, 0)
+
+
+def within(budget: int) -> Callable[[float], str]:
+    """How steps are written that may lie beyond a budget.
+
+    Example:
+        >>> within(1500)(90.0), within(1500)(math.inf)
+        ('90', '> 1,500')
+    """
+    return lambda steps: f"> {budget:,}" if math.isinf(steps) else number(steps)
+
+
+class Estimate(NamedTuple):
+    """An estimate with its interval, and how it is written.
+
+    Attributes:
+        interval: The numbers; None where there is no estimate.
+        form: Writes the value and each end.
+        mark: Stands before the value.
+        unit: Stands behind the value.
+        note: Stands last.
+        none: Stands for no estimate.
+
+    Example:
+        >>> [str(Estimate(x)) for x in (Interval(1.4, 1.26, 1.61, "t"), Interval(3.0, None, None, "none"), None)]
+        ['1.40 [1.26, 1.61]', '3', '\u2013']
+    """
+
+    interval: Interval | None
+    form: Callable[[float], str] = number
+    mark: str = ""
+    unit: str = ""
+    note: str = ""
+    none: str = DASH
+
+    def __str__(self) -> str:
+        """As text: an end that does not exist is not written."""
+        if self.interval is None:
+            return self.none + self.note
+        value, low, high, _ = self.interval
+        ends = "" if low is None or high is None else f" [{self.form(low)}, {self.form(high)}]"
+        return f"{self.mark}{self.form(value)}{self.unit}{ends}{self.note}"
 
 
 def chance(p: PValue | None) -> str:

@@ -1,150 +1,203 @@
-"""The state of a running experiment: what each seed showed last, how fast it goes, how long it may take."""
+"""Progress while it trains: what the runner reports, as a live table in a terminal, as plain lines, or not at all.
+
+Drawing is throttled, so that it costs training nothing.
+"""
 
 from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
 
-from anglewise.lab.report.pace import Pace
+from anglewise.lab.outcome import Outcome
+from anglewise.lab.report.format import DASH, number, plain
+from anglewise.lab.report.pace import Left, Line, Seed, Tally
+
+if TYPE_CHECKING:
+    from anglewise.lab.execution.planning import Plan
+
+REDRAW = 0.25
+LINE = 5.0
+"""Seconds between redraws of the table, and between two lines of one arm."""
+MOST_SITES = 4
 
 
-class Seed(NamedTuple):
-    """What one run showed last."""
+class Silent:
+    """Counts what the runner reports and prints nothing."""
 
-    step: int
-    train_accuracy: float
-    test_accuracy: float
-    radius: Mapping[str, float]
+    def __init__(self, clock: Callable[[], float] = time.monotonic):
+        self.clock = clock
+        self.tally = Tally({}, {}, 1, clock)
+
+    def start(self, plan: Plan) -> None:
+        """Count what is planned and what is done."""
+        experiment = plan.experiment
+        waiting = Counter(run.arm.name for run in plan.missing)
+        totals = {arm.name: experiment.seeds for arm in experiment.arms}
+        done = {arm: total - waiting[arm] for arm, total in totals.items()}
+        self.tally = Tally(totals, done, experiment.training.budget, self.clock)
+
+    def update(self, rows: Any, steps: int) -> None:
+        """Count what a run shows."""
+        last = rows.curves[-1] if rows.curves else None
+        if last is None:
+            return
+        radius = {r["site"]: r["value"] for r in rows.readings if r["name"] == "radius"}
+        seed = Seed(last["step"], last["train_accuracy"], last["test_accuracy"], radius)
+        self.tally.update(rows.run.arm.name, rows.run.seed, seed, steps, rows.seconds)
+        self.show(rows.run.arm.name)
+
+    def finish(self, run: Any, outcome: Outcome) -> None:
+        """Count how a run ended."""
+        self.tally.finish(run.arm.name, run.seed, outcome.outcome)
+        self.show(run.arm.name, ended=True)
+
+    def close(self) -> None:
+        """Do nothing."""
+
+    def show(self, arm: str, *, ended: bool = False) -> None:
+        """Called after every change of an arm."""
 
 
-class Left(NamedTuple):
-    """Seconds to the end.
+class Lines(Silent):
+    """Plain lines: at most one per arm in five seconds, and one for each finished arm."""
+
+    def __init__(self, console: Console | None = None, clock: Callable[[], float] = time.monotonic):
+        super().__init__(clock)
+        self.console = console or Console(stderr=True)
+        self.printed: dict[str, float] = {}
+
+    def show(self, arm: str, *, ended: bool = False) -> None:
+        """Print an arm's state if its last line is old enough or the arm is done."""
+        line, now = self.tally.line(arm), self.clock()
+        if line.done == line.total and ended:
+            how = ", ".join(f"{n} {kind}" for kind, n in sorted(line.outcomes.items()))
+            self._print(f"{plain(arm)}: {line.done} of {line.total} seeds done ({how})")
+        elif not ended and now - self.printed.get(arm, float("-inf")) >= LINE:
+            self.printed[arm] = now
+            radii = f", radius {_radii(line)} sqrt(d)" if line.radius else ""
+            self._print(
+                f"{plain(arm)}: {line.done} of {line.total} seeds done, step {number(line.step)} of "
+                f"{self.tally.budget:,}, train {_share(line.train_accuracy)}, "
+                f"test {_share(line.test_accuracy)}{radii}, {_pace(self.tally)}"
+            )
+
+    def _print(self, text: str) -> None:
+        self.console.print(Text(text), soft_wrap=True)
+
+
+class LiveTable(Silent):
+    """A table that is redrawn at most four times a second, and as often for runs that end."""
+
+    def __init__(self, console: Console | None = None, clock: Callable[[], float] = time.monotonic):
+        super().__init__(clock)
+        self.console = console or Console(stderr=True)
+        self.live: Live | None = None
+        self.drawn = {False: float("-inf"), True: float("-inf")}
+
+    def start(self, plan: Plan) -> None:
+        """Open the table."""
+        super().start(plan)
+        self.live = Live(self.table(), console=self.console, auto_refresh=False)
+        self.live.start(refresh=True)
+
+    def show(self, arm: str, *, ended: bool = False) -> None:
+        """Redraw, if the last time is long enough ago; ends have a time of their own, since compiling may follow."""
+        if self.live is not None and self.clock() - self.drawn[ended] >= REDRAW:
+            self.drawn[ended] = self.clock()
+            self.live.update(self.table(), refresh=True)
+
+    def close(self) -> None:
+        """Draw the last state and leave it standing."""
+        if self.live is not None:
+            self.live.update(self.table(), refresh=True)
+            self.live.stop()
+            self.live = None
+
+    def table(self) -> Table:
+        """The arms as a table; where there are too many arms, those that train come first."""
+        lines = [self.tally.line(arm) for arm in self.tally.totals]
+        room = max(self.console.height - 7, 3)
+        hidden = max(len(lines) - room, 0)
+        if hidden:
+            lines = sorted(lines, key=lambda line: (not line.running, line.done == line.total))[:room]
+        caption = _pace(self.tally) + (f", {hidden} more arms" if hidden else "")
+        sites = next((tuple(line.radius) for line in lines if line.radius), ())
+        named = f" ({', '.join(map(plain, sites))})" if 0 < len(sites) <= MOST_SITES else ""
+        table = Table(caption=Text(caption), caption_justify="left")
+        for name in ("arm", "seeds", "step", "train", "test"):
+            table.add_column(name, justify="left" if name == "arm" else "right", overflow="ellipsis")
+        table.add_column(Text(f"radius / sqrt(d){named}"), justify="right")
+        for line in lines:
+            style = "bold" if line.running else "dim" if line.done == line.total else ""
+            step = f"{number(line.step)} / {self.tally.budget:,}" if line.running else DASH
+            shares = (_share(line.train_accuracy), _share(line.test_accuracy))
+            texts = (plain(line.arm), f"{line.done} / {line.total}", step, *shares, _radii(line))
+            table.add_row(*[Text(text) for text in texts], style=style)
+        return table
+
+
+def progress_for(*, quiet: bool = False, console: Console | None = None) -> Silent:
+    """The progress display that suits the place: none if `quiet`, a table in a terminal, lines elsewhere.
 
     Args:
-        about: The estimate; None where no run has ended yet, so that nothing says how soon they end.
-        most: If every run took the whole budget.
+        quiet: Print nothing.
+        console: Where to; standard error if None, so that standard output stays free for results.
     """
-
-    about: float | None
-    most: float
-
-
-class Line(NamedTuple):
-    """One arm now; medians are over the seeds that are training, or over the ended ones when none is."""
-
-    arm: str
-    done: int
-    total: int
-    running: bool
-    step: float | None
-    train_accuracy: float | None
-    test_accuracy: float | None
-    radius: dict[str, float]
-    outcomes: Counter[str]
+    if quiet:
+        return Silent()
+    console = console or Console(stderr=True)
+    return LiveTable(console) if console.is_terminal else Lines(console)
 
 
-class Board:
-    """Counts what the runner tells it; draws nothing.
+def _radii(line: Line) -> str:
+    values = list(line.radius.values())
+    if len(values) > MOST_SITES:
+        return f"{number(min(values), 2)} to {number(max(values), 2)}"
+    return " / ".join(number(value, 2) for value in values) or DASH
 
-    Args:
-        totals: Seeds planned, by arm.
-        done: Seeds that need no training, by arm.
-        budget: Steps at most.
-        clock: Seconds, for the pace.
+
+def _share(value: float | None) -> str:
+    return DASH if value is None else f"{100 * value:.1f} %"
+
+
+def _pace(tally: Tally) -> str:
+    """Steps per second, and how long it may take.  Both are of what was trained so far."""
+    pace = tally.pace.steps_per_second
+    steps = "compiling" if pace is None else f"{number(pace)} steps/s"
+    return f"{steps}, all seeds done" if tally.done else f"{steps}, {_left(tally.left())}"
+
+
+def _left(left: Left | None) -> str:
+    """Time left in words: an estimate beside the most that it can be, where they differ.
+
+    Example:
+        >>> _left(Left(130.0, 790.0)), _left(Left(None, 790.0)), _left(Left(50.0, 52.0)), _left(None)
+        ('about 2 min left, at most 13 min', 'at most 13 min left', 'about 50 s left', 'time left not known yet')
     """
-
-    def __init__(
-        self,
-        totals: Mapping[str, int],
-        done: Mapping[str, int],
-        budget: int,
-        clock: Callable[[], float] = time.monotonic,
-    ):
-        self.totals, self.before, self.budget = dict(totals), dict(done), budget
-        self.running: dict[str, dict[int, Seed]] = {arm: {} for arm in totals}
-        self.ended: dict[str, dict[int, Seed]] = {arm: {} for arm in totals}
-        self.outcomes: dict[str, Counter[str]] = {arm: Counter() for arm in totals}
-        self.pace = Pace(clock)
-
-    def update(self, arm: str, seed: int, now: Seed, steps: int, seconds: float) -> None:
-        """A seed shows this.
-
-        Args:
-            arm: Its arm.
-            seed: Which.
-            now: What it shows.
-            steps: How many it has trained since its update before.
-            seconds: In its training program since its start; see :meth:`Pace.note`.
-        """
-        self.running[arm][seed] = now
-        self.pace.note(arm, seed, now.step, steps, seconds)
-
-    def finish(self, arm: str, seed: int, outcome: str) -> None:
-        """A seed has ended."""
-        self.ended[arm][seed] = self.running[arm].pop(seed, Seed(self.budget, np.nan, np.nan, {}))
-        self.outcomes[arm][outcome] += 1
-
-    @property
-    def waiting(self) -> dict[str, int]:
-        """Seeds that have not begun, by arm."""
-        begun = {arm: self.before.get(arm, 0) + len(self.ended[arm]) + len(self.running[arm]) for arm in self.totals}
-        return {arm: total - begun[arm] for arm, total in self.totals.items()}
-
-    @property
-    def done(self) -> bool:
-        """Whether nothing is left to train."""
-        return not any(self.waiting.values()) and not any(self.running.values())
-
-    def left(self) -> Left | None:
-        """How long it may take, None before the first step.
-
-        A seed is expected to take as many steps as its arm's ended seeds took on average, those that took fewer than
-        it has taken left out; where all took fewer, a quarter more than it has taken.  An arm without an ended seed is
-        expected to take as long as those of the other arms.
-        """
-        if self.pace.steps_per_second is None:
-            return None
-        everywhere = [seed.step for ended in self.ended.values() for seed in ended.values()]
-        new = sum(waiting > 0 and arm not in self.pace.arms for arm, waiting in self.waiting.items())
-        about = most = self.pace.to_compile(new)
-        for arm, waiting in self.waiting.items():
-            ended = [seed.step for seed in self.ended[arm].values()] or everywhere
-            running = [seed.step for seed in self.running[arm].values()]
-            each = self.pace.per_step(arm)
-            about += each * waiting * self._ahead(0, ended) + each * sum(self._ahead(step, ended) for step in running)
-            most += each * (waiting * self.budget + sum(self.budget - step for step in running))
-        return Left(about if everywhere else None, most)
-
-    def _ahead(self, step: int, ended: list[int]) -> float:
-        """Steps that a seed at this step is expected to take still."""
-        longer = [end for end in ended if end > step]
-        return float(np.mean(longer)) - step if longer else min(step / 4, self.budget - step)
-
-    def line(self, arm: str) -> Line:
-        """One arm now."""
-        shown = list((self.running[arm] or self.ended[arm]).values())
-        sites = dict.fromkeys(site for seed in shown for site in seed.radius)
-        return Line(
-            arm,
-            self.before.get(arm, 0) + len(self.ended[arm]),
-            self.totals[arm],
-            bool(self.running[arm]),
-            _median([s.step for s in shown]),
-            _median([s.train_accuracy for s in shown]),
-            _median([s.test_accuracy for s in shown]),
-            {site: _number(_median([s.radius.get(site, np.nan) for s in shown])) for site in sites},
-            self.outcomes[arm],
-        )
+    if left is None:
+        return "time left not known yet"
+    if left.about is None:
+        return f"at most {_roughly(left.most)} left"
+    about, most = _roughly(left.about), _roughly(left.most)
+    return f"about {about} left" + (f", at most {most}" if left.most > 1.1 * left.about and about != most else "")
 
 
-def _median(values: list[float] | list[int]) -> float | None:
-    finite = [value for value in values if np.isfinite(value)]
-    return float(np.median(finite)) if finite else None
+def _roughly(seconds: float) -> str:
+    """Seconds as precisely as an estimate can be.
 
-
-def _number(value: float | None) -> float:
-    return np.nan if value is None else value
+    Example:
+        >>> [_roughly(s) for s in (3.0, 42.0, 160.0, 7300.0, 200_000.0)]
+        ['5 s', '40 s', '3 min', '2.0 h', '2.3 days']
+    """
+    if seconds < 90:
+        return f"{max(5 * round(seconds / 5), 5)} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h" if seconds < 48 * 3600 else f"{seconds / 86400:.1f} days"

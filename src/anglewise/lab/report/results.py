@@ -16,6 +16,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 
 from anglewise.errors import StoreError, unknown
+from anglewise.lab.spec import Manifest
 
 Key: TypeAlias = tuple[str, int]
 """A run within an experiment: (arm, seed)."""
@@ -160,12 +161,12 @@ def load(reader: Any, experiment_id: str | None = None, baseline: str | None = N
         StoreError: If the store holds no such experiment, or several and none was chosen, or no such arm.
     """
     manifest = chosen_manifest(reader, experiment_id)
-    keys: dict[Key, str] = {(run["arm"], int(run["seed"])): run["run_id"] for run in manifest["runs"]}
-    chosen = f"experiment_id = {_quoted(manifest['experiment_id'])}"
+    keys: dict[Key, str] = {(run.arm, run.seed): run.run_id for run in manifest.runs}
+    chosen = f"experiment_id = {_quoted(manifest.experiment_id)}"
     started = reader.query(
         f"SELECT run_id, arm, seed, outcome, steps, seconds, first, sustained FROM runs WHERE {chosen}"
     ).to_pylist()
-    training = manifest["spec"].get("training", {})
+    training = manifest.training
     threshold = float(training.get("threshold", 0.95))
     ended = {(row["arm"], row["seed"]): _ended(row) for row in started if row["outcome"] is not None}
     accuracies = ("train_accuracy", "test_accuracy")
@@ -179,15 +180,14 @@ def load(reader: Any, experiment_id: str | None = None, baseline: str | None = N
     by_panel: dict[tuple[str, str], dict[Key, Series]] = {}
     for (name, site, arm, seed), rows in _groups(readings, ["name", "site", "arm", "seed"]).items():
         by_panel.setdefault((name, site), {})[arm, int(seed)] = _series(readings, rows, "value")
-    command = manifest.get("command") or ""
-    if baseline is not None and baseline not in manifest["arms"]:
-        raise StoreError(unknown("arm", baseline, manifest["arms"]) + " (baseline)")
+    if baseline is not None and baseline not in manifest.arms:
+        raise StoreError(unknown("arm", baseline, manifest.arms) + " (baseline)")
     return Results(
-        experiment_id=manifest["experiment_id"],
-        name=manifest["name"],
-        title=manifest.get("title") or "",
-        arms=tuple(arm if isinstance(arm, str) else arm["name"] for arm in manifest["arms"]),
-        baseline=manifest["baseline"] if baseline is None else baseline,
+        experiment_id=manifest.experiment_id,
+        name=manifest.name,
+        title=manifest.title,
+        arms=manifest.arms,
+        baseline=manifest.baseline if baseline is None else baseline,
         planned=tuple(keys),
         ended=ended,
         curves={
@@ -198,16 +198,16 @@ def load(reader: Any, experiment_id: str | None = None, baseline: str | None = N
         budget=int(training.get("budget") or max((run.steps for run in ended.values()), default=1)),
         threshold=threshold,
         sustain=int(training.get("sustain", 5)),
-        spec=manifest["spec"],
-        command=command if isinstance(command, str) else shlex.join(command),
+        spec=manifest.spec,
+        command=manifest.command,
         provenance=_tally([reader.provenance(run_id) for run_id in dict.fromkeys(keys.values())]),
-        created=str(manifest.get("created") or ""),
+        created=manifest.created,
         runs=keys,
-        arrays=_Stored(reader, manifest["experiment_id"]),
+        arrays=_Stored(reader, manifest.experiment_id),
     )
 
 
-def chosen_manifest(reader: Any, experiment_id: str | None = None) -> Mapping[str, Any]:
+def chosen_manifest(reader: Any, experiment_id: str | None = None) -> Manifest:
     """The manifest of one experiment of a store.
 
     Args:
@@ -217,7 +217,9 @@ def chosen_manifest(reader: Any, experiment_id: str | None = None) -> Mapping[st
     Raises:
         StoreError: If the store holds no such experiment, or several and none was chosen.
     """
-    manifests = {m["experiment_id"]: m for m in sorted(reader.experiments(), key=_updated, reverse=True)}
+    manifests: dict[str, Manifest] = {
+        m.experiment_id: m for m in sorted(reader.experiments(), key=_updated, reverse=True)
+    }
     if not manifests:
         raise StoreError("the store holds no experiment: run one first")
     if experiment_id is None and len(manifests) > 1:
@@ -232,12 +234,12 @@ def chosen_manifest(reader: Any, experiment_id: str | None = None) -> Mapping[st
 
 def newest(reader: Any) -> tuple[str | None, tuple[str, ...]]:
     """The experiment of a store that was run last, and the others, newest first; None where there is none."""
-    ids = [str(m["experiment_id"]) for m in sorted(reader.experiments(), key=_updated, reverse=True)]
+    ids = [m.experiment_id for m in sorted(reader.experiments(), key=_updated, reverse=True)]
     return (ids[0] if ids else None), tuple(ids[1:])
 
 
-def _updated(manifest: Mapping[str, Any]) -> str:
-    return str(manifest.get("updated") or manifest.get("created"))
+def _updated(manifest: Manifest) -> str:
+    return manifest.updated or manifest.created
 
 
 def load_run(reader: Any, run: str) -> tuple[Results, Key]:
@@ -251,7 +253,7 @@ def load_run(reader: Any, run: str) -> tuple[Results, Key]:
         StoreError: If there is no such run, or several.
     """
     newest = sorted(reader.experiments(), key=_updated)
-    homes = {entry["run_id"]: m["experiment_id"] for m in newest for entry in m["runs"]}
+    homes = {planned.run_id: m.experiment_id for m in newest for planned in m.runs}
     found = [run_id for run_id in homes if run and run_id.startswith(run)]
     if not found:
         raise StoreError(unknown("run", run, list(homes)[:12]))

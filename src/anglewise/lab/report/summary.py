@@ -1,108 +1,25 @@
-"""The comparison as text: cells of a table, its headings, and what stands under it."""
+"""A summary: the comparison of an experiment's arms as tables, and its headline with these tables in a terminal."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Sequence
+from typing import Any
 
-from anglewise.lab.report.checks import matched
-from anglewise.lab.report.comparison import CRITERIA, ArmSummary, Criterion, compare
-from anglewise.lab.report.format import DASH, chance, count_of, fixed, known_to, number, plain
-from anglewise.lab.report.results import Results
-from anglewise.lab.report.runs import runs_of
-from anglewise.lab.stats import Interval
+from rich.console import Console
+from rich.text import Text
 
-UNITS = {"first": "steps", "sustained": "steps", "seconds": "s"}
+from anglewise.lab.report.comparison import CRITERIA, ArmSummary, Criterion, summaries
+from anglewise.lab.report.format import DASH, Estimate, count_of, fixed, known_to, percent, plain
+from anglewise.lab.report.headline import headline
+from anglewise.lab.report.results import Results, load
+from anglewise.lab.report.runs import every_of
+from anglewise.lab.report.table import Cell, Column, Name, Table, terminal
 
-
-def summarise(results: Results, criterion: Criterion = "first") -> list[ArmSummary]:
-    """Every arm of a store's experiment by one criterion: :func:`compare`, with what controls did not match."""
-    return _noted(compare(runs_of(results), criterion), matched(results))
-
-
-def summaries(results: Results) -> dict[Criterion, list[ArmSummary]]:
-    """Every arm by every criterion: what all tables and the verdict are made from."""
-    runs, failed = runs_of(results), matched(results)
-    return {criterion: _noted(compare(runs, criterion), failed) for criterion in CRITERIA}
-
-
-def _noted(found: list[ArmSummary], failed: Mapping[str, str | None]) -> list[ArmSummary]:
-    return [dataclasses.replace(summary, unmatched=failed.get(summary.arm) or "") for summary in found]
-
-
-def heading(criterion: Criterion, results: Results) -> str:
-    """What a criterion counts, in one line."""
-    level = f"{100 * results.threshold:g} % test accuracy"
-    return {
-        "first": f"First crossing of {level}, in steps",
-        "sustained": f"Sustained crossing of {level} ({results.sustain} evaluations in a row), in steps",
-        "seconds": f"Seconds of training to the first crossing of {level}",
-    }[criterion]
-
-
-def columns(criterion: Criterion) -> list[str]:
-    """Headings of the summary, in the order of :func:`cells`."""
-    unit = UNITS[criterion]
-    found = ["arm", "runs", "generalised [95 %]", f"median ({unit})", f"restricted mean ({unit}) [95 %]"]
-    found += ["speed-up [95 %]", "p", "p (Holm)"]
-    return found if criterion == "seconds" else [*found, "median seconds"]
-
-
-def cells(summary: ArmSummary, results: Results, criterion: Criterion) -> list[str]:
-    """One row under :func:`columns`: plain text, not yet escaped for anything."""
-    runs = count_of(summary.finished, summary.planned) + (" (illustration)" if summary.illustration else "")
-    runs += f"; {summary.unmatched}" if summary.unmatched else ""
-    if summary.share is None:
-        return [plain(summary.arm), runs, *[DASH] * (len(columns(criterion)) - 2)]
-    pairs = f" ({summary.pairs} pairs)" if 0 < summary.pairs < summary.planned else ""
-    beyond = f"> {results.budget:,}" + (" steps" if criterion == "seconds" else "")
-    row = [
-        plain(summary.arm),
-        runs,
-        f"{summary.reached}/{summary.finished}{_percent(summary.share)}",
-        beyond if summary.median is None else number(summary.median),
-        interval(summary.mean),
-        "baseline" if summary.arm == results.baseline else ratio(summary, "\u00d7", DASH) + pairs,
-        chance(summary.p),
-        chance(summary.p_holm),
-    ]
-    if criterion == "seconds":
-        return row
-    return [*row, f"> {results.budget:,} steps" if summary.seconds is None else number(summary.seconds)]
-
-
-def interval(estimate: Interval | None) -> str:
-    """An estimate and its interval as text; without the interval where it has no width."""
-    if estimate is None:
-        return DASH
-    if estimate.low is None or estimate.high is None or estimate.low == estimate.high:
-        return number(estimate.value)
-    return f"{number(estimate.value)} [{number(estimate.low)}{DASH}{number(estimate.high)}]"
-
-
-def ratio(summary: ArmSummary, unit: str = "", between: str = ", ") -> str:
-    """A speed-up with its mark and interval as text.
-
-    Args:
-        summary: Of the arm.
-        unit: Stands behind the value.
-        between: Stands between the ends of the interval.
-    """
-    found = summary.speed_up
-    if found is None:
-        return f"{DASH} {NEITHER}" if summary.pairs else DASH
-    text = f"{summary.bound}{fixed(found.value, 2)}{unit}"
-    if found.low is None or found.high is None:
-        return text
-    return f"{text} [{fixed(found.low, 2)}{between}{fixed(found.high, 2)}]"
-
-
-def _percent(found: Interval) -> str:
-    if found.low is None or found.high is None:
-        return ""
-    return f" [{fixed(100 * found.low, 0)}{DASH}{fixed(100 * found.high, 0)} %]"
-
-
+NARROWEST = 80
+"""Columns that the tables take at least; a narrower terminal breaks their lines, and nothing is lost."""
+NARROW = (0, 2, 3, 4, 5, 7)
+"""Columns of a summary that a terminal has room for; the report has all."""
 NEITHER = "neither reached it"
 SIGNS = (
     "Marks of a speed-up say that runs spent their budget, which then counts as their time. \u2264: only the arm's "
@@ -117,6 +34,65 @@ NOTE = (
 )
 
 
+def summary(results: Results, criterion: Criterion, arms: Sequence[ArmSummary]) -> Table:
+    """The arms by one criterion; rows with missing runs, or of a control that failed its check, are marked."""
+    level, unit = f"{100 * results.threshold:g} % test accuracy", "s" if criterion == "seconds" else "steps"
+    titles = {
+        "first": f"First crossing of {level}, in steps",
+        "sustained": f"Sustained crossing of {level} ({results.sustain} evaluations in a row), in steps",
+        "seconds": f"Seconds of training to the first crossing of {level}",
+    }
+    head: list[str | Column] = [
+        "arm", Column("runs", words=True), "generalised [95 %]", f"median ({unit})",
+        f"restricted mean ({unit}) [95 %]", "speed-up [95 %]", "p", "p (Holm)", "median seconds",
+    ]  # fmt: skip
+    width = len(head) - (criterion == "seconds")
+    rows = [_row(i, arm, results, criterion)[:width] for i, arm in enumerate(arms)]
+    marked = frozenset(i for i, arm in enumerate(arms) if arm.missing or arm.unmatched)
+    return Table(head[:width], rows, titles[criterion], explained(NOTE, every_of(results)), marked)
+
+
+def narrow(results: Results, criterion: Criterion, arms: Sequence[ArmSummary]) -> Table:
+    """The same for a terminal: without the column of runs, so what is missing stands under an arm's name."""
+    table = summary(results, criterion, arms)
+    noted = [arm.missing or arm.illustration or arm.unmatched for arm in arms]
+    names = [Name(arm.arm, str(row[1]) if note else "") for arm, row, note in zip(arms, table.rows, noted, strict=True)]
+    rows = [[name, *row[1:]] for name, row in zip(names, table.rows, strict=True)]
+    return dataclasses.replace(table, rows=rows).only(NARROW)
+
+
+def _row(i: int, arm: ArmSummary, results: Results, criterion: Criterion) -> list[Cell]:
+    runs = count_of(arm.finished, arm.planned) + (" (illustration)" if arm.illustration else "")
+    runs += f"; {arm.unmatched}" if arm.unmatched else ""
+    if arm.share is None:
+        return [Name(arm.arm, swatch=i), runs, *[None] * 7]
+    beyond = f"> {results.budget:,}"
+    pairs = f" ({arm.pairs} pairs)" if 0 < arm.pairs < arm.planned else ""
+    return [
+        Name(arm.arm, swatch=i),
+        runs,
+        Estimate(arm.share, percent, mark=f"{arm.reached}/{arm.finished}, ", unit=" %"),
+        arm.median if arm.median is not None else beyond + (" steps" if criterion == "seconds" else ""),
+        Estimate(arm.mean),
+        "baseline" if arm.arm == results.baseline else ratio(arm, "\u00d7", pairs),
+        arm.p,
+        arm.p_holm,
+        arm.seconds if arm.seconds is not None else f"{beyond} steps",
+    ]
+
+
+def ratio(arm: ArmSummary, unit: str = "", note: str = "") -> Estimate:
+    """A speed-up with its mark and interval.
+
+    Args:
+        arm: Which.
+        unit: Stands behind the value.
+        note: Stands last.
+    """
+    none = f"{DASH} {NEITHER}" if arm.pairs else DASH
+    return Estimate(arm.speed_up, lambda value: fixed(value, 2), arm.bound, unit, note, none)
+
+
 def explained(text: str, every: int) -> str:
     """What stands under a table: how far times are known, the text itself, and what the marks mean.
 
@@ -125,3 +101,26 @@ def explained(text: str, every: int) -> str:
         every: Steps between two evaluations; 0 for exact times.
     """
     return " ".join(filter(None, (known_to(every), text, SIGNS)))
+
+
+def print_summary(reader: Any, experiment_id: str | None = None, console: Console | None = None) -> None:
+    """Print one experiment of a store: its headline, and a table per criterion.
+
+    Raises:
+        StoreError: If there is no such experiment.
+    """
+    print_results(load(reader, experiment_id), console)
+
+
+def print_results(results: Results, console: Console | None = None) -> None:
+    """Print the headline, one table per criterion, and what their columns mean."""
+    console = console or Console()
+    console.print(Text(plain(results.title or results.name), style="bold"))
+    tables = summaries(results)
+    for line in headline(results, tables):
+        console.print(Text(line))
+    width, console.width = console.width, max(console.width, NARROWEST)
+    for criterion in CRITERIA:
+        console.print(terminal(narrow(results, criterion, tables[criterion])))
+    console.width = width
+    console.print(Text(explained(NOTE, every_of(results)), style="dim"))

@@ -1,75 +1,173 @@
-"""The summary in a terminal: the verdict and one table per criterion."""
+"""A table, written once and shown four ways: terminal, Markdown, HTML and CSV.
+
+A *cell* is text, a number, an estimate with its interval, or a :class:`Name`.  Terminal, Markdown and HTML round
+numbers and make names harmless.  CSV keeps every letter and digit, and gives an estimate three columns.
+"""
 
 from __future__ import annotations
 
+import csv
+import dataclasses
+import io
 import re
+import textwrap
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
+from anglewise.lab.report.format import Estimate, chance, number, plain
+from anglewise.lab.stats import PValue
 
-from anglewise.lab.report.comparison import CRITERIA, ArmSummary, Criterion
-from anglewise.lab.report.format import plain
-from anglewise.lab.report.results import Results, load
-from anglewise.lab.report.runs import every_of
-from anglewise.lab.report.summary import NOTE, cells, columns, explained, heading, summaries
-from anglewise.lab.report.verdict import verdict
-
-NARROWEST = 80
-"""Columns that the tables take at least; a narrower terminal breaks their lines, and nothing is lost."""
-LEFT_OUT = ("p", "median seconds")
-"""Columns of the summary for which a terminal is too narrow; the report has them."""
+if TYPE_CHECKING:
+    from rich.table import Table as Rich
 
 
-def terminal_table(results: Results, criterion: Criterion, arms: Sequence[ArmSummary]) -> Table:
-    """The summary as a rich table; no name in it is read as markup.
+class Name(NamedTuple):
+    """What a row is about.
 
-    Where runs are missing, or there is only one, or a control's match failed, that stands under the arm's name.
+    Attributes:
+        text: The name.
+        note: What a reader must know of it; stands behind or below it.
+        swatch: Index of the arm whose colour stands before it on a page.
     """
-    title = Text(heading(criterion, results), style="bold")
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
-    names = columns(criterion)
-    shown = [i for i, name in enumerate(names) if i != 1 and name not in LEFT_OUT]
-    for i in shown:
-        name = Text(re.sub(r" (?=[\[(])|(?<=restricted) ", "\n", names[i]))
-        table.add_column(
-            name, justify="right" if i else "left", no_wrap=i > 0, overflow="fold", min_width=7 if i else 15
+
+    text: str
+    note: str = ""
+    swatch: int | None = None
+
+
+class Column(NamedTuple):
+    """A column's heading, and whether its cells are words rather than numbers."""
+
+    name: str
+    words: bool = False
+
+
+Cell: TypeAlias = str | float | PValue | Estimate | Name | None
+
+
+@dataclasses.dataclass(frozen=True)
+class Table:
+    """Rows under a head.
+
+    Args:
+        head: Columns; a name alone is a column of numbers, and the first one is always of words.
+        rows: Cells, as many in each row as there are columns.
+        title: What the table shows.
+        note: What its columns mean.
+        marked: Indices of rows that stand out.
+    """
+
+    head: Sequence[str | Column]
+    rows: Sequence[Sequence[Cell]]
+    title: str = ""
+    note: str = ""
+    marked: frozenset[int] = frozenset()
+
+    @property
+    def columns(self) -> list[Column]:
+        """The columns."""
+        columns = [column if isinstance(column, Column) else Column(column) for column in self.head]
+        return [columns[0]._replace(words=True), *columns[1:]]
+
+    def only(self, wanted: Sequence[int]) -> Table:
+        """The same table with some of its columns."""
+        rows = [[row[i] for i in wanted] for row in self.rows]
+        return dataclasses.replace(self, head=[self.head[i] for i in wanted], rows=rows)
+
+
+def text(cell: Cell) -> str:
+    """A cell in one harmless line."""
+    if isinstance(cell, Name):
+        return plain(cell.text) + (f" ({plain(cell.note)})" if cell.note else "")
+    if isinstance(cell, PValue) or cell is None:
+        return chance(cell)
+    return number(cell) if isinstance(cell, (int, float)) else plain(cell)
+
+
+def terminal(table: Table) -> Rich:
+    """For a terminal: no cell is read as markup, no number is broken, and intervals stand below their estimates."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table as Rich
+    from rich.text import Text
+
+    title = Text(plain(table.title), style="bold") if table.title else None
+    shown = Rich(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    for i, column in enumerate(table.columns):
+        head = textwrap.fill(re.sub(r" [\[(].*", "", plain(column.name)), 13)
+        unit = "".join(f"\n{part}" for part in re.findall(r"[\[(].*?[\])]", plain(column.name)))
+        shown.add_column(
+            Text(head + unit), justify="left" if column.words else "right", no_wrap=i > 0, overflow="fold",
+            min_width=7 if i else 15,
+        )  # fmt: skip
+    for row in table.rows:
+        shown.add_row(*(Text(_stacked(cell)) for cell in row))
+    return shown
+
+
+def printed(table: Table, width: int = 150) -> str:
+    """The same as text, with its note below; ends with a line end."""
+    from rich.console import Console
+
+    console = Console(width=width, force_terminal=False)
+    with console.capture() as captured:
+        console.print(terminal(table))
+    return captured.get() + (f"{table.note}\n" if table.note else "")
+
+
+def _stacked(cell: Cell) -> str:
+    if isinstance(cell, Name):
+        return plain(cell.text) + (
+            f"\n  {re.sub(r'(?<=[,;:]) ', chr(10) + '  ', plain(cell.note))}" if cell.note else ""
         )
-    for summary in arms:
-        row = cells(summary, results, criterion)
-        noted = summary.missing or summary.illustration or summary.unmatched
-        note = "\n  " + re.sub(r"(?<=[,;:]) ", "\n  ", row[1]) if noted else ""
-        table.add_row(Text(row[0] + note), *[_stacked(row[i]) for i in shown[1:]])
-    return table
+    return re.sub(r" (?=[\[(])", "\n", text(cell))
 
 
-def _stacked(cell: str) -> Text:
-    """An estimate above its interval."""
-    return Text(re.sub(r" (?=[\[(])", "\n", cell))
+def markdown(table: Table) -> str:
+    """For a page in Markdown; ends with a line end."""
+    head = [column.name for column in table.columns]
+    return "\n".join(map(markdown_line, (head, ["---"] * len(head), *table.rows))) + "\n"
 
 
-def print_summary(reader: Any, experiment_id: str | None = None, console: Console | None = None) -> None:
-    """Print one experiment of a store: the verdict and a table per criterion.
+def markdown_line(cells: Sequence[Cell]) -> str:
+    """One row in Markdown."""
+    texts = (text(cell).replace("|", "\\|").replace("<", "&lt;") for cell in cells)
+    return f"| {' | '.join(texts)} |"
 
-    Raises:
-        StoreError: If there is no such experiment.
+
+def html(table: Table, kind: str = "numbers") -> str:
+    """For a page in HTML; `kind` is the class of its style."""
+    from anglewise.lab.report.html.document import environment
+
+    return str(environment().get_template("parts.html.jinja").module.table(table, kind))  # type: ignore[attr-defined]
+
+
+def to_csv(table: Table, digits: int = 17) -> str:
+    """For other programs; an empty cell is a number that does not exist.
+
+    Args:
+        table: What is written.
+        digits: Significant digits of numbers; 17 for all.
     """
-    print_results(load(reader, experiment_id), console)
+    estimates = {i for row in table.rows for i, cell in enumerate(row) if isinstance(cell, Estimate)}
+    lines = io.StringIO()
+    writer = csv.writer(lines, lineterminator="\n")
+    ends = [("", "_low", "_high") if i in estimates else ("",) for i in range(len(table.head))]
+    writer.writerow(column.name + end for column, some in zip(table.columns, ends, strict=True) for end in some)
+    for row in table.rows:
+        parts = [_parts(cell) if i in estimates else _parts(cell)[:1] for i, cell in enumerate(row)]
+        writer.writerow(_digits(part, digits) for some in parts for part in some)
+    return lines.getvalue()
 
 
-def print_results(results: Results, console: Console | None = None) -> None:
-    """Print the verdict, one table per criterion, and what their columns mean."""
-    console = console or Console()
-    console.print(Text(plain(results.title or results.name), style="bold"))
-    found = summaries(results)
-    for line in verdict(results, found):
-        console.print(Text(line))
-    width, console.width = console.width, max(console.width, NARROWEST)
-    for criterion in CRITERIA:
-        table = terminal_table(results, criterion, found[criterion])
-        console.print(table)
-    console.width = width
-    console.print(Text(explained(NOTE, every_of(results)), style="dim"))
+def _parts(cell: Cell) -> Sequence[str | float | None]:
+    """A value and the ends of its interval."""
+    if isinstance(cell, Estimate):
+        return cell.interval[:3] if cell.interval is not None else (None, None, None)
+    value = cell.value if isinstance(cell, PValue) else cell.text if isinstance(cell, Name) else cell
+    return (value, None, None)
+
+
+def _digits(value: str | float | None, digits: int) -> str:
+    if isinstance(value, float):
+        return repr(value).removesuffix(".0") if digits == 17 else f"{value:.{digits}g}"
+    return "" if value is None else str(value)

@@ -1,12 +1,12 @@
 r"""The procedure that the early-warning study judges: fit on some runs, set an alarm there, watch others.
 
-Held out is one group at a time.  On the other groups a model is fitted, whose probability at a watched step of a
-held-out run is what is *said* of it.  The *alarm* of a run is the first watched step whose probability exceeds a
-threshold.  The threshold is the smallest that a share :math:`\alpha` at most of never-generalising training runs would
-exceed, counting one more such run than there are: with n of them, the :math:`\lceil (1 - \alpha) (n + 1) \rceil`-th
-smallest of their highest probabilities, each said by a model that had not seen the run's own group.  If n is too small
-for that (below 19 for 5 %), there is no alarm.  If held-out runs are exchangeable with these, at most a share alpha
-gives a false alarm; whether they are is what held-out tasks ask.
+One group at a time is held out.  A model is fitted on the other groups, and gives a *probability* at each watched step
+of a held-out run.  The *alarm* of a run is the first watched step whose probability exceeds a threshold.  The threshold
+is the smallest that a share :math:`\alpha` at most of never-generalising training runs would exceed, counting one more
+such run than there are.  With n of them it is the :math:`\lceil (1 - \alpha) (n + 1) \rceil`-th smallest of their
+highest probabilities, each from a model that had not seen the run's own group.  If n is too small for that (below 19
+for 5 %), there is no alarm.  If held-out runs are exchangeable with these, at most a share alpha gives a false alarm.
+Whether they are is what held-out tasks ask.
 
 Source of the threshold: split conformal prediction, Vovk et al., "Algorithmic Learning in a Random World" (2005).
 """
@@ -27,29 +27,26 @@ LEAST_GROUPS = 3
 """With two, a model that had not seen a training run's own group would have nothing to be fitted on."""
 
 
-class Verdict(NamedTuple):
-    """What was said of runs by models that had not seen their group."""
+class Alarms(NamedTuple):
+    """Alarms of runs, and their probabilities, from models that had not seen their group."""
 
     kept: np.ndarray
     """Runs that took part, shape ``[runs]``."""
-    said: np.ndarray
-    """Probability at every point, shape ``[points]``; NaN where nothing could be said."""
+    probability: np.ndarray
+    """At every point, shape ``[points]``; NaN where there is none."""
     alarm: np.ndarray
     """Step of each run's alarm, shape ``[runs]``; NaN for none, and for runs that took no part."""
 
 
-def judge(points: Points, group: np.ndarray, never: np.ndarray, kept: np.ndarray, alpha: float) -> Verdict:
+def judge(points: Points, group: np.ndarray, never: np.ndarray, kept: np.ndarray, alpha: float) -> Alarms:
     """Fit on all groups but one, set the alarm there, and judge the one; every group in turn.
 
     Args:
         points: Watched steps of all runs.
         group: Number of each run's group, shape ``[runs]``.
         never: Whether it does not generalise.
-        kept: Runs that take part; nothing is fitted on, or said of, the others.
+        kept: Runs that take part; the others are neither fitted on nor watched.
         alpha: Wanted share of never-generalising runs with an alarm.
-
-    Returns:
-        The verdict.
 
     Raises:
         ValueError: If the runs that take part are of fewer than three groups.
@@ -63,18 +60,18 @@ def judge(points: Points, group: np.ndarray, never: np.ndarray, kept: np.ndarray
     for a, b in itertools.combinations_with_replacement(names, 2):
         rows = (at >= 0) & (at != a) & (at != b)
         models[a, b] = models[b, a] = fit(points.x[rows], points.y[rows])
-    said, threshold = np.full(len(points.y), np.nan), np.full(len(group), np.inf)
+    probability, threshold = np.full(len(points.y), np.nan), np.full(len(group), np.inf)
     for name in names:
         cautious = np.full(len(points.y), np.nan)
         for other in names[names != name]:
             cautious[at == other] = models[name, other](points.x[at == other])
-        highest = np.fmax.reduceat(cautious, first)  # a run of which nothing could be said never rings
+        highest = np.fmax.reduceat(cautious, first)  # a run without a probability never rings
         lost = (of >= 0) & (of != name) & never
         threshold[of == name] = conformal(np.nan_to_num(highest[lost], nan=-np.inf), alpha)
-        said[at == name] = models[name, name](points.x[at == name])
-    rang = said > threshold[points.run]
+        probability[at == name] = models[name, name](points.x[at == name])
+    rang = probability > threshold[points.run]
     alarm = np.minimum.reduceat(np.where(rang, points.step, np.inf), first)
-    return Verdict(kept, said, np.where(np.isinf(alarm), np.nan, alarm))
+    return Alarms(kept, probability, np.where(np.isinf(alarm), np.nan, alarm))
 
 
 def conformal(highest: Sequence[float] | np.ndarray, alpha: float) -> float:

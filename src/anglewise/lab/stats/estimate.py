@@ -26,7 +26,7 @@ COARSE = 0.6
 class Interval(NamedTuple):
     """An estimate and its confidence interval; the ends are None where the observations allow none.
 
-    `method` says how the ends were found: ``exact`` (a share), ``order statistics`` (a median), ``t``, ``share``,
+    `method` says how the ends were computed: ``exact`` (a share), ``order statistics`` (a median), ``t``, ``share``,
     ``share and t`` (a mean), or ``none``.
     """
 
@@ -56,8 +56,8 @@ def share(successes: int, n: int, level: float = LEVEL) -> Interval:
         ValueError: If `n` is below 1 or `successes` outside 0 to `n`.
 
     Example:
-        >>> found = share(8, 8)
-        >>> found.value, round(found.low, 3), found.high
+        >>> all_of_them = share(8, 8)
+        >>> all_of_them.value, round(all_of_them.low, 3), all_of_them.high
         (1.0, 0.631, 1.0)
 
     Source: Clopper & Pearson, Biometrika 26 (1934) 404.
@@ -176,8 +176,8 @@ def mean_interval(
         ValueError: If `part` has more than n numbers, or n is below 1.
 
     Example:
-        >>> found = mean_interval([1.0, 2.0, 3.0], 3)
-        >>> round(found.low, 2), found.value, round(found.high, 2), found.method
+        >>> mean = mean_interval([1.0, 2.0, 3.0], 3)
+        >>> round(mean.low, 2), mean.value, round(mean.high, 2), mean.method
         (-0.48, 2.0, 4.48, 't')
 
     Source: Zou & Donner, Stat. Med. 27 (2008) 1693, for putting intervals together.

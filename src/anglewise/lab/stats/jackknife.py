@@ -73,8 +73,8 @@ def jackknife_share(value: float, left_out: Sequence[float], most: float = math.
         not exist without one of them.
 
     Example:
-        >>> found = jackknife_share(0.5, [0.4, 0.5, 0.5, 0.6])
-        >>> round(found.low, 2), round(found.high, 2)
+        >>> interval = jackknife_share(0.5, [0.4, 0.5, 0.5, 0.6])
+        >>> round(interval.low, 2), round(interval.high, 2)
         (0.13, 0.87)
         >>> round(jackknife_share(0.0, [0.0] * 8).high, 3), round(1 - 0.025 ** (1 / 8), 3)
         (0.369, 0.369)

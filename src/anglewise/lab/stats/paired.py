@@ -80,28 +80,28 @@ def speed_up(
         ValueError: If there are no pairs, lengths differ, or a time is not positive and finite.
 
     Example:
-        >>> found = speed_up([100, 200, 150], [50, 100, 80])
-        >>> round(found.value, 2), round(found.low, 2), round(found.high, 2)
+        >>> ratio = speed_up([100, 200, 150], [50, 100, 80])
+        >>> round(ratio.value, 2), round(ratio.low, 2), round(ratio.high, 2)
         (1.96, 1.78, 2.15)
         >>> speed_up([None, None], [None, None], budget=200) is None
         True
     """
     times, reached = _pairs(baseline, arm, budget)
-    told = reached[0] | reached[1]
-    if not told.any():
+    either = reached[0] | reached[1]
+    if not either.any():
         return None
     e = np.where(reached, np.minimum(np.asarray(grid, float), times), 0.0)
     middle = times - e / 2
     alike = np.zeros_like(times)
     for i in range(2):
         alike[i, reached[i]] = shared_rounding(times[i, reached[i]], e[i, reached[i]])
-    shared = math.hypot(*np.mean((alike / middle)[:, told], axis=1))
-    least = math.sqrt(np.mean(np.sum(np.square(e / middle)[:, told], axis=0)) / 12)
-    found = mean_interval(_log_ratios(middle)[told], len(told), least=least, shared=shared, level=level)
+    shared = math.hypot(*np.mean((alike / middle)[:, either], axis=1))
+    least = math.sqrt(np.mean(np.sum(np.square(e / middle)[:, either], axis=0)) / 12)
+    logs = mean_interval(_log_ratios(middle)[either], len(either), least=least, shared=shared, level=level)
     value = math.exp(float(np.mean(_log_ratios(times))))
-    if found.low is None or found.high is None:
-        return Interval(value, None, None, found.method)
-    return Interval(value, min(math.exp(found.low), value), max(math.exp(found.high), value), found.method)
+    if logs.low is None or logs.high is None:
+        return Interval(value, None, None, logs.method)
+    return Interval(value, min(math.exp(logs.low), value), max(math.exp(logs.high), value), logs.method)
 
 
 def sign_flip(
@@ -184,11 +184,11 @@ def holm(p: Sequence[PValue]) -> list[PValue]:
 
 def _sums(z: np.ndarray) -> np.ndarray:
     """Sums over all sign patterns, ascending, shape ``[2 ** len(z)]``."""
-    found = np.zeros(1)
+    sums = np.zeros(1)
     for size in np.abs(z):
-        found = np.concatenate([found - size, found + size])
-        found.sort(kind="stable")  # merges the two halves, which are sorted
-    return found
+        sums = np.concatenate([sums - size, sums + size])
+        sums.sort(kind="stable")  # merges the two halves, which are sorted
+    return sums
 
 
 def _log_ratios(times: np.ndarray) -> np.ndarray:
@@ -202,7 +202,7 @@ def _pairs(
     if len(baseline) != len(arm) or not len(baseline):
         raise ValueError(f"expected as many times for the arm as for the baseline, got {len(arm)} and {len(baseline)}")
     both, budgets = (baseline, arm), np.broadcast_to(np.asarray(budget, float), (2, len(baseline)))
-    times = np.stack([capped(own, most) for own, most in zip(both, budgets, strict=True)])
+    times = np.stack([capped(arm, most) for arm, most in zip(both, budgets, strict=True)])
     if not np.all(np.isfinite(times) & (times > 0)):
         raise ValueError("times must be positive and finite: give None, and the budget, for a run that never got there")
-    return times, np.stack([in_time(own, most) for own, most in zip(both, budgets, strict=True)])
+    return times, np.stack([in_time(arm, most) for arm, most in zip(both, budgets, strict=True)])

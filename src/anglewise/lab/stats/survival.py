@@ -158,11 +158,11 @@ def restricted_mean(
     gained = end - (values[reached] - e / 2)
     shared = float(np.mean(shared_rounding(values[reached], e))) if len(e) else 0.0
     least = float(np.mean(e)) / math.sqrt(12) if len(e) else 0.0
-    found = mean_interval(gained, n, least=least, shared=shared, bounds=(0.0, end), level=level)
+    gain = mean_interval(gained, n, least=least, shared=shared, bounds=(0.0, end), level=level)
     value = float(np.mean(values))
-    if found.low is None or found.high is None:
-        return Interval(value, None, None, found.method)
-    return Interval(value, max(end - found.high, 0.0), min(max(end - found.low, value), end), found.method)
+    if gain.low is None or gain.high is None:
+        return Interval(value, None, None, gain.method)
+    return Interval(value, max(end - gain.high, 0.0), min(max(end - gain.low, value), end), gain.method)
 
 
 def logrank(x: Sequence[float | None], y: Sequence[float | None], budget: float) -> float:

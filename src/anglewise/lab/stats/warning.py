@@ -147,11 +147,11 @@ def _answer(run: Trajectory, t: np.ndarray, horizon: Horizon) -> np.ndarray:
 
 def _sites(runs: Iterable[Trajectory], predictor: Predictor) -> dict[str, list[str]]:
     """Sites at which all runs have a measure."""
-    found: dict[str, list[str]] = {}
+    shared: dict[str, list[str]] = {}
     for name in {measure.name for measure in predictor.measures}:
         each = [{""} if name in (STEP, NOISE) else {s for n, s in run.series if n == name} for run in runs]
-        found[name] = sorted(set.intersection(*each)) if each else []
-    return found
+        shared[name] = sorted(set.intersection(*each)) if each else []
+    return shared
 
 
 def _has(run: Trajectory, predictor: Predictor) -> bool:

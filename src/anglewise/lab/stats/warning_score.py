@@ -28,7 +28,7 @@ from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
-from anglewise.lab.stats.alarm import LEAST_GROUPS, Verdict, judge
+from anglewise.lab.stats.alarm import LEAST_GROUPS, Alarms, judge
 from anglewise.lab.stats.estimate import Interval
 from anglewise.lab.stats.jackknife import GROUPS, jackknife_median, jackknife_share, seed_groups
 from anglewise.lab.stats.ranking import alike, auc
@@ -119,15 +119,21 @@ def evaluate(
         raise ValueError(f"needs runs of at least 3 {split} that have {predictor.name!r}, got {len(set(names))}")
     group = np.unique(names, return_inverse=True)[1]
     shown = _Shown.of(runs, points_of(runs, predictor, horizon), group)
-    verdict, *without = (
+    alarms, *alarms_without = (
         judge(shown.points, group, np.isnan(shown.time), kept, alpha)
         for kept in (np.ones(len(runs), bool), *_left_out(runs, group, most))
     )
-    numbers, *numbers_without = (shown.numbers(told) for told in (verdict, *without))
+    numbers, *numbers_without = (shown.numbers(each) for each in (alarms, *alarms_without))
 
     never = np.isnan(shown.time)
-    made, ruled, control = int((~never).sum()), int((never & ~shown.control).sum()), int((never & shown.control).sum())
-    sizes = {"in_time": made, "too_early": made, "false_structured": ruled, "false_control": control}
+    controls, structured = int((never & shown.control).sum()), int((never & ~shown.control).sum())
+    generalised = int((~never).sum())
+    sizes = {
+        "in_time": generalised,
+        "too_early": generalised,
+        "false_structured": structured,
+        "false_control": controls,
+    }
 
     def share(name: str) -> Interval | None:
         if np.isnan(numbers[name]):
@@ -137,16 +143,16 @@ def evaluate(
         return jackknife_share(numbers[name], [each[name] for each in numbers_without], sizes.get(name, math.inf))
 
     def lead(relative: bool) -> Interval | None:
-        values, *left = (shown.leads(told, relative) for told in (verdict, *without))
+        values, *left = (shown.leads(each, relative) for each in (alarms, *alarms_without))
         return jackknife_median(values, left) if len(values) else None
 
     return Score(
-        predictor.name, predictor.kind, split, horizon, len(without),
-        generalised=made, never=ruled + control, controls=control,
+        predictor.name, predictor.kind, split, horizon, len(alarms_without),
+        generalised=generalised, never=structured + controls, controls=controls,
         auc=share("auc"), auc_same_step=share("auc_same_step"), auc_twins=share("auc_twins"),
         in_time=share("in_time"), too_early=share("too_early"), lead=lead(False), lead_share=lead(True),
         false_structured=share("false_structured"), false_control=share("false_control"),
-        alarms=tuple((run, None if np.isnan(t) else float(t)) for run, t in zip(runs, verdict.alarm, strict=True)),
+        alarms=tuple((run, None if np.isnan(t) else float(t)) for run, t in zip(runs, alarms.alarm, strict=True)),
     )  # fmt: skip
 
 
@@ -158,7 +164,7 @@ def _left_out(runs: Sequence[Trajectory], group: np.ndarray, most: int) -> list[
 
 
 class _Shown(NamedTuple):
-    """What scores are made of, beside a verdict."""
+    """What scores are computed from, beside the alarms."""
 
     points: Points
     time: np.ndarray
@@ -179,22 +185,22 @@ class _Shown(NamedTuple):
         time = np.array([np.nan if run.time is None else run.time for run in runs])
         return cls(points, time, np.array([run.control for run in runs]), strata)
 
-    def numbers(self, verdict: Verdict) -> dict[str, float]:
+    def numbers(self, alarms: Alarms) -> dict[str, float]:
         """Scores by name; NaN where there is no pair or no run."""
-        rang, made = ~np.isnan(verdict.alarm), verdict.kept & ~np.isnan(self.time)
-        lost = verdict.kept & np.isnan(self.time)
-        in_time = rang & (self.time <= 2 * verdict.alarm)
-        return {name: auc(verdict.said, self.points.y, within) for name, within in self.strata.items()} | {
-            "in_time": _share(in_time[made]),
-            "too_early": _share((rang & ~in_time)[made]),
+        rang, generalised = ~np.isnan(alarms.alarm), alarms.kept & ~np.isnan(self.time)
+        lost = alarms.kept & np.isnan(self.time)
+        in_time = rang & (self.time <= 2 * alarms.alarm)
+        return {name: auc(alarms.probability, self.points.y, within) for name, within in self.strata.items()} | {
+            "in_time": _share(in_time[generalised]),
+            "too_early": _share((rang & ~in_time)[generalised]),
             "false_structured": _share(rang[lost & ~self.control]),
             "false_control": _share(rang[lost & self.control]),
         }
 
-    def leads(self, verdict: Verdict, relative: bool) -> np.ndarray:
+    def leads(self, alarms: Alarms, relative: bool) -> np.ndarray:
         """T - t of the runs that generalised, in steps or as a share of T; minus infinity without an alarm."""
-        made = verdict.kept & ~np.isnan(self.time)
-        time, alarm = self.time[made], verdict.alarm[made]
+        generalised = alarms.kept & ~np.isnan(self.time)
+        time, alarm = self.time[generalised], alarms.alarm[generalised]
         return np.where(np.isnan(alarm), -np.inf, (time - alarm) / (time if relative else 1.0))
 
 

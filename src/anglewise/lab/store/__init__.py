@@ -4,9 +4,9 @@ A *store* is a plain folder.  :class:`Store` writes it, :class:`Reader` answers 
 without JAX can read what an accelerator wrote.
 """
 
-from anglewise.lab.store.provenance import collect
+from anglewise.lab.store.provenance import Provenance, collect
 from anglewise.lab.store.reader import Reader
 from anglewise.lab.store.text import to_text
 from anglewise.lab.store.writer import Store
 
-__all__ = ["Reader", "Store", "collect", "to_text"]
+__all__ = ["Provenance", "Reader", "Store", "collect", "to_text"]

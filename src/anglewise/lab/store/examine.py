@@ -14,9 +14,10 @@ from typing import Any, NamedTuple
 
 from anglewise.errors import StoreError
 from anglewise.files import BESIDE
-from anglewise.lab.outcome import Rule, outcome_under
+from anglewise.lab.outcome import Outcome, outcome_under
 from anglewise.lab.protocols.arrays import unpack
-from anglewise.lab.spec import content_hash
+from anglewise.lab.spec import Manifest, content_hash
+from anglewise.lab.store.kept import kept_in
 from anglewise.lab.store.layout import (
     FORMAT,
     KINDS,
@@ -96,9 +97,9 @@ def _manifests(root: Path) -> Iterator[Finding]:
             continue
         if path.suffix != ".json" or not NAME.fullmatch(path.stem):
             yield Finding(path, "is no manifest, and is not read", "yours to move away")
-        elif (manifest := read_json(path)) is None:
+        elif (values := read_json(path)) is None:
             yield Finding(path, "is damaged", "run the experiment again, which writes it anew, or delete it")
-        elif not isinstance(manifest.get("runs"), list):
+        elif Manifest.from_json(values) is None:
             yield Finding(path, "is no manifest, and is not read", "yours to move away")
 
 
@@ -165,34 +166,38 @@ def _run(root: Path, run: Path) -> Iterator[Finding]:
 
 def _ended(root: Path, run: Path) -> Iterator[Finding]:
     """Whether a run's outcome is what its rows say."""
-    path, outcome = run / "outcome.json", read_json(run / "outcome.json")
-    if outcome is None:
-        known = Reader.unchecked(root).state(run.name) is not None
+    path = run / "outcome.json"
+    values = read_json(path)
+    outcome = None if values is None else Outcome.from_json(values)
+    if values is None or outcome is None:
+        known = kept_in(run) is not None
         advice = "run the experiment again, which works it out from the rows" if known else AGAIN
         yield Finding(path, "is damaged", advice)
         return
     names = {segment.path.name for kind in segments(run).values() for segment in kind}
-    lost = sorted(set(outcome.get("segments", ())) - names)
+    lost = sorted(set(outcome.segments or ()) - names)
     if lost:
         yield Finding(run / "v1" / lost[0], "is missing", AGAIN)
         return
     rows = counted(run)
-    if outcome.get("rows", rows) != rows:
-        differ = [f"{rows[kind]} of {kind}, expected {outcome['rows'][kind]}" for kind in KINDS]
+    if outcome.rows is not None and outcome.rows != rows:
+        differ = [f"{rows[kind]} of {kind}, expected {outcome.rows[kind]}" for kind in KINDS]
         yield Finding(run, f"has rows {'; '.join(differ)}", AGAIN)
         return
-    rule = Rule.of(outcome.get("rule") or {})
-    if rule is None:
+    if outcome.rule is None:
         return
-    told = outcome_under(rule, Reader.unchecked(root).curves(run.name))
-    wrong = {} if told is None else {name: x for name, x in told.items() if outcome.get(name) != x}
-    if told is None:
+    ending = outcome_under(outcome.rule, Reader.unchecked(root).curves(run.name))
+    if ending is None:
         yield Finding(path, "says that the run ended, and its rows do not reach that", AGAIN)
-    elif wrong:
-        text = "; ".join(
-            f"{name} is {json.dumps(outcome.get(name))}, the rows say {json.dumps(x)}" for name, x in wrong.items()
-        )
-        yield Finding(path, text, "worked out from the rows", lambda: put_json(path, {**outcome, **told}))
+        return
+    differ = [
+        f"{name} is {json.dumps(getattr(outcome, name))}, the rows say {json.dumps(value)}"
+        for name, value in vars(ending).items()
+        if getattr(outcome, name) != value
+    ]
+    if differ:
+        mended = {**values, **vars(ending)}
+        yield Finding(path, "; ".join(differ), "worked out from the rows", lambda: put_json(path, mended))
 
 
 def _file(path: Path, what: str) -> Iterator[Finding]:

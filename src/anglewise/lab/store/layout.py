@@ -36,7 +36,7 @@ from typing import Any, NamedTuple
 
 from anglewise.errors import StoreError
 from anglewise.files import put
-from anglewise.lab.spec import content_hash
+from anglewise.lab.spec import Json, content_hash
 
 FORMAT = 1
 MARKER = "anglewise-store.json"
@@ -89,34 +89,34 @@ def segment_name(kind: str, first: int, last: int, data: bytes) -> str:
 
 def segments(run: Path) -> dict[str, list[Segment]]:
     """Segments of a run by kind, in order of steps; other files are ignored."""
-    found: dict[str, list[Segment]] = {kind: [] for kind in KINDS}
+    by_kind: dict[str, list[Segment]] = {kind: [] for kind in KINDS}
     with contextlib.suppress(FileNotFoundError):
         for name in sorted(os.listdir(run / VERSION)):
             if match := _SEGMENT.fullmatch(name):
                 kind, first, last, crc = match.groups()
-                found[kind].append(Segment(kind, int(first), int(last), crc, run / VERSION / name))
-    return found
+                by_kind[kind].append(Segment(kind, int(first), int(last), crc, run / VERSION / name))
+    return by_kind
 
 
-def gap(found: list[Segment]) -> int | None:
-    """First step that segments of one kind fail to cover exactly once, although later ones are covered."""
+def gap(ordered: list[Segment]) -> int | None:
+    """First step that a kind's segments, in order, do not cover exactly once although they cover later ones."""
     expected = 0
-    for segment in found:
+    for segment in ordered:
         if segment.first != expected:
             return min(segment.first, expected)
         expected = segment.last + 1
     return None
 
 
-def is_whole(run: Path, outcome: Mapping[str, Any] | None) -> bool:
+def is_whole(run: Path, outcome: Json | None) -> bool:
     """Whether a run ended and every segment that it ended with is there, byte for byte."""
     if outcome is None or "segments" not in outcome:
         return False
-    found = {segment.path.name: segment for kind in segments(run).values() for segment in kind}
-    return all(name in found and found[name].data() is not None for name in outcome["segments"])
+    there = {segment.path.name: segment for kind in segments(run).values() for segment in kind}
+    return all(name in there and there[name].data() is not None for name in outcome["segments"])
 
 
-def is_itself(run_id: str, spec: Mapping[str, Any] | None) -> bool:
+def is_itself(run_id: str, spec: Json | None) -> bool:
     """Whether a run's id is the hash of its specification; True where there is nothing that could be hashed."""
     if spec and "protocol" in spec:
         return content_hash(spec) == run_id
@@ -158,14 +158,14 @@ def check_marker(root: Path) -> bool:
             return False
     except OSError as error:
         raise StoreError(f"cannot read {root}: {error.strerror}. Give the folder of a store") from error
-    found = read_json(marker)
-    if found is None or "format" not in found:
+    content = read_json(marker)
+    if content is None or "format" not in content:
         raise StoreError(
             f'{marker} is damaged, expected {{"format": {FORMAT}}}: anglewise doctor {root} --mend writes it anew'
         )
-    if found["format"] != FORMAT:
+    if content["format"] != FORMAT:
         raise StoreError(
-            f"{marker} says format {found['format']}, expected {FORMAT}: "
+            f"{marker} says format {content['format']}, expected {FORMAT}: "
             "use the version of anglewise that wrote it, or another folder"
         )
     return True
@@ -177,22 +177,22 @@ def read_json(path: Path) -> dict[str, Any] | None:
     A file of an older version has no checksum, and is believed.
     """
     try:
-        found = json.loads(path.read_bytes())
+        content = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError):
         return None
-    if not isinstance(found, dict):
+    if not isinstance(content, dict):
         return None
-    checksum = found.pop(CHECKSUM, None)
-    return found if checksum is None or checksum == _checksum(found) else None
+    checksum = content.pop(CHECKSUM, None)
+    return content if checksum is None or checksum == _checksum(content) else None
 
 
-def put_json(path: Path, value: Mapping[str, Any]) -> None:
+def put_json(path: Path, value: Mapping[str, object]) -> None:
     """Write JSON with a checksum so that a crash at any moment leaves the old file or the new one."""
     whole = {**value, CHECKSUM: _checksum(value)}
     put(path, (json.dumps(whole, indent=1, allow_nan=False) + "\n").encode())
 
 
-def _checksum(value: Mapping[str, Any]) -> str:
+def _checksum(value: Mapping[str, object]) -> str:
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return f"{zlib.crc32(text.encode()):08x}"
 

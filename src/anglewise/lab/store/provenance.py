@@ -15,12 +15,35 @@ import subprocess
 from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 LIBRARIES = ("jax", "jaxlib", "equinox", "optax", "numpy", "pyarrow", "duckdb", "scipy")
 
 
-def collect(command: Sequence[str] | None, device: str, precision: str, *, anonymous: bool = False) -> dict[str, Any]:
+class Provenance(TypedDict, total=False):
+    """Everything beside its spec that a run's numbers may depend on, as JSON values.
+
+    ``git_commit`` and ``git_dirty`` are None where the code is no part of a git checkout, ``command`` where there was
+    no command line, ``host`` where it was left out.  Each time that a run goes on, ``resumed`` grows by what differs.
+    """
+
+    anglewise: str
+    git_commit: str | None
+    git_dirty: bool | None
+    libraries: dict[str, str | None]
+    python: str
+    platform: str
+    cpu: str
+    cores: int | None
+    device: str
+    precision: str
+    command: str | None
+    started: str
+    host: str | None
+    resumed: list[Provenance]
+
+
+def collect(command: Sequence[str] | None, device: str, precision: str, *, anonymous: bool = False) -> Provenance:
     """Everything beside its spec that a run's numbers may depend on.
 
     Args:
@@ -30,8 +53,7 @@ def collect(command: Sequence[str] | None, device: str, precision: str, *, anony
         anonymous: Leave out the host's name, and of every path in the command all but its last part.
 
     Returns:
-        JSON values.  ``"git_commit"`` and ``"git_dirty"`` are None where the code is no part of a git
-        checkout.
+        All of it but ``resumed``.
     """
     import anglewise
 
@@ -79,9 +101,9 @@ def _git(folder: Path) -> tuple[str | None, bool | None]:
     return commit, None if changed is None else bool(changed)
 
 
-def _cpu() -> str:
+def _cpu(file: Path = Path("/proc/cpuinfo")) -> str:
     try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        lines = file.read_text().splitlines()
     except OSError:
         lines = []
     names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]

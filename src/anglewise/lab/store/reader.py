@@ -1,15 +1,14 @@
 """Reading a store with SQL, while it is being written or after.
 
-Rows are read into memory and shown to an in-memory DuckDB that has been cut off from files and network:
-whatever the SQL says, it can touch nothing but these views, whose columns keep their types in an empty
-store too.  Each begins with ``experiment_id, run_id, arm, seed``; a run that belongs to several experiments is there
+Rows are read into memory and shown to an in-memory DuckDB that has been cut off from files and network.
+Whatever the SQL says, it can touch nothing but these views, whose columns keep their types in an empty
+store too.  Each begins with ``experiment_id, run_id, arm, seed``.  A run that belongs to several experiments is there
 once for each:
 
-- ``runs(..., experiment, outcome, steps, seconds, t95, t95_sustained, threshold, first, sustained, t_capped, budget,
-  every, trained, spec)``: every run of every experiment, also one that has not begun.  `outcome` is NULL until it has
-  ended, and `steps` is then the last recorded one.  `first` and `sustained` are the crossings of the experiment's own
-  `threshold`; `t_capped` is `first`, or the budget for a run that never got there or diverged.  `trained` is how far
-  the run was trained for any experiment.  `spec` is the run's specification as JSON;
+- ``runs(..., experiment, ..., spec)``: every run of every experiment, also one that has not begun.  Between the two
+  stand the columns of :class:`~anglewise.lab.outcome.Outcome`, which says what they mean.  `outcome` is NULL until the
+  run has ended, and `steps` is then the last recorded one.  `first`, `sustained` and `threshold` are the experiment's
+  own.  `trained` is how far the run was trained for any experiment.  `spec` is the run's specification as JSON;
 - ``curves(..., step, train_accuracy, test_accuracy, train_loss, test_loss)``;
 - ``readings(..., step, site, name, value)``;
 - ``arrays(..., step, site, name, shape, values)``: `shape` a text such as ``200,56``, `values` a list;
@@ -20,20 +19,19 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from anglewise.errors import StoreError, unknown
-from anglewise.lab.outcome import outcome_under
-from anglewise.lab.protocols.arrays import unpack
+from anglewise.lab.outcome import Ending, Outcome, outcome_under
+from anglewise.lab.spec import Json, Manifest
 from anglewise.lab.store.ask import MEMORY, ask
+from anglewise.lab.store.kept import Kept, kept_in, weights_in
 from anglewise.lab.store.layout import (
     KINDS,
     MARKER,
-    STATE,
     VERSION,
-    WEIGHTS,
     check_marker,
     checked,
     gap,
@@ -42,6 +40,7 @@ from anglewise.lab.store.layout import (
     read_json,
     run_folders,
 )
+from anglewise.lab.store.provenance import Provenance
 from anglewise.lab.store.rows import contents, damaged, read, to_table
 from anglewise.lab.store.views import MEMBER, VIEWS, Member, followed, members_of, orphan, spec_text
 
@@ -54,14 +53,16 @@ class Reader:
 
     Args:
         path: Its folder.
+        pauses: Seconds to wait before each new attempt, where rows seem damaged: the writer may have rewound or reset
+            the run in the middle.
 
     Raises:
         StoreError: If there is no store, or one of another format.
     """
 
-    def __init__(self, path: str | Path):
+    def __init__(self, path: str | Path, *, pauses: tuple[float, ...] = (0.02, 0.2)):
         """Look whether it is there."""
-        self.root = Path(path)
+        self.root, self.pauses = Path(path), pauses
         if not check_marker(self.root):
             raise StoreError(_no_store(self.root))
 
@@ -69,29 +70,30 @@ class Reader:
     def unchecked(cls, root: Path) -> Reader:
         """A reader of a store whose marker may be damaged: for whoever examines it."""
         reader = cls.__new__(cls)
-        reader.root = root
+        reader.root, reader.pauses = root, ()
         return reader
 
-    def experiments(self) -> list[dict[str, Any]]:
+    def experiments(self) -> list[Manifest]:
         """Manifests of all experiments, oldest first.
 
         Raises:
             StoreError: If one is damaged.
         """
-        found = []
+        manifests = []
         for path in manifest_files(self.root):
-            manifest = read_json(path)
-            if manifest is None:
+            values = read_json(path)
+            if values is None:
                 raise StoreError(f"{path} is damaged: run the experiment again, which writes it anew, or delete it")
-            if isinstance(manifest.get("runs"), list):  # else somebody's own file
-                found.append(manifest)
-        return sorted(found, key=lambda manifest: str(manifest.get("created")))
+            if (manifest := Manifest.from_json(values)) is not None:
+                manifests.append(manifest)
+        return sorted(manifests, key=lambda manifest: manifest.created)
 
-    def outcome(self, run_id: str) -> dict[str, Any] | None:
+    def outcome(self, run_id: str) -> Outcome | None:
         """How a run ended; None if it has not, or was never begun."""
-        return read_json(self._run(run_id) / "outcome.json")
+        values = read_json(self._run(run_id) / "outcome.json")
+        return None if values is None else Outcome.from_json(values)
 
-    def spec(self, run_id: str) -> dict[str, Any]:
+    def spec(self, run_id: str) -> Json:
         """What a run is; empty if it was never begun."""
         return read_json(self._run(run_id) / "spec.json") or {}
 
@@ -105,16 +107,11 @@ class Reader:
         Raises:
             StoreError: If none were kept, or they are damaged.
         """
-        return self._kept(run_id, WEIGHTS)[0]
+        return weights_in(self._run(run_id))
 
-    def state(self, run_id: str) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], dict[str, Any]] | None:
-        """What going on from a run's last step needs: weights, all else, and a note; None where it is not there."""
-        try:
-            weights, made = self._kept(run_id, WEIGHTS)
-            rest, note = self._kept(run_id, STATE)
-        except StoreError:
-            return None
-        return (weights, rest, note) if made.get("step") == note.get("step") else None
+    def kept(self, run_id: str) -> Kept | None:
+        """The last state of a run, from which it can go on; None where it is not there."""
+        return kept_in(self._run(run_id))
 
     def curves(self, run_id: str) -> dict[str, np.ndarray]:
         """All evaluations of a run, whichever experiment they were made for: columns of ``curves``, shape ``[n]``.
@@ -126,9 +123,9 @@ class Reader:
         plain = {name: np.array(table.column(name).to_pylist(), float) for name in table.column_names}
         return plain | {"step": plain["step"].astype(np.int64)}
 
-    def provenance(self, run_id: str) -> dict[str, Any]:
+    def provenance(self, run_id: str) -> Provenance:
         """What a run was trained with; empty if it was never begun."""
-        return read_json(self._run(run_id) / "provenance.json") or {}
+        return cast(Provenance, read_json(self._run(run_id) / "provenance.json") or {})
 
     def query(self, sql: str, experiment_id: str | None = None, *, timeout: float | None = None) -> pa.Table:
         """Answer SQL over the views that the module's docstring lists.
@@ -174,30 +171,19 @@ class Reader:
     def _run(self, run_id: str) -> Path:
         return self.root / "runs" / checked("run_id", run_id)
 
-    def _kept(self, run_id: str, name: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        path = self._run(run_id) / name
-        try:
-            return unpack(path.read_bytes())
-        except OSError as error:
-            raise StoreError(
-                f"run {run_id} has kept no weights: it has not ended, or was trained without keeping them"
-            ) from error
-        except ValueError as error:
-            raise StoreError(f"{path} is damaged: delete it and run the experiment again") from error
-
     def _members(self, experiment_id: str | None = None) -> list[Member]:
         """All runs, those of the manifests in their order, then any others; or those of one experiment."""
-        members = [member for manifest in self.experiments() for member in members_of(manifest)]
+        manifests = self.experiments()
+        members = [member for manifest in manifests for member in members_of(manifest)]
         if experiment_id is not None:
-            if own := [member for member in members if member.experiment_id == experiment_id]:
-                return own
-            known = [str(manifest["experiment_id"]) for manifest in self.experiments()]
-            raise StoreError(unknown("experiment", experiment_id, known))
+            if chosen := [member for member in members if member.experiment_id == experiment_id]:
+                return chosen
+            raise StoreError(unknown("experiment", experiment_id, [manifest.experiment_id for manifest in manifests]))
         named = {member.run_id for member in members}
         for folder in run_folders(self.root):
             spec = read_json(folder / "spec.json") or {}
             if folder.name not in named and is_itself(folder.name, spec):  # else a copy under another name
-                members.append(orphan(folder.name, spec, read_json(folder / "outcome.json") or {}))
+                members.append(orphan(folder.name, spec, self.outcome(folder.name)))
         return members
 
     def _view(self, view: str, members: list[Member]) -> pa.Table:
@@ -213,28 +199,23 @@ class Reader:
         row = {**member._asdict(), **rule, "spec": spec_text(self.spec(member.run_id))}
         outcome = self._outcome(member)
         if outcome is not None:
-            return {**outcome, **row}
-        found, tail = contents(self._run(member.run_id))
-        steps = [segment.last for kind in KINDS for segment in found[kind]]
+            return {**vars(outcome), **row}
+        sealed, tail = contents(self._run(member.run_id))
+        steps = [segment.last for kind in KINDS for segment in sealed[kind]]
         last = max([*steps, *(line[0] for kind in KINDS for line in tail[kind])], default=None)
         return {**row, "steps": last, "trained": last}
 
-    def _outcome(self, member: Member) -> dict[str, Any] | None:
+    def _outcome(self, member: Member) -> Ending | None:
         """How a run ended by a member's rule; None if what was trained does not reach that."""
         stored, rule = self.outcome(member.run_id), member.rule
-        if stored is not None and ("rule" not in stored or rule is None or stored["rule"] == rule._asdict()):
-            return _relabelled(stored)
+        if stored is not None and (stored.rule is None or rule is None or stored.rule == rule):
+            return stored
         if rule is None or not (self._run(member.run_id) / VERSION).exists():
             return None
-        curves = self.curves(member.run_id)
-        if stored is not None and rule.every % stored["every"]:
-            return None
-        ended = outcome_under(rule, curves)
-        if ended is None or stored is None:
-            return ended
-        trained = {"trained": stored["trained"], "every": rule.every}
-        seconds = stored["trained_seconds"] * ended["steps"] / max(stored["trained"], 1)
-        return {**ended, **trained, "seconds": seconds}
+        ending = outcome_under(rule, self.curves(member.run_id))
+        if ending is None or stored is None:
+            return ending
+        return None if rule.every % (stored.every or rule.every) else stored.at(ending)
 
     def _rows(self, kind: str, members: list[Member]) -> pa.Table:
         """All rows of a kind: of each member those that its experiment follows, joined with what it is called."""
@@ -248,7 +229,9 @@ class Reader:
             table = whole[member.run_id]
             if len(table) and member.rule is not None:
                 steps = table.column("step").to_numpy()
-                kept = followed(member.rule, steps, (self._outcome(member) or {}).get("steps"))
+                ending = self._outcome(member)
+                end = None if ending is None else ending.steps
+                kept = followed(member.rule, steps, end)
                 table = table if kept.all() else table.filter(pa.array(kept))
             tables.append(table)
         rows = pa.concat_tables([to_table(kind, []), *tables]).combine_chunks()
@@ -262,7 +245,7 @@ class Reader:
 
     def _settled(self, kind: str, run_id: str) -> pa.Table:
         """One run's rows; read again if the writer rewound or reset it in the middle."""
-        for pause in (0.02, 0.2):
+        for pause in self.pauses:
             try:
                 return self._stored(kind, run_id)
             except StoreError:
@@ -276,20 +259,19 @@ class Reader:
         if not is_itself(run_id, read_json(run / "spec.json")):
             raise StoreError(f"{run} holds another run than it is named after: see anglewise doctor {self.root}")
         outcome = self.outcome(run_id)
-        found, tail = contents(run)
+        by_kind, tail = contents(run)
+        sealed, unsealed = by_kind[kind], tail[kind]
         if outcome is not None:  # what it ended with, and nothing else
-            names = {name for name in outcome.get("segments", ()) if name.startswith(kind)}
-            lost = names - {segment.path.name for segment in found[kind]}
+            names = {name for name in outcome.segments or () if name.startswith(kind)}
+            lost = names - {segment.path.name for segment in sealed}
             if lost:
                 raise StoreError(damaged(run / VERSION / min(lost)))
-            found[kind] = [segment for segment in found[kind] if segment.path.name in names]
-            tail[kind] = []
-        hole = gap(found[kind])
+            sealed, unsealed = [segment for segment in sealed if segment.path.name in names], []
+        hole = gap(sealed)
         if hole is not None:
             raise StoreError(damaged(run / f"{kind} from step {hole} on"))
-        tables = [read(segment) for segment in found[kind]]
-        whole = pa.concat_tables([*tables, to_table(kind, tail[kind])])
-        expected = (outcome or {}).get("rows", {}).get(kind, len(whole))
+        whole = pa.concat_tables([*map(read, sealed), to_table(kind, unsealed)])
+        expected = ((outcome and outcome.rows) or {}).get(kind, len(whole))
         if len(whole) != expected:
             raise StoreError(f"{run} has {len(whole)} rows of {kind}, expected {expected}: run the experiment again")
         return whole
@@ -309,28 +291,17 @@ def _table(view: str, rows: list[dict[str, Any]]) -> pa.Table:
     return pa.table({name: pa.array([row.get(name) for row in rows], _arrow(of)) for name, of in columns})
 
 
-def _relabelled(outcome: dict[str, Any]) -> dict[str, Any]:
-    """An outcome as it is called now: before PROTOCOL 3 a run that reached the threshold could be `memorised`."""
-    first = outcome.get("first", outcome.get("t95"))
-    found = {"first": first, "sustained": outcome.get("t95_sustained"), "trained": outcome.get("steps"), **outcome}
-    if first is not None and found["outcome"] in ("memorised", "underfit"):
-        found["outcome"] = "reached-not-held"
-    if "budget" in found:
-        found.setdefault("t_capped", found["budget"] if first is None or found["outcome"] == "diverged" else first)
-    return found
-
-
 def _views() -> str:
     return ", ".join(f"{view}({', '.join(columns)})" for view, columns in VIEWS.items())
 
 
 def _unique(names: list[str]) -> list[str]:
     """Names that are all different: one that comes up again gets the first number that is free."""
-    found: list[str] = []
+    unique: list[str] = []
     for name in names:
         free = (f"{name}_{i}" for i in range(1, len(names) + 1))
-        found.append(name if name not in found else next(x for x in free if x not in names and x not in found))
-    return found
+        unique.append(name if name not in unique else next(x for x in free if x not in names and x not in unique))
+    return unique
 
 
 def _no_store(root: Path) -> str:

@@ -1,11 +1,12 @@
 """Rows of curves and readings as bytes, and back, bit for bit.
 
-A *curve row* is what one evaluation of one run found: (step, train accuracy, test accuracy, train loss,
-test loss), each a number or None.  A *reading row* is one instrument's value: (step, site, name, value).  An *array
-row* is one instrument's array: (step, site, name, shape such as "200,56", values), the values in float32, row by row;
-here they are their little-endian bytes, in a table a list.  NaN and infinity are values like any other.  Rows lie in
-Parquet segments or, before that, in lines of the tail: a checksum in eight hexadecimal digits, a space, one
-append's rows as JSON.
+A *curve row* is one evaluation of one run: (step, train accuracy, test accuracy, train loss, test loss), each a number
+or None.  A *reading row* is one value of a reading: (step, site, name, value).  An *array row* is one array of a
+reading: (step, site, name, shape such as "200,56", values).  The values are float32, row by row: here their
+little-endian bytes, in a table a list.  NaN and infinity are values like any other.
+
+Rows lie in Parquet segments or, before that, in lines of the tail.  A line is a checksum in eight hexadecimal digits, a
+space, and one append's rows as JSON.
 """
 
 from __future__ import annotations
@@ -15,13 +16,14 @@ import json
 import math
 import struct
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from anglewise.errors import StoreError
+from anglewise.lab.spec import Json
 from anglewise.lab.store.layout import KINDS, Segment, read_bytes, segments
 
 if TYPE_CHECKING:
@@ -40,11 +42,13 @@ COLUMNS: dict[str, dict[str, type]] = {
 }
 FLOATS = np.dtype("<f4")
 
-Rows: TypeAlias = dict[str, list[tuple[Any, ...]]]
-"""Rows by kind; a row begins with its step."""
+Row: TypeAlias = tuple[Any, ...]
+"""The values of one row, in the order of its kind's columns; the first is its step."""
+Rows: TypeAlias = dict[str, list[Row]]
+"""Rows by kind."""
 
 
-def pack(kind: str, rows: Iterable[Mapping[str, Any]]) -> list[tuple[Any, ...]]:
+def pack(kind: str, rows: Iterable[Json]) -> list[Row]:
     """Rows given as mappings, in the order and types of the kind's columns."""
     columns = COLUMNS[kind].items()
     return [tuple(None if row[name] is None else _packed(row[name], of) for name, of in columns) for row in rows]
@@ -74,9 +78,9 @@ def from_tail(data: bytes) -> tuple[Rows, int]:
         if not text or not line.endswith(b"\n") or line[:9] != b"%08x " % zlib.crc32(text):
             break
         good += len(line)
-        for kind, found in json.loads(text).items():
+        for kind, values in json.loads(text).items():
             types = COLUMNS[kind].values()
-            rows[kind] += [tuple(map(_restore, types, row)) for row in found]
+            rows[kind] += [tuple(map(_restore, types, row)) for row in values]
     return rows, good
 
 
@@ -94,25 +98,25 @@ def _restore(kind: type, value: Any) -> Any:
     return value
 
 
-def to_table(kind: str, rows: list[tuple[Any, ...]]) -> pa.Table:
+def to_table(kind: str, rows: list[Row]) -> pa.Table:
     """Rows as an Arrow table of the kind's fixed schema."""
     import pyarrow as pa
 
     types = {int: pa.int64(), float: pa.float64(), str: pa.string(), bytes: pa.list_(pa.float32())}
     schema = pa.schema([(name, types[of]) for name, of in COLUMNS[kind].items()])
     columns = list(zip(*rows, strict=True)) or [()] * len(schema)
-    made = [
+    arrays = [
         _lists(column) if pa.types.is_list(of) else pa.array(column, of)
         for column, of in zip(columns, schema.types, strict=True)
     ]
-    return pa.table(made, schema=schema)
+    return pa.table(arrays, schema=schema)
 
 
-def from_table(table: pa.Table) -> list[tuple[Any, ...]]:
+def from_table(table: pa.Table) -> list[Row]:
     """The rows of a table of :func:`to_table`."""
     import pyarrow as pa
 
-    def plain(column: Any) -> list[Any]:
+    def plain(column: pa.ChunkedArray) -> list[Any]:
         if not pa.types.is_list(column.type):
             return list(column.to_pylist())
         return [np.asarray(x.values, FLOATS).tobytes() for x in column]
@@ -129,7 +133,7 @@ def _lists(column: Iterable[bytes]) -> pa.Array:
     return pa.ListArray.from_arrays(ends, pa.array(np.concatenate([np.empty(0, FLOATS), *values]), pa.float32()))
 
 
-def to_parquet(kind: str, rows: list[tuple[Any, ...]]) -> bytes:
+def to_parquet(kind: str, rows: list[Row]) -> bytes:
     """A segment's bytes."""
     import pyarrow as pa
     from pyarrow import parquet
@@ -165,10 +169,10 @@ def counted(run: Path) -> dict[str, int]:
     import pyarrow as pa
     from pyarrow import parquet
 
-    found, tail = contents(run)
+    sealed, tail = contents(run)
     counts = {kind: len(tail[kind]) for kind in KINDS}
     for kind in KINDS:
-        for segment in found[kind]:
+        for segment in sealed[kind]:
             if (data := segment.data()) is not None:
                 counts[kind] += parquet.ParquetFile(pa.BufferReader(data)).metadata.num_rows
     return counts
@@ -180,8 +184,8 @@ def contents(run: Path) -> tuple[dict[str, list[Segment]], Rows]:
     The tail is read first: rows that move into a segment meanwhile are then seen twice, and counted once.
     """
     tail, _ = from_tail(read_bytes(run / "tail.jsonl") or b"")
-    found = segments(run)
+    sealed = segments(run)
     for kind in KINDS:
-        sealed = found[kind][-1].last if found[kind] else -1
-        tail[kind] = [row for row in tail[kind] if row[0] > sealed]
-    return found, tail
+        last = sealed[kind][-1].last if sealed[kind] else -1
+        tail[kind] = [row for row in tail[kind] if row[0] > last]
+    return sealed, tail

@@ -64,8 +64,8 @@ def _values(column: pa.ChunkedArray) -> list[Any]:
     import duckdb
 
     with duckdb.connect(":memory:") as connection:
-        connection.register("own", pa.table({"x": column}))
-        return [text for (text,) in connection.execute("SELECT CAST(x AS VARCHAR) FROM own").fetchall()]
+        connection.register("column", pa.table({"x": column}))
+        return [text for (text,) in connection.execute('SELECT CAST(x AS VARCHAR) FROM "column"').fetchall()]
 
 
 def _plain(value: Any) -> Any:

@@ -8,40 +8,43 @@ that experiment follows it, and its outcome as that experiment judges it.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from types import NoneType
+from typing import Literal, NamedTuple, get_args, get_origin, get_type_hints
 
 import numpy as np
 
-from anglewise.lab.outcome import Rule
+from anglewise.lab.outcome import Outcome, Rule
+from anglewise.lab.spec import Json, Manifest, Planned
 from anglewise.lab.store.layout import KINDS
 from anglewise.lab.store.rows import COLUMNS
 
-MEMBER = {"experiment_id": str, "run_id": str, "arm": str, "seed": int}
+
+def columns_of(cls: type) -> dict[str, type]:
+    """The fields of a type that are numbers or texts, with None or without: each is a column.
+
+    Example:
+        >>> columns_of(Planned)
+        {'run_id': <class 'str'>, 'arm': <class 'str'>, 'seed': <class 'int'>}
+    """
+    columns: dict[str, type] = {}
+    for name, hint in get_type_hints(cls).items():
+        kinds = [str if get_origin(kind) is Literal else kind for kind in _options(hint) if kind is not NoneType]
+        if len(kinds) == 1 and kinds[0] in (str, int, float):
+            columns[name] = kinds[0]
+    return columns
+
+
+def _options(hint: object) -> tuple[object, ...]:
+    """The types that a field may have."""
+    return (hint,) if get_origin(hint) in (Literal, None) else get_args(hint)
+
+
+MEMBER: dict[str, type] = {"experiment_id": str} | columns_of(Planned)
 """The columns that every view begins with."""
 VIEWS: dict[str, dict[str, type]] = {
-    "runs": {
-        "experiment_id": str,
-        "experiment": str,
-        "run_id": str,
-        "arm": str,
-        "seed": int,
-        "outcome": str,
-        "steps": int,
-        "seconds": float,
-        "t95": int,
-        "t95_sustained": int,
-        "threshold": float,
-        "first": int,
-        "sustained": int,
-        "t_capped": int,
-        "budget": int,
-        "every": int,
-        "trained": int,
-        "spec": str,
-    },
+    "runs": {"experiment_id": str, "experiment": str} | columns_of(Planned) | columns_of(Outcome) | {"spec": str},
     **{kind: MEMBER | COLUMNS[kind] for kind in KINDS},
-    "experiments": {"experiment_id": str, "experiment": str, "run_id": str, "arm": str, "seed": int},
+    "experiments": {"experiment_id": str, "experiment": str} | columns_of(Planned),
 }
 
 
@@ -56,19 +59,16 @@ class Member(NamedTuple):
     rule: Rule | None
 
 
-def members_of(manifest: Mapping[str, Any]) -> list[Member]:
+def members_of(manifest: Manifest) -> list[Member]:
     """The runs of an experiment, in the order planned."""
-    rule = Rule.of((manifest.get("spec") or {}).get("training") or {})
-    return [
-        Member(manifest["experiment_id"], manifest["name"], run["run_id"], run["arm"], run["seed"], rule)
-        for run in manifest["runs"]
-    ]
+    rule = Rule.of(manifest.training)
+    return [Member(manifest.experiment_id, manifest.name, *planned, rule) for planned in manifest.runs]
 
 
-def orphan(run_id: str, spec: Mapping[str, Any], outcome: Mapping[str, Any]) -> Member:
+def orphan(run_id: str, spec: Json, outcome: Outcome | None) -> Member:
     """A run that no manifest names, by what its own files say."""
     arm = (spec.get("arm") or {}).get("name") or "+".join(str(one.get("is")) for one in spec.get("methods", ())) or None
-    rule = Rule.of(outcome.get("rule") or spec.get("training") or {})
+    rule = outcome.rule if outcome is not None and outcome.rule is not None else Rule.of(spec.get("training") or {})
     return Member(None, spec.get("experiment"), run_id, arm, spec.get("seed"), rule)
 
 
@@ -85,6 +85,6 @@ def followed(rule: Rule | None, steps: np.ndarray, end: int | None) -> np.ndarra
     return rule.on_grid(steps) & (steps <= (rule.budget if end is None else end))
 
 
-def spec_text(spec: Mapping[str, Any]) -> str | None:
+def spec_text(spec: Json) -> str | None:
     """A run's specification as a JSON text for SQL; None where there is none."""
     return json.dumps(spec, sort_keys=True) if spec else None

@@ -1,47 +1,42 @@
-"""The one writer of a store: rows go to a tail, tails become segments, and a run ends with its outcome.
+"""The one writer of a store: the lock, manifests, and each run through its :class:`RunFolder`.
 
-Every change leaves the store readable at every moment, also when the process is killed in the middle of it;
-what the interrupted change left behind is put right when its run is next touched.  The order that the
-engine keeps: append after every segment of training, seal all runs of a population, only then write its
-checkpoint; after a kill, rewind each run that goes on to the step of that checkpoint.
+Every change leaves the store readable at every moment, also when the process is killed in the middle of it.  What the
+interrupted change left behind is put right when its run is next touched.  Whoever trains keeps this order: append
+after every segment of training, seal all runs of a population, and only then write its checkpoint.  After a kill,
+rewind each run that goes on to the step of that checkpoint.
 """
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import datetime
-import json
-import os
-import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any
+from typing import IO
 
 from anglewise.errors import StoreError
-from anglewise.files import put, sync
+from anglewise.files import BESIDE
+from anglewise.lab.outcome import Outcome
+from anglewise.lab.spec import Json, Manifest
+from anglewise.lab.store.kept import Kept
 from anglewise.lab.store.layout import (
     FORMAT,
-    KINDS,
     MARKER,
     NAME,
-    STATE,
-    VERSION,
-    WEIGHTS,
     check_marker,
     checked,
-    gap,
     is_itself,
     is_whole,
     put_json,
     read_json,
     run_folders,
-    segment_name,
-    segments,
     writing,
 )
 from anglewise.lab.store.lock import is_lock, opened, take
-from anglewise.lab.store.rows import contents, counted, from_table, from_tail, pack, read, to_line, to_parquet
+from anglewise.lab.store.provenance import Provenance
+from anglewise.lab.store.run_folder import RunFolder, delete
 
 
 class Store:
@@ -51,9 +46,8 @@ class Store:
         """Take over a folder whose lock is held."""
         self.root = root
         self._lock = lock
-        self._last: dict[str, dict[str, int]] = {}
+        self._runs: dict[str, RunFolder] = {}
         self._finished: set[str] | None = None
-        self._counts: dict[str, dict[str, int]] = {}
 
     @classmethod
     def open(cls, path: str | Path) -> Store:
@@ -71,7 +65,7 @@ class Store:
         root = Path(path)
         with writing(root):
             root.mkdir(parents=True, exist_ok=True)
-            foreign = {entry.name for entry in root.iterdir()} - {"lock", MARKER + ".tmp"}
+            foreign = {entry.name for entry in root.iterdir()} - {"lock", MARKER + BESIDE}
             if not check_marker(root) and foreign:
                 raise StoreError(f"{root} is not a store, and not empty: choose a new or an empty folder")
             lock = opened(root / "lock")
@@ -81,7 +75,7 @@ class Store:
                     put_json(root / MARKER, {"format": FORMAT})
                 for name in ("experiments", "runs", "populations"):
                     (root / name).mkdir(exist_ok=True)
-                for left in root.glob("experiments/*.tmp"):
+                for left in root.glob(f"experiments/*{BESIDE}"):
                     left.unlink()
             except BaseException:
                 lock.close()
@@ -102,57 +96,37 @@ class Store:
         """Close."""
         self.close()
 
-    def manifest(self, experiment_id: str, manifest: Mapping[str, Any]) -> None:
+    def manifest(self, manifest: Manifest) -> None:
         """Write, or write anew, what an experiment consists of.
 
         Args:
-            experiment_id: Names the file.
-            manifest: JSON values; ``"created"`` is added and stays what it was at first, and ``"updated"``, the
-                time of the last call.
+            manifest: Its ``created`` stays what it was at first, and ``updated`` becomes the time of this call.
 
         Raises:
-            StoreError: If the disk does not take it, or the name is no name.
+            StoreError: If the disk does not take it, or the identity cannot name a file.
         """
-        path = self.root / "experiments" / f"{checked('experiment_id', experiment_id)}.json"
+        path = self.root / "experiments" / f"{checked('experiment_id', manifest.experiment_id)}.json"
         now = datetime.datetime.now(datetime.UTC).isoformat()
         created = (read_json(path) or {}).get("created") or now
         with writing(path):
-            put_json(path, {"created": created, "updated": now, **manifest})
+            put_json(path, dataclasses.replace(manifest, created=created, updated=now).to_json())
 
-    def begin(self, run_id: str, spec: Mapping[str, Any], provenance: Mapping[str, Any]) -> None:
+    def begin(self, run_id: str, spec: Json, provenance: Provenance) -> None:
         """Write what a run is and what it is trained with, before it is trained; again when it goes on.
 
         Args:
             run_id: Its identity.
             spec: JSON values.
-            provenance: JSON values.  The first one stays; what differs in a later one is added to its list
-                ``"resumed"``.
+            provenance: The first one stays; what differs in a later one is added to its list ``"resumed"``.
 
         Raises:
             StoreError: If the run is there with another spec, or the disk does not take it.
         """
         with self._changing(run_id) as run:
-            run.mkdir(exist_ok=True)  # its parent is there, or the store was moved away: then nothing is made
-            (run / VERSION).mkdir(exist_ok=True)
-            sync(run.parent)
-            known = read_json(run / "spec.json")
-            if known is None:
-                put_json(run / "spec.json", spec)
-            elif known != json.loads(json.dumps(spec)):
-                raise StoreError(f"{run / 'spec.json'} is not the spec of this run: move {run} away and run again")
-            first = read_json(run / "provenance.json")
-            if first is None:
-                put_json(run / "provenance.json", provenance)
-            else:
-                changed = {key: x for key, x in provenance.items() if first.get(key) != x}
-                put_json(run / "provenance.json", {**first, "resumed": [*first.get("resumed", []), changed]})
+            run.begin(spec, provenance)
 
     def append(
-        self,
-        run_id: str,
-        curves: Sequence[Mapping[str, Any]],
-        readings: Sequence[Mapping[str, Any]],
-        arrays: Sequence[Mapping[str, Any]] = (),
+        self, run_id: str, curves: Sequence[Json], readings: Sequence[Json], arrays: Sequence[Json] = ()
     ) -> None:
         """Add rows to a run that was begun: all of them or, after a kill, none.
 
@@ -166,30 +140,8 @@ class Store:
         Raises:
             StoreError: If a step is not beyond the earlier ones, the run is finished, or the disk is full.
         """
-        rows = {
-            "curves": pack("curves", curves),
-            "readings": pack("readings", readings),
-            "arrays": pack("arrays", arrays),
-        }
         with self._changing(run_id) as run:
-            last = self._recovered(run_id, run)
-            if (run / "outcome.json").exists():
-                raise StoreError(f"run {run_id} is finished and takes no more rows: reset or rewind it first")
-            for kind in KINDS:
-                step = min((row[0] for row in rows[kind]), default=last[kind] + 1)
-                if step <= last[kind]:
-                    raise StoreError(
-                        f"run {run_id} has {kind} up to step {last[kind]}, got step {step}: rewind it first"
-                    )
-            if not any(rows.values()):
-                return
-            with (run / "tail.jsonl").open("ab") as file:
-                file.write(to_line(rows))
-                file.flush()
-                os.fsync(file.fileno())
-            for kind in KINDS:
-                last[kind] = max((row[0] for row in rows[kind]), default=last[kind])
-                self._counts[run_id][kind] += len(rows[kind])
+            run.append({"curves": curves, "readings": readings, "arrays": arrays})
 
     def seal(self, run_id: str) -> None:
         """Turn a run's tail into one immutable segment of each kind.
@@ -198,18 +150,7 @@ class Store:
             StoreError: If the disk does not take it; nothing is lost then.
         """
         with self._changing(run_id) as run:
-            self._recovered(run_id, run)
-            found, tail = contents(run)
-            for kind in KINDS:
-                if tail[kind]:
-                    first = found[kind][-1].last + 1 if found[kind] else 0
-                    data = to_parquet(kind, tail[kind])
-                    put(
-                        run / VERSION / segment_name(kind, first, max(row[0] for row in tail[kind]), data),
-                        data,
-                    )
-            if (run / "tail.jsonl").exists():
-                os.truncate(run / "tail.jsonl", 0)
+            run.seal()
 
     def rewind(self, run_id: str, step: int) -> int:
         """Forget every row beyond a step, and that the run ended; called before it goes on from a checkpoint.
@@ -229,75 +170,42 @@ class Store:
             StoreError: If the disk does not take it.
         """
         with self._changing(run_id) as run:
-            if not run.exists():
+            if not run.path.exists():
                 return -1
-            (run / "outcome.json").unlink(missing_ok=True)
             self._finished = None if self._finished is None else self._finished - {run_id}
-            self._recovered(run_id, run)
-            found, tail = contents(run)
-            for kind in KINDS:
-                breaks = [segment.first for segment in found[kind] if segment.first <= step and not segment.data()]
-                hole = gap(found[kind])
-                step = min(x for x in (step, *(x - 1 for x in breaks), hole - 1 if hole is not None else step))
-            beyond = []
-            for kind in KINDS:
-                late = [segment for segment in found[kind] if segment.last > step]
-                for segment in late:
-                    if segment.first <= step:  # its rows to keep move back to the tail before it goes
-                        tail[kind] = from_table(read(segment))
-                tail[kind] = [row for row in tail[kind] if row[0] <= step]
-                beyond += late
-            put(run / "tail.jsonl", to_line(tail) if any(tail.values()) else b"")
-            for segment in reversed(beyond):
-                os.unlink(segment.path)
-            self._forget(run_id)
-            return self._recovered(run_id, run)["curves"]
+            return run.rewind(step)
 
     def counts(self, run_id: str) -> dict[str, int]:
         """How many rows of each kind a run has, as far as this process knows: what it found, and what it added."""
         with self._changing(run_id) as run:
-            self._recovered(run_id, run)
-        return dict(self._counts[run_id])
+            return dict(run.counts)
 
-    def keep(self, run_id: str, files: Mapping[str, bytes]) -> None:
-        """Keep a run's last weights and state, before it is finished; the old ones are replaced one by one.
+    def keep(self, run_id: str, kept: Kept | None) -> None:
+        """Keep a run's last weights and state, before it is finished; the old ones are replaced file by file.
 
         Args:
             run_id: Its identity.
-            files: Bytes under the names :data:`~anglewise.lab.store.layout.WEIGHTS` and ``STATE``, or none of them.
+            kept: The state; None removes what was kept.
 
         Raises:
             StoreError: If the disk does not take it.
         """
         with self._changing(run_id) as run:
-            for name in (WEIGHTS, STATE):
-                if name in files:
-                    put(run / name, files[name])
-                else:
-                    (run / name).unlink(missing_ok=True)
+            run.keep({} if kept is None else kept.to_files())
 
-    def finish(self, run_id: str, outcome: Mapping[str, Any]) -> None:
+    def finish(self, run_id: str, outcome: Outcome) -> None:
         """Seal a run and write how it ended; from then on it counts as finished.
 
         Args:
             run_id: Its identity.
-            outcome: JSON values, shown in the view ``runs`` where it has a column of their name.  The names of the
-                run's segments, which carry their checksums, are added.
+            outcome: The run's segments and numbers of rows are filled in.
 
         Raises:
             StoreError: If the disk does not take it, or rows have gone that were there.
         """
-        self.seal(run_id)
         with self._changing(run_id) as run:
-            rows, known = counted(run), self._counts[run_id]
-            if rows != known:
-                kind = next(kind for kind in KINDS if rows[kind] != known[kind])
-                raise StoreError(
-                    f"{run} has {rows[kind]} rows of {kind}, expected {known[kind]}: somebody removed or changed files "
-                    "while it trained. Run the same command again, which trains that run anew"
-                )
-            names = [segment.path.name for kind in segments(run).values() for segment in kind]
-            put_json(run / "outcome.json", {**outcome, "segments": names, "rows": rows})
+            run.seal()
+            run.finish(outcome)
         if self._finished is not None:
             self._finished.add(run_id)
 
@@ -315,10 +223,6 @@ class Store:
                     self._finished.add(run.name)
         return set(self._finished)
 
-    def outcome(self, run_id: str) -> dict[str, Any] | None:
-        """How a run ended; None if it has not, or was never begun."""
-        return read_json(self.root / "runs" / checked("run_id", run_id) / "outcome.json")
-
     def reset(self, run_id: str) -> None:
         """Delete a run, if it is there, so that it can be trained from its beginning.
 
@@ -327,10 +231,10 @@ class Store:
         """
         with self._changing(run_id) as run:
             self._finished = None if self._finished is None else self._finished - {run_id}
-            if not run.is_symlink():
-                (run / "outcome.json").unlink(missing_ok=True)
-            _delete(run)
-            self._forget(run_id)
+            if not run.path.is_symlink():
+                (run.path / "outcome.json").unlink(missing_ok=True)
+            delete(run.path)
+            self._runs.pop(run_id)
 
     def population_dir(self, population_id: str) -> Path:
         """Folder for a population's checkpoints; not made here."""
@@ -348,22 +252,22 @@ class Store:
         """
         folder = self.population_dir(population_id)
         with writing(folder):
-            _delete(folder)
+            delete(folder)
 
     @contextlib.contextmanager
-    def _changing(self, run_id: str) -> Iterator[Path]:
+    def _changing(self, run_id: str) -> Iterator[RunFolder]:
         """A run's folder; after a failure in the block, the run is put right when it is next touched."""
-        run = self.root / "runs" / checked("run_id", run_id)
+        path = self.root / "runs" / checked("run_id", run_id)
         self._still_ours()
         try:
-            with writing(run):
-                yield run
+            with writing(path):
+                yield self._runs.setdefault(run_id, RunFolder(path))
         except BaseException:
-            self._forget(run_id)
+            self._runs.pop(run_id, None)
             raise
 
     def _still_ours(self) -> None:
-        """Refuse to write once somebody has removed the lock, or moved the store away.
+        """Check that the lock is still held and the store still there.
 
         Raises:
             StoreError: If the file that is locked is no longer the store's.
@@ -373,34 +277,3 @@ class Store:
                 f"{self.root} was moved, or its lock was removed, while this process writes to it: what was saved so "
                 "far is whole. Put it back and run the same command again"
             )
-
-    def _forget(self, run_id: str) -> None:
-        """Look at a run's files again when it is next touched."""
-        self._last.pop(run_id, None)
-        self._counts.pop(run_id, None)
-
-    def _recovered(self, run_id: str, run: Path) -> dict[str, int]:
-        """Last step of each kind; on first touch, clears away what an interrupted write left."""
-        if run_id not in self._last:
-            for left in (*run.glob("*.tmp"), *run.glob(f"{VERSION}/*.tmp")):
-                left.unlink()
-            path = run / "tail.jsonl"
-            if path.exists():
-                good = from_tail(path.read_bytes())[1]
-                if good < path.stat().st_size:
-                    os.truncate(path, good)
-            found, tail = contents(run)
-            self._counts[run_id] = counted(run)
-            self._last[run_id] = {
-                kind: max([-1, *(segment.last for segment in found[kind]), *(row[0] for row in tail[kind])])
-                for kind in KINDS
-            }
-        return self._last[run_id]
-
-
-def _delete(folder: Path) -> None:
-    """Delete a folder; of a link, only the link."""
-    if folder.is_symlink():
-        folder.unlink()
-    elif folder.exists():
-        shutil.rmtree(folder)

@@ -8,14 +8,13 @@ rows are thrown away, so nobody who tunes on this can have looked at them.  Ther
 from __future__ import annotations
 
 import dataclasses
-from typing import Annotated, Any
+from typing import Annotated
 
 from jaxtyping import PRNGKeyArray
 
 from anglewise.errors import SpecError
 from anglewise.lab.protocols.fields import INSIDE, bounded
-from anglewise.lab.protocols.reading import cycle_of
-from anglewise.lab.protocols.task import Cycle, Data
+from anglewise.lab.protocols.task import Cycle, Data, Task, cycle_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,34 +27,33 @@ class HeldOut:
         share: Part of its training examples that is held out, in (0, 1): floor(share * n), at least one.
     """
 
-    task: Any
+    task: Task
     share: Annotated[float, INSIDE] = 0.05
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be meant."""
+        """Check the fields."""
         if self.task.sizes[0] < 2:
             raise SpecError(f"holding out needs at least 2 training examples, got {self.task.sizes[0]}")
 
     @property
     def tokens(self) -> int:
         """Size of the input vocabulary."""
-        return int(self.task.tokens)
+        return self.task.tokens
 
     @property
     def length(self) -> int:
         """Number of tokens in one input."""
-        return int(self.task.length)
+        return self.task.length
 
     @property
     def fixed(self) -> tuple[int | None, ...]:
         """The token at each position that is the same in every input; None where it differs."""
-        fixed: tuple[int | None, ...] = self.task.fixed
-        return fixed
+        return self.task.fixed
 
     @property
     def classes(self) -> int:
         """Number of classes."""
-        return int(self.task.classes)
+        return self.task.classes
 
     @property
     def cycle(self) -> Cycle | None:

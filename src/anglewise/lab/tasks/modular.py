@@ -48,7 +48,7 @@ class Modular:
     b_from: Annotated[int, Bound(0, 1)] = 0
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be meant."""
+        """Check the fields."""
         if self.operation == "/" and not _prime(self.p):
             raise SpecError(f"division needs a prime modulus, got p = {self.p}: take p = {_next_prime(self.p)}")
         if self.operation == "/" and self.b_from == 0:

@@ -48,7 +48,7 @@ class Parity:
     test: Annotated[int, COUNT] = 1000
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be meant."""
+        """Check the fields."""
         if self.secret > self.bits:
             raise SpecError(f"secret must be at most the number of bits, {self.bits}, got {self.secret}")
         if sum(self.sizes) > 2**self.bits:

@@ -45,7 +45,7 @@ class Permutations:
     form: Literal["pair", "a op b =", "a b ="] = "pair"
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be meant."""
+        """Check the fields."""
         if 0 in self.sizes:
             raise SpecError(
                 f"the train fraction {self.train} of {sum(self.sizes)} rows leaves {self.sizes[0]} to train on "

@@ -44,7 +44,7 @@ class RandomLabels:
     read_as: Literal["", "+", "-", "*"] = ""
 
     def __post_init__(self) -> None:
-        """Refuse what :class:`Modular` refuses."""
+        """Check the fields as :class:`Modular` does."""
         _ = self._pairs
 
     @property

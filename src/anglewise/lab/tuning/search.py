@@ -19,19 +19,21 @@ from __future__ import annotations
 import dataclasses
 import time
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 from scipy.stats import qmc
 
+from anglewise.lab.engine.programs import Programs
 from anglewise.lab.execution.estimate import Limits, admit, cost, memory, within
 from anglewise.lab.protocols.fields import COUNT, INSIDE, SEEDS, bounded
 from anglewise.lab.protocols.schedule import Schedule
-from anglewise.lab.report.live import Progress
+from anglewise.lab.readings.sets import AT_EVALUATIONS
+from anglewise.lab.report.progress import Silent
 from anglewise.lab.runner import train
 from anglewise.lab.spec import Arm, Experiment, Training
-from anglewise.lab.store import Reader, Store
+from anglewise.lab.store import Provenance, Reader, Store
 from anglewise.lab.tasks.held_out import HeldOut
 from anglewise.lab.tuning.space import Entry
 
@@ -93,9 +95,10 @@ def search(
     rules: Search,
     store: Store,
     *,
-    provenance: Mapping[str, Any],
+    provenance: Provenance,
     say: Callable[[str], None] = lambda text: None,
     stop: Callable[[], bool] = lambda: False,
+    programs: Programs | None = None,
 ) -> tuple[Trial, list[Trial]]:
     """Find an entry's best setting.
 
@@ -107,6 +110,7 @@ def search(
         provenance: Written beside every run.
         say: Told one line per rung.
         stop: Asked after every segment of training; True saves and ends.
+        programs: Compiled programs to train all rungs with; None for those of this search alone.
 
     Returns:
         The best trial of all rounds (on the second rung), and every trial in the order tried.
@@ -116,6 +120,7 @@ def search(
         Interrupted: When `stop` said so; the same call goes on from there.
     """
     rng = np.random.default_rng([rules.seed, zlib.crc32(entry.arm.name.encode())])
+    programs = Programs(AT_EVALUATIONS) if programs is None else programs
     tried: list[Trial] = []
     best: Trial | None = None
     around: np.ndarray | None = None
@@ -131,7 +136,7 @@ def search(
                 trials = survivors = trials[: max(1, -(-len(trials) // KEEP))]
             budget = experiment.training.budget if rung else max(1, experiment.training.budget // SHORT)
             seeds = rules.seeds if rung else 1
-            scores = _scores(experiment, entry, rules, trials, budget, seeds, store, provenance, stop)
+            scores = _scores(experiment, entry, rules, trials, budget, seeds, store, provenance, stop, programs)
             done = [trial._replace(rung=rung, score=score) for trial, score in zip(trials, scores, strict=True)]
             trials = sorted(done, key=lambda trial: trial.score)
             tried = [one for one in tried if one.name not in {t.name for t in trials}] + trials
@@ -203,10 +208,10 @@ def tuning_experiment(
 
 def _scores(
     experiment: Experiment, entry: Entry, rules: Search, trials: Sequence[Trial], budget: int, seeds: int,
-    store: Store, provenance: Mapping[str, Any], stop: Callable[[], bool],
+    store: Store, provenance: Provenance, stop: Callable[[], bool], programs: Programs,
 ) -> list[float]:  # fmt: skip
     rung = tuning_experiment(experiment, entry, rules, [trial.arm for trial in trials], budget, seeds)
-    train(rung, store, Progress(), provenance=provenance, stop=stop, readings=())
+    train(rung, store, Silent(), provenance=provenance, stop=stop, readings=(), programs=programs)
     reader, here = Reader(store.root), f"experiment_id = '{rung.experiment_id}'"
     curves: dict[tuple[str, int], list[tuple[int, float]]] = {}
     query = f"SELECT arm, seed, step, test_accuracy FROM curves WHERE {here} ORDER BY arm, seed, step"

@@ -11,14 +11,14 @@ from anglewise.files import put
 from anglewise.lab.catalogue import METHODS, SCHEDULES
 from anglewise.lab.protocols.schedule import Schedule
 from anglewise.lab.spec import Arm, Experiment
-from anglewise.lab.store import Store
+from anglewise.lab.store import Provenance, Store
 from anglewise.lab.tuning.search import FIRST_SEED, Search, Trial, search
 from anglewise.lab.tuning.space import Entry
 
 
 def tune(
     entry: Entry, experiment: Experiment, rules: Search, out: Path, to: Path, command: str,
-    provenance: Mapping[str, Any], stop: Callable[[], bool],
+    provenance: Provenance, stop: Callable[[], bool],
 ) -> Path:  # fmt: skip
     """Search one entry's setting in a store of its own, and write its winner.
 

@@ -12,7 +12,7 @@ import pytest
 
 from anglewise.errors import AnglewiseError
 from anglewise.lab.report.format import script
-from anglewise.lab.report.html.document import write_page
+from anglewise.lab.report.html.document import write_file
 from anglewise.lab.report.html.experiment import page
 from anglewise.lab.report.html.run import run_page
 
@@ -27,7 +27,7 @@ class Tags(HTMLParser):
     def __init__(self, text):
         super().__init__()
         self.tags, self.attributes = [], []
-        self.linear_map(text)
+        self.feed(text)
 
     def handle_starttag(self, tag, attrs):
         self.tags.append(tag)
@@ -75,7 +75,7 @@ def test_the_result_comes_first_and_everything_asked_for_is_there(make):
 
 def test_rows_that_differ_between_arms_are_marked(make):
     text = page(make())
-    rows = re.findall(r'<tr( class="differs")?><th scope="row">([\w.]+)</th>', text)
+    rows = re.findall(r'<tr( class="marked")?><th scope="row">([\w.]+)</th>', text)
     marks = {name: bool(mark) for mark, name in rows}
     assert marks["RadialPenalty.strength"] and not marks["AdamW.wd"]
 
@@ -101,14 +101,14 @@ def test_values_that_differ_between_runs_say_for_how_many(make):
 
 
 def test_a_report_is_replaced_whole_or_not_at_all(tmp_path, monkeypatch):
-    path = write_page("old", tmp_path / "r.html")
+    path = write_file("old", tmp_path / "r.html")
 
     def fail(*_):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "replace", fail)
     with pytest.raises(AnglewiseError, match="No space left on device; choose another place"):
-        write_page("new", path)
+        write_file("new", path)
     assert path.read_text() == "old" and [p.name for p in tmp_path.iterdir()] == ["r.html"]
 
 
@@ -138,7 +138,7 @@ FLAGS = [
 
 def opened(text, tmp_path, part=""):
     """The page's DOM after its scripts have run, in a browser that resolves no name."""
-    path = write_page(text, tmp_path / "report.html")
+    path = write_file(text, tmp_path / "report.html")
     offline = "--host-resolver-rules=MAP * ~NOTFOUND"
     command = [browser(), *FLAGS, offline, f"--user-data-dir={tmp_path / 'profile'}", path.as_uri() + part]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)

@@ -178,7 +178,7 @@ def test_a_runs_page_says_what_it_is_and_how_it_ended(measured):
     ended = results.ended["a", 1]
     assert "<h1>a, seed 1</h1>" in text and results.runs["a", 1] in text and "One seed is an illustration" in text
     assert f"Outcome: grokked after {ended.steps} of 200 steps" in text and f"first step {ended.first}" in text
-    for part in ("Over time", "Phase portrait", "Circuit", "Spectra and curvature", "Instruments", "Configuration"):
+    for part in ("Over time", "Phase portrait", "Circuit", "Spectra and curvature", "All readings", "Configuration"):
         assert f"<h2>{part}</h2>" in text
     steps = json.loads(re.search(r'data-steps="(.*?)"', text)[1])
     assert steps == list(range(0, 101, 10))

@@ -11,8 +11,9 @@ from rich.console import Console
 
 from anglewise.errors import AnglewiseError, StoreError
 from anglewise.lab.stats.warning import Trajectory
-from anglewise.lab.studies.early_warning.analysis import PREDICTORS, print_study, study_of, summary
+from anglewise.lab.studies.early_warning.analysis import PREDICTORS, study_of, summary
 from anglewise.lab.studies.early_warning.show import page, save_figure, write_page
+from anglewise.lab.studies.early_warning.tables import print_study
 from anglewise.lab.studies.early_warning.trajectories import collect, restore, rounded, save
 
 FEW = tuple(p for p in PREDICTORS if p.name in ("base rate", "elapsed time", "radial energy"))

@@ -3,6 +3,7 @@ import pyarrow as pa
 import pytest
 
 from anglewise.errors import StoreError
+from anglewise.lab.spec import Manifest, Planned
 from anglewise.lab.stats.warning import Trajectory
 from anglewise.lab.studies.early_warning.trajectories import collect, restore, rounded, save
 
@@ -15,14 +16,9 @@ class Shelf:
     def __init__(self, runs, *, task="Modular", name="early-warning-add", measure_every=20, unfinished=0):
         training = {"measure_every": measure_every, "budget": BUDGET}
         self.runs = {f"{i:020x}": run for i, run in enumerate(runs)}
-        listed = [{"run_id": i, "arm": arm, "seed": seed} for i, (arm, seed, _) in self.runs.items()]
-        listed += [{"run_id": f"f{i:019x}", "arm": "late", "seed": i} for i in range(unfinished)]
-        self.manifest = {
-            "experiment_id": f"{name}-0",
-            "name": name,
-            "spec": {"task": {"is": task}, "training": training},
-            "runs": listed,
-        }
+        planned = [Planned(run_id, arm, seed) for run_id, (arm, seed, _) in self.runs.items()]
+        planned += [Planned(f"f{i:019x}", "late", i) for i in range(unfinished)]
+        self.manifest = Manifest(f"{name}-0", name, tuple(planned), spec={"task": {"is": task}, "training": training})
 
     def experiments(self):
         return [self.manifest]

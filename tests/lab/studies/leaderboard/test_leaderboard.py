@@ -11,7 +11,8 @@ import pytest
 from anglewise.errors import AnglewiseError
 from anglewise.lab.report.results import Ended, Series
 from anglewise.lab.report.runs import finishes, runs_of, write_runs
-from anglewise.lab.studies.leaderboard.analysis import HEAD, by_criterion, cells, markdown, published_table
+from anglewise.lab.report.table import markdown, text
+from anglewise.lab.studies.leaderboard.analysis import by_criterion, published, ranking
 from anglewise.lab.studies.leaderboard.analysis import rows as rows_of_runs
 from anglewise.lab.studies.leaderboard.published import PUBLISHED
 from anglewise.lab.studies.leaderboard.show import page, save_figure
@@ -19,6 +20,10 @@ from anglewise.lab.studies.leaderboard.show import page, save_figure
 
 def rows(results, samples_per_step=math.nan):
     return rows_of_runs(runs_of(results), samples_per_step)
+
+
+def cells(row, budget):
+    return list(map(text, ranking([row], budget).rows[0]))[1:]
 
 
 TIMES = {"slow": 150, "fast": 40, "middle": 90, "never": None}
@@ -85,15 +90,15 @@ def test_the_record_holds_every_run(make):
 
 
 def test_markdown_numbers_only_what_is_ranked(make):
-    text = markdown(rows(make(TIMES)), 200, {"fast": "closed: starts from a trained embedding"})
-    lines = text.splitlines()
-    assert lines[0].count("|") == len(HEAD) + 2
+    table = ranking(rows(make(TIMES)), 200, {"fast": "closed: starts from a trained embedding"})
+    lines = markdown(table).splitlines()
+    assert lines[0].count("|") == len(table.head) + 1
     assert lines[2].startswith("| \u2013 | fast (closed") and lines[3].startswith("| 1 | middle")
 
 
 def test_an_arm_without_runs_has_no_place(make):
     results = make({"a": 50, "b": 60, "c": 70}, seeds=2, missing=[("b", 0), ("b", 1)])
-    lines = markdown(rows(results), 200).splitlines()[2:]
+    lines = markdown(ranking(rows(results), 200)).splitlines()[2:]
     assert [line.split("|")[1].strip() for line in lines] == ["1", "2", "\u2013"]
     assert lines[2].split("|")[2].strip() == "b" and "0 of 2" in lines[2]
 
@@ -101,16 +106,17 @@ def test_an_arm_without_runs_has_no_place(make):
 def test_names_are_escaped_wherever_they_are_shown(make):
     name = "<script>alert(1)</script>"
     results = make({name: 50, "b": 60}, seeds=3)
-    text = page(results, rows(results), "track-c2", {name: name}, {name: name}, {name: name})
-    assert "<script>alert" not in text and "&lt;script&gt;alert" in text
+    shown = {what: {name: name} for what in ("changes", "notes", "found", "refused")}
+    html = page(results, rows(results), track="track-c2", **shown)
+    assert "<script>alert" not in html and "&lt;script&gt;alert" in html
 
 
 def test_the_page_shows_published_records_as_such(make):
     results = make({"a": 50, "b": 60}, seeds=3)
-    text = page(results, rows(results), "track-c2", {}, {}, {})
-    assert "Published records" in text and "not comparable because" in text and "Cesista" in text
-    assert "Published records" not in page(results, rows(results), "unheard-of", {}, {}, {})
-    assert published_table("unheard-of") == [] and all(PUBLISHED.values())
+    html = page(results, rows(results), track="track-c2")
+    assert "Published records" in html and "not comparable because" in html and "Cesista" in html
+    assert "Published records" not in page(results, rows(results), track="unheard-of")
+    assert published("unheard-of").rows == [] and all(PUBLISHED.values())
 
 
 def test_the_figure_is_drawn_and_a_strange_ending_refused(make, tmp_path):
@@ -130,13 +136,14 @@ def test_both_crossings_are_compared_with_the_baseline(make):
     found = {row.arm: row for row in rows(make({"base": 100, "quick": 50, "never": None}, ended=restless))}
     first, sustained = (found["quick"].against[name] for name in ("first", "sustained"))
     assert first.speed_up.low > 1.5 and sustained.speed_up.low < 1
-    line = dict(zip(HEAD, cells(found["quick"], 200), strict=True))
+    head = [column.name for column in ranking([], 200).columns[1:]]
+    line = dict(zip(head, cells(found["quick"], 200), strict=True))
     assert line["speed-up, first [95 %]"].startswith("1.9") and line["p, first (Holm)"] == "0.016"
     assert (
         line["speed-up, sustained [95 %]"].startswith("\u2264 0.")
         and "(held: 3 of 8)" in line["speed-up, sustained [95 %]"]
     )
-    assert dict(zip(HEAD, cells(found["base"], 200), strict=True))["speed-up, first [95 %]"] == "\u2013"
+    assert dict(zip(head, cells(found["base"], 200), strict=True))["speed-up, first [95 %]"] == "\u2013"
 
 
 def test_an_end_that_does_not_exist_is_not_shown_as_a_number(make):

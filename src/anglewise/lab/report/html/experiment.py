@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
-from anglewise.lab.report.comparison import CRITERIA, ArmSummary, Criterion
-from anglewise.lab.report.format import escape
-from anglewise.lab.report.html import parts as sections
-from anglewise.lab.report.html.document import box, controls, document, grid, log, write_page
-from anglewise.lab.report.html.instruments import Theme, instruments, themes
+from anglewise.lab.report.comparison import CRITERIA, summaries
+from anglewise.lab.report.format import DASH, count_of
+from anglewise.lab.report.headline import headline
+from anglewise.lab.report.html.document import brief, document, write_file
+from anglewise.lab.report.html.themes import panels_of, themes
 from anglewise.lab.report.plots import accuracy, phase, radius, survival
 from anglewise.lab.report.plots.bands import CAPTION
 from anglewise.lab.report.plots.radius import targets
-from anglewise.lab.report.plots.style import COLOURS, Panel
+from anglewise.lab.report.plots.style import COLOURS
 from anglewise.lab.report.results import Results, load
-from anglewise.lab.report.runs import every_of
-from anglewise.lab.report.summary import NOTE, explained, summaries
-from anglewise.lab.report.verdict import verdict
-
-Tables: TypeAlias = dict[Criterion, list[ArmSummary]]
+from anglewise.lab.report.summary import summary
+from anglewise.lab.report.table import Cell, Name, Table
 
 
 def write_report(
@@ -48,145 +47,76 @@ def write_report(
         StoreError: If there is no such experiment.
         AnglewiseError: If the file cannot be written.
     """
-    return write_page(page(load(reader, experiment_id, baseline), command=command), path)
+    return write_file(page(load(reader, experiment_id, baseline), command=command), path)
 
 
 def page(results: Results, *, command: str | None = None) -> str:
     """The whole report as text."""
-    radii = [radius.web(plot) for plot in radius.data(results)]
-    portraits, groups = [phase.web(portrait) for portrait in phase.data(results)], instruments(results)
     tables = summaries(results)
     first = tables["first"]
-    ran = any(s.finished for s in first)
-    panels = [accuracy.web(accuracy.data(results))] if results.curves.get("test_accuracy") else []
-    panels += radii + portraits + ([survival.web(survival.data(results))] if ran else [])
-    panels += [panel for group in groups for part in group.parts for panel in part.panels]
-    body = [
-        _top(results, tables),
-        sections.legend(results),
-        _accuracy(results),
-        _radii(results, radii),
-        _phase(portraits),
-        _times(results, tables, ran),
-        f"<section><h2>How the runs ended</h2>{sections.outcomes(first)}</section>",
-        _instruments(results, groups),
-        _configuration(results),
-        _reproduce(results, results.command if command is None else command),
-    ]
-    return document(results.title or results.name, body, panels)
-
-
-def _top(results: Results, tables: Tables) -> str:
-    first, *rest = verdict(results, tables)
-    counts = sections.counts(tables["first"])
-    lines = f"<p><strong>{escape(first)}</strong></p>" + "".join(f"<p>{escape(line)}</p>" for line in rest)
-    mark = " warning" if "missing" in counts else ""
-    made = f", {escape(results.created[:16].replace('T', ' '))}" if results.created else ""
-    return (
-        f"<header><h1>{escape(results.title or results.name)}</h1>"
-        f'<p class="soft">{escape(results.name)}: {len(results.arms)} arms, runs: {escape(counts)}, '
-        f"budget {results.budget:,} steps{made}</p></header>"
-        f'<div class="verdict{mark}">{lines}</div>'
+    ran = any(arm.finished for arm in first)
+    evaluated = bool(results.curves.get("test_accuracy"))
+    radii = [radius.web(plot) for plot in radius.data(results)]
+    portraits, groups = [phase.web(plot) for plot in phase.data(results)], themes(results)
+    figures = [accuracy.web(accuracy.data(results))] if evaluated else []
+    figures += radii + portraits + ([survival.web(survival.data(results))] if ran else [])
+    names = {name for name, _ in results.readings}
+    return document(
+        "experiment",
+        figures + panels_of(groups),
+        results=results,
+        counts=count_of(sum(arm.finished for arm in first), sum(arm.planned for arm in first)),
+        headline=headline(results, tables),
+        evaluated=evaluated,
+        caption=CAPTION,
+        few=len(results.arms) <= len(COLOURS),
+        radii=radii,
+        spread=bool(names & {"radius_q05", "radius_q95"}),
+        balance="balance_radius" in names,
+        target=any(targets(results, arm, panel.site) for arm in results.arms for panel in radii),
+        portraits=portraits,
+        ran=ran,
+        tables=[summary(results, criterion, tables[criterion]) for criterion in CRITERIA],
+        endings=[(arm.arm, arm.outcomes + Counter(missing=arm.missing)) for arm in first],
+        themes=groups,
+        reached=any(run.first is not None for run in results.ended.values()),
+        settings=settings(results),
+        shared={key: results.spec[key] for key in ("task", "model", "training") if key in results.spec},
+        specification=json.dumps(results.spec, indent=2, ensure_ascii=False),
+        command=results.command if command is None else command,
+        provenance=provenance(results),
     )
 
 
-def _bands(results: Results) -> str:
-    return box("band", "bands", on=len(results.arms) <= len(COLOURS))
-
-
-def _accuracy(results: Results) -> str:
-    if not results.curves.get("test_accuracy"):
-        return "<section><h2>Accuracy</h2><p>No evaluations yet.</p></section>"
-    boxes = controls(
-        _bands(results),
-        box("seed", "single seeds"),
-        box("train", "train accuracy (dashed)", on=True),
-        log("accuracy", "x"),
-    )
-    note = f"The dotted line is the threshold, {100 * results.threshold:g} % of the test examples."
-    return (
-        f'<section><h2>Test accuracy</h2>{boxes}<div class="plot" id="accuracy"></div>'
-        f'<p class="note">{CAPTION} {note}</p></section>'
+def settings(results: Results) -> Table:
+    """Hyper-parameters of all arms side by side; rows that differ between arms are marked."""
+    arms = [arm for arm in results.spec.get("arms", ()) if isinstance(arm, Mapping)]
+    columns = [_hyper_parameters(arm.get("methods", ())) for arm in arms]
+    keys = list(dict.fromkeys(key for column in columns for key in column))
+    rows: list[list[Cell]] = [[Name(key), *(column.get(key, DASH) for column in columns)] for key in keys]
+    marked = frozenset(i for i, row in enumerate(rows) if len(set(row[1:])) > 1)
+    return Table(
+        ["", *(str(arm.get("name")) for arm in arms)], rows, "Arms; rows that differ are marked", marked=marked
     )
 
 
-def _radii(results: Results, panels: list[Panel]) -> str:
-    if not panels:
-        return "<section><h2>Radii</h2><p>No radii were read.</p></section>"
-    spread = any(name in ("radius_q05", "radius_q95") for name, _ in results.readings)
-    balance = any(name == "balance_radius" for name, _ in results.readings)
-    boxes = controls(
-        _bands(results),
-        box("seed", "single seeds"),
-        box("spread", "5 % and 95 % of a network's activations (dotted)") if spread else "",
-        box("theory", "balance radius (dashed)", on=True) if balance else "",
-        log("radius", "y", on=any(panel.log for panel in panels)),
-        log("radius", "x"),
-    )
-    has_target = any(targets(results, arm, panel.site) for arm in results.arms for panel in panels)
-    note = " Dash-dotted: an arm's target." if has_target else ""
-    if balance:
-        note += " Dashed: the radius at which theory has the loss's outward push and the penalty's pull cancel."
-    return (
-        f"<section><h2>Radius of every site</h2>{boxes}{grid(panels)}"
-        f'<p class="note">Length of the activations, averaged over samples, in units of the square root of '
-        f"their width: 1 is what a vector of unit variance has.{note} {CAPTION}</p></section>"
-    )
+def _hyper_parameters(methods: Sequence[Any]) -> dict[str, str]:
+    values: dict[str, str] = {}
+    seen: Counter[str] = Counter()
+    for method in methods:
+        name = str(method.get("is", "method"))
+        seen[name] += 1
+        prefix = name if seen[name] == 1 else f"{name} #{seen[name]}"
+        fields = {f"{prefix}.{key}": brief(value) for key, value in method.items() if key != "is"}
+        values |= fields or {prefix: "yes"}
+    return values
 
 
-def _phase(panels: list[Panel]) -> str:
-    if not panels:
-        return ""
-    note = (
-        "One line per seed, each from its first step (ring) to its last, with arrows along time: how far the "
-        "activations lie from the origin against how well the network generalises. A line that runs right and then "
-        "up inflates first and generalises later; one that turns left while it climbs generalises as it shrinks."
-    )
-    return f'<section><h2>Phase portrait</h2>{grid(panels)}<p class="note">{note}</p></section>'
-
-
-def _instruments(results: Results, groups: list[Theme]) -> str:
-    if not groups:
-        return ""
-    boxes = controls(_bands(results), box("seed", "single seeds"))
-    faint = " A faint upright line is an arm's median time to generalise." if sections.any_reached(results) else ""
-    note = f"Readings by theme; open one to draw it. {CAPTION}{faint}"
-    return f'<section><h2>Instruments</h2>{boxes}<p class="note">{note}</p>{themes(groups)}</section>'
-
-
-def _times(results: Results, tables: Tables, ran: bool) -> str:
-    figure = "<p>No run has finished yet.</p>"
-    if ran:
-        radios = "".join(
-            f'<label><input type="radio" name="crossing" data-layer="{kind}"{on}> {kind} crossing</label>'
-            for kind, on in (("first", " checked"), ("sustained", ""))
-        )
-        figure = (
-            f'<div class="controls">{radios}</div><div class="plot" id="survival"></div>'
-            '<p class="note">Kaplan-Meier estimate over finished runs. A tick at the budget marks an arm '
-            "with runs that had not generalised by then.</p>"
-        )
-    numbers = "".join(sections.numbers(results, criterion, tables[criterion]) for criterion in CRITERIA)
-    note = explained(NOTE, every_of(results))
-    return f'<section><h2>Time to generalise</h2>{figure}{numbers}<p class="note">{escape(note)}</p></section>'
-
-
-def _configuration(results: Results) -> str:
-    spec = results.spec
-    shared = {key: spec[key] for key in ("task", "model", "training") if key in spec}
-    whole = escape(json.dumps(spec, indent=2, ensure_ascii=False))
-    return (
-        f"<section><h2>Configuration</h2>{sections.settings(results)}"
-        f'<div class="scroll">{sections.nested(shared)}</div>'
-        f"<details><summary>the whole specification as JSON</summary><pre>{whole}</pre></details></section>"
-    )
-
-
-def _reproduce(results: Results, command: str) -> str:
-    line = (
-        f'<pre><code id="command">{escape(command)}</code></pre><button class="copy" type="button">copy</button>'
-        if command
-        else "<p>No command was recorded.</p>"
-    )
-    origin = f'<p class="soft">Experiment {escape(results.experiment_id)}</p>{sections.provenance(results)}'
-    return f"<section><h2>Reproduce</h2>{line}<h3>Provenance</h3>{origin}</section>"
+def provenance(results: Results) -> Table:
+    """Where the numbers come from; a value that differs between runs says for how many it holds."""
+    rows = []
+    for key, counts in results.provenance.items():
+        values = [f"{value} ({n} runs)" if len(counts) > 1 else value for value, n in counts.most_common(3)]
+        more = f"; {len(counts) - 3} more values" if len(counts) > 3 else ""
+        rows.append((Name(key), "; ".join(values) + more))
+    return Table(("", ""), rows)

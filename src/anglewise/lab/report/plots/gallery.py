@@ -143,7 +143,8 @@ def figure(name: str, results: Results) -> Any:
     if not rows:
         return None
     columns = max(map(len, rows))
-    width = known.width or (ONE_COLUMN if columns == 1 else TWO_COLUMNS)
+    narrow = columns == 1 or (columns == 2 and known.file is circles)  # circles are as wide as high
+    width = known.width or (ONE_COLUMN if narrow else TWO_COLUMNS)
     drawn = Figure(figsize=(width, 0.35 + known.height * len(rows)), layout="constrained")
     axes = drawn.subplots(len(rows), columns, squeeze=False)
     bar = None
@@ -157,7 +158,7 @@ def figure(name: str, results: Results) -> Any:
                 axis.set_ylabel("")
     if bar is not None:
         drawn.colorbar(bar[0], ax=axes, shrink=0.8, label=bar[1], fraction=0.05)
-    elif name != "circles":
+    elif known.file is not circles:
         legend(drawn, results, list(keys(panel for row in rows for panel in row).items()))
     return drawn
 

@@ -147,7 +147,9 @@ def logs(plots: Sequence[Plot]) -> list[Plot]:
 
 def web(plot: Plot) -> Panel:
     """The panel for the page."""
-    layout = axes(label(plot.y), plot.height, label(plot.x))
+    title = [label(line) for line in textwrap.wrap(plot.y, 34)]
+    layout = axes("<br>".join(title), plot.height, label(plot.x))
+    layout["margin"]["l"] += 16 * (len(title) - 1)
     kinds = {False: "linear", True: "log"}
     layout["yaxis"] |= {"type": kinds[plot.log], "rangemode": "tozero" if plot.from_zero else "normal"}
     layout["xaxis"] |= {"type": kinds[plot.log_x]}

@@ -14,7 +14,7 @@ import numpy as np
 
 from anglewise.errors import AnglewiseError
 from anglewise.lab.report.format import count_of, plain
-from anglewise.lab.report.html.document import write_bytes
+from anglewise.lab.report.html.document import write_file
 from anglewise.lab.report.plots.style import COLOURS, colour
 from anglewise.lab.report.results import Results
 
@@ -84,7 +84,7 @@ def save(figure: Any, path: Path, dpi: int = 300) -> Path:
     metadata = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(path.suffix)
     drawn = io.BytesIO()  # whole before anything is written: a failed drawing leaves the old file as it is
     figure.savefig(drawn, dpi=dpi, metadata=metadata, format=path.suffix[1:])
-    return write_bytes(drawn.getvalue(), path)
+    return write_file(drawn.getvalue(), path)
 
 
 def panels(rows: int, columns: int, height: float = 1.75, width: float | None = None) -> tuple[Any, Any]:

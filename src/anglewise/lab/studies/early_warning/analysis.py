@@ -8,27 +8,13 @@ split, and shows all of them, those that do not work too.
 
 from __future__ import annotations
 
-import csv
 import dataclasses
-import io
-import os
-import textwrap
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.measure import Measurement
-from rich.table import Table
-from rich.text import Text
-
 from anglewise.errors import StoreError
-from anglewise.lab.report.html.document import write_page as write_text
-from anglewise.lab.stats.estimate import Interval
 from anglewise.lab.stats.warning import NOISE, STEP, Horizon, Measure, Predictor, Trajectory
-from anglewise.lab.stats.warning_score import FALSE_ALARMS, Score, Split, evaluate
-from anglewise.lab.studies.early_warning.numbers import NUMBERS, SHOWN, written
+from anglewise.lab.stats.warning_score import Score, Split, evaluate
 from anglewise.lab.studies.early_warning.trajectories import collect
 
 RADIUS = (Measure("radius"),)
@@ -66,28 +52,6 @@ ASKED = {
     "doubling": "Will it generalise before elapsed time has doubled?",
     "ever": "Will it generalise within the budget?",
 }
-HEAD = (
-    "predictor",
-    "runs that generalise / do not",
-    "AUC at equal steps [95 %]",
-    "AUC, only the seed differs [95 %]",
-    "alarm in time [95 %]",
-    "too early [95 %]",
-    "lead, steps [95 %]",
-    "lead / time to generalise [95 %]",
-    "false alarms, labels with a rule [95 %]",
-    "false alarms, random labels [95 %]",
-)
-NOTE = (
-    "All numbers are on runs held out from fitting and from setting the alarm, which was set to ring in "
-    f"{100 * FALSE_ALARMS:.0f} % of training runs that never generalise. AUC: pairs of equal step within one held-out "
-    "group, in the second column of equal task and arm too; 0.5 is what knowing nothing gives, or the step alone. In "
-    "time: the alarm came at t with t < T <= 2t. Too early: before T/2. The others had none. Lead: T - t, median over "
-    "all runs that generalise, a missed one counting as less than any; 'missed' where that is the median, or an end. "
-    "Intervals are for new seeds of these tasks and arms: all models and alarms are made again without each seed. They "
-    "do not speak of other tasks. Test loss and test accuracy see the answer and stand here as references. Rows of "
-    "fewer runs are of the tasks that have the reading."
-)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -155,21 +119,6 @@ def study_of(
     return Study(tuple(runs), tuple(scores), missing)
 
 
-def cells(score: Score) -> list[str]:
-    """A row of the table, as text."""
-    return [
-        score.predictor,
-        f"{score.generalised} / {score.never}",
-        *(written(name, getattr(score, name)) for name in SHOWN),
-    ]
-
-
-def heading(split: Split, horizon: Horizon) -> str:
-    """What one table shows."""
-    what = {"seeds": "a quarter of the seeds", "arms": "a whole arm", "tasks": "a whole task"}[split]
-    return f"{ASKED[horizon]} Held out: {what}"
-
-
 def summary(made: Study) -> str:
     """What was looked at, in one line."""
     never = [run for run in made.runs if run.time is None]
@@ -180,54 +129,3 @@ def summary(made: Study) -> str:
         f"generalised, {len(never) - controls} with a rule to learn did not within their budget, {controls} had random "
         f"labels{left}"
     )
-
-
-def print_study(made: Study, console: Console | None = None) -> None:
-    """Print the tables of the primary question."""
-    console = console or Console()
-    console.print(Text(summary(made), style="bold"))
-    width = console.width
-    for split in SPLITS:
-        scores = made.of(split)
-        if scores:
-            table = _terminal(heading(split, "doubling"), scores)
-            console.width = 1000  # as wide as it is: what does not fit the window is wrapped there, and nothing is lost
-            console.width = max(width, Measurement.get(console, console.options, table).maximum)
-            console.print(table)
-    console.width = width
-    console.print(Text(NOTE, style="dim"))
-
-
-def to_csv(made: Study) -> str:
-    """All scores, numbers in full: one row per horizon, split and predictor.
-
-    A lead, or an end of its interval, is ``-inf`` where it is that of a run without alarm.  Empty: it does not exist.
-    """
-    plain = ("horizon", "split", "predictor", "kind", "seeds", "generalised", "never", "controls")
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*plain, *(f"{name}{end}" for name in NUMBERS for end in ("", "_low", "_high"))])
-    for score in made.scores:
-        row = [str(getattr(score, name)) for name in plain]
-        for name in NUMBERS:
-            found: Interval | None = getattr(score, name)
-            ends = (None, None, None) if found is None else (found.value, found.low, found.high)
-            row += ["" if end is None else f"{end:.4g}" for end in ends]
-        writer.writerow(row)
-    return text.getvalue()
-
-
-def write_csv(made: Study, path: str | os.PathLike[str]) -> Path:
-    """Write :func:`to_csv`."""
-    return write_text(to_csv(made), path)
-
-
-def _terminal(title: str, scores: Sequence[Score]) -> Table:
-    table = Table(title=Text(title, style="bold"), title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
-    rows = [[cell.replace(" [", "\n[") for cell in cells(score)] for score in scores]
-    for i, name in enumerate(HEAD):  # no number is broken
-        head = Text(textwrap.fill(name.replace(" [95 %]", ""), 13) + "\n[95 %]" * name.endswith("]"))
-        table.add_column(head, justify="right" if i else "left", overflow="fold", no_wrap=True)
-    for row in rows:
-        table.add_row(*map(Text, row))
-    return table

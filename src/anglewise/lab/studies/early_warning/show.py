@@ -9,29 +9,16 @@ from math import isfinite, nan
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from anglewise.lab.report.format import escape, label
-from anglewise.lab.report.html import document as shell
-from anglewise.lab.report.html.parts import swatch
+from anglewise.lab.report.format import label
+from anglewise.lab.report.html.document import document, write_file
 from anglewise.lab.report.plots.paper import TWO_COLUMNS, checked, save, stroke, styled
 from anglewise.lab.report.plots.style import Panel, axes, colour, rule
 from anglewise.lab.stats.estimate import Interval
-from anglewise.lab.stats.warning import Horizon
 from anglewise.lab.stats.warning_score import FALSE_ALARMS, Score, Split
-from anglewise.lab.studies.early_warning.analysis import (
-    ASKED,
-    HEAD,
-    HORIZONS,
-    NOTE,
-    SPLITS,
-    Study,
-    cells,
-    heading,
-    summary,
-)
+from anglewise.lab.studies.early_warning.analysis import ASKED, HORIZONS, SPLITS, Study, summary
+from anglewise.lab.studies.early_warning.tables import by_task, tables
 
 HELD_OUT = {"seeds": "held-out seeds", "arms": "held-out arms", "tasks": "held-out tasks"}
-
-
 COMPARED = ("baseline", "reference")
 """Kinds that only serve to compare: hollow marks."""
 EDGES = (-0.04, 1.04)
@@ -63,7 +50,7 @@ def write_page(made: Study, path: str | os.PathLike[str], command: str = "") -> 
     Raises:
         AnglewiseError: If the file cannot be written.
     """
-    return shell.write_page(page(made, command), path)
+    return write_file(page(made, command), path)
 
 
 def page(made: Study, command: str = "") -> str:
@@ -74,26 +61,17 @@ def page(made: Study, command: str = "") -> str:
         command: What reproduces it; empty for none.
     """
     panels = [_forest(made, column) for column in COLUMNS]
-    buttons = "".join(
-        f'<button type="button" data-arm="{i}" aria-pressed="true">{swatch(i)}'
-        f'<span class="name">{HELD_OUT[split]}</span></button>'
-        for i, split in enumerate(SPLITS)
+    return document(
+        "early-warning",
+        panels,
+        figures=panels,
+        summary=summary(made),
+        asked=ASKED,
+        splits=[HELD_OUT[split] for split in SPLITS],
+        tables={horizon: tables(made, horizon) for horizon in HORIZONS},
+        by_task=by_task(made),
+        command=command,
     )
-    body = [
-        f'<header><h1>Early warning</h1><p class="soft">{escape(summary(made))}</p></header>',
-        f'<div class="verdict"><p><strong>{ASKED["doubling"]}</strong></p><p>Each predictor sees readings before step '
-        "t only: value, change since t/2, change since the start.</p></div>",
-        f'<nav class="legend" aria-label="held out">{buttons}</nav>',
-        f"<section><h2>Predictors</h2>{shell.grid(panels)}"
-        '<p class="note">Bars are 95 % intervals for new seeds of these tasks and arms. Dotted: what knowing nothing '
-        "gives, or the share of false alarms that was asked for. A lead to the left edge: alarms missed.</p></section>",
-        *[_tables(made, horizon) for horizon in HORIZONS],
-        _by_task(made),
-        f'<section><h2>Reproduce</h2><pre><code id="command">{escape(command)}</code></pre></section>'
-        if command
-        else "",
-    ]
-    return shell.document("Early warning", body, panels)
 
 
 def save_figure(made: Study, path: str | os.PathLike[str]) -> Path:
@@ -180,62 +158,6 @@ def _forest(made: Study, column: Column) -> Panel:
     line = rule(0)
     layout["shapes"] = [line | {"xref": "x", "x0": column.line, "x1": column.line, "yref": "paper", "y0": 0, "y1": 1}]
     return Panel(f"warning-{column.id}", column.title, data, layout)
-
-
-def _tables(made: Study, horizon: Horizon) -> str:
-    parts = []
-    for split in SPLITS:
-        scores = made.of(split, horizon)
-        if not scores:
-            continue
-        rows = "".join(
-            f'<tr><th scope="row">{escape(first)}</th>{"".join(f"<td>{escape(cell)}</td>" for cell in rest)}</tr>'
-            for first, *rest in map(cells, scores)
-        )
-        head = "".join(f'<th scope="col">{escape(name)}</th>' for name in HEAD)
-        parts.append(
-            f'<div class="scroll"><table class="numbers"><caption>{escape(heading(split, horizon))}</caption>'
-            f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
-        )
-    if not parts:
-        return ""
-    return f'<section><h2>{ASKED[horizon]}</h2>{"".join(parts)}<p class="note">{escape(NOTE)}</p></section>'
-
-
-def by_task(made: Study, split: Split = "tasks") -> tuple[list[str], list[list[str]]]:
-    """Alarms task by task, for the primary question: head and rows, a predictor each.
-
-    A cell is ``in time + too early of n that generalise; false of n that do not``.
-    """
-    tasks = list(dict.fromkeys(run.task for run in made.runs))
-    rows = []
-    for score in made.of(split):
-        row = [score.predictor]
-        for task in tasks:
-            of = [(run.time, t) for run, t in score.alarms if run.task == task]
-            made_it = [(time, t) for time, t in of if time is not None]
-            rang = [t is not None and time <= 2 * t for time, t in made_it]
-            early = sum(t is not None for _, t in made_it) - sum(rang)
-            false = sum(t is not None for time, t in of if time is None)
-            parts = [f"{sum(rang)} + {early} of {len(made_it)}"] if made_it else []
-            parts += [f"false {false} of {len(of) - len(made_it)}"] if len(of) > len(made_it) else []
-            row.append("; ".join(parts))
-        rows.append(row)
-    return ["predictor", *tasks], rows
-
-
-def _by_task(made: Study) -> str:
-    head, rows = by_task(made)
-    top = "".join(f'<th scope="col">{escape(name)}</th>' for name in head)
-    body = "".join(
-        f'<tr><th scope="row">{escape(first)}</th>{"".join(f"<td>{escape(cell)}</td>" for cell in rest)}</tr>'
-        for first, *rest in rows
-    )
-    return (
-        '<section><h2>Alarms, task by task</h2><div class="scroll"><table class="numbers"><caption>Each task judged by '
-        f"models that never saw it</caption><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>"
-        '<p class="note">In time + too early of the runs that generalise; false of those that do not.</p></section>'
-    )
 
 
 def _names(made: Study) -> list[str]:

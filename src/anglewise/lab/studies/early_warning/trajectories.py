@@ -6,13 +6,15 @@ Only what the study may look at is kept: the measured steps before a run general
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from anglewise.errors import StoreError
+from anglewise.files import put
+from anglewise.lab.spec import Manifest
 from anglewise.lab.stats.warning import Trajectory
 
 CURVES = ("train_loss", "test_loss", "test_accuracy")
@@ -39,7 +41,7 @@ def collect(readers: Sequence[Any], names: Collection[str]) -> tuple[list[Trajec
     for reader in readers:
         for manifest in reader.experiments():
             found = _of(reader, manifest, names)
-            missing += len(manifest["runs"]) - len(found)
+            missing += len(manifest.runs) - len(found)
             runs += found
     if not runs:
         raise StoreError("no finished run: train the early-warning experiments first (see: anglewise list experiments)")
@@ -64,7 +66,9 @@ def save(runs: Sequence[Trajectory], path: str | os.PathLike[str]) -> Path:
         columns["@".join(key)] = pa.array(np.concatenate(values).astype(np.float32))
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(pa.table(columns), path, compression="zstd", compression_level=19, use_dictionary=False)
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.table(columns), sink, compression="zstd", compression_level=19, use_dictionary=False)
+    put(path, bytes(sink.getvalue()))
     return path
 
 
@@ -99,11 +103,11 @@ def rounded(values: np.ndarray) -> np.ndarray:
     return np.array([float(f"{value:.{DIGITS - 1}e}") for value in values.tolist()], float)
 
 
-def _of(reader: Any, manifest: Mapping[str, Any], names: Collection[str]) -> list[Trajectory]:
-    spec, training = manifest["spec"], manifest["spec"]["training"]
+def _of(reader: Any, manifest: Manifest, names: Collection[str]) -> list[Trajectory]:
+    spec, training = manifest.spec, manifest.training
     if not training["measure_every"]:
-        raise StoreError(f"experiment {manifest['name']!r} measures nothing: set training.measure_every")
-    chosen = f"experiment_id = '{manifest['experiment_id']}'"
+        raise StoreError(f"experiment {manifest.name!r} measures nothing: set training.measure_every")
+    chosen = f"experiment_id = '{manifest.experiment_id}'"
     ended = reader.query(
         f"SELECT arm, seed, t95_sustained FROM runs WHERE {chosen} AND outcome IS NOT NULL"
     ).to_pylist()
@@ -130,6 +134,6 @@ def _of(reader: Any, manifest: Mapping[str, Any], names: Collection[str]) -> lis
         }
         control = spec["task"]["is"] == CONTROL
         runs.append(
-            Trajectory(manifest["name"], arm, seed, steps, series, time, float(training["budget"]), control=control)
+            Trajectory(manifest.name, arm, seed, steps, series, time, float(training["budget"]), control=control)
         )
     return runs

@@ -12,15 +12,16 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from typing import Any, Literal, NamedTuple, TypeAlias
+from collections.abc import Callable, Mapping, Sequence
+from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
 from anglewise.lab.report.comparison import ArmSummary, compare, time_of
-from anglewise.lab.report.format import DASH, chance, fixed, number, plain
+from anglewise.lab.report.format import DASH, Estimate, fixed, number, within
 from anglewise.lab.report.runs import Finish, Runs
 from anglewise.lab.report.summary import ratio
+from anglewise.lab.report.table import Cell, Column, Name, Table
 from anglewise.lab.stats import Interval, censored_median, median_interval, share
 
 Crossing: TypeAlias = Literal["first", "sustained"]
@@ -116,42 +117,12 @@ def rank(row: Row) -> tuple[float, float, float]:
 
 
 HEAD = (
-    "arm", "runs", "reached [95 %]", "95 % first (steps)", "range", "95 % sustained", "99 % first", "99 % sustained",
-    "samples", "seconds", "speed-up, first [95 %]", "p, first (Holm)", "speed-up, sustained [95 %]",
-    "p, sustained (Holm)", "lowest after",
+    "", Column("arm", words=True), "runs", "reached [95 %]", "95 % first (steps)", "range", "95 % sustained",
+    "99 % first", "99 % sustained", "samples", "seconds", "speed-up, first [95 %]", "p, first (Holm)",
+    "speed-up, sustained [95 %]", "p, sustained (Holm)", "lowest after",
 )  # fmt: skip
-
-
-def cells(row: Row, budget: int) -> list[str]:
-    """One row under :data:`HEAD`, as text not yet escaped."""
-    runs = str(row.n) if row.n == row.planned else f"{row.n} of {row.planned}"
-    diverged = row.outcomes.get("diverged", 0)
-    return [
-        plain(row.arm),
-        runs + (f" ({diverged} diverged)" if diverged else ""),
-        DASH if row.share is None else f"{fixed(100 * row.share.value, 0)} %{_ends(row.share, 100)}",
-        median_text(row.medians.get("first"), budget),
-        DASH if row.range is None else f"{row.range[0]}{DASH}{row.range[1]}",
-        *(median_text(row.medians.get(name), budget) for name in ("sustained", "first99", "sustained99")),
-        DASH if row.samples is None else f"{fixed(row.samples / 1e6, 2)} M",
-        number(row.seconds),
-        ratio(row.against["first"]),
-        chance(row.against["first"].p_holm),
-        ratio(row.against["sustained"]) + held(row.against["sustained"]),
-        chance(row.against["sustained"].p_holm),
-        DASH
-        if row.lowest is None or row.worst is None
-        else f"{fixed(100 * row.lowest, 1)} % ({fixed(100 * row.worst, 1)} %)",
-    ]
-
-
-def held(*sides: ArmSummary) -> str:
-    """How many runs held the crossing, behind a speed-up, where not all did."""
-    if sides[-1].speed_up is None or all(one.reached == one.finished for one in sides):
-        return ""
-    return f" (held: {' and '.join(f'{one.reached} of {one.finished}' for one in sides)})"
-
-
+NARROW = (1, 2, 3, 4, 6, 7, 10, 11, 13)
+"""Columns that a terminal has room for."""
 NOTE = (
     "Medians over seeds with intervals from order statistics (95 %); > means beyond the budget. Speed-up: geometric "
     "mean of paired ratios, baseline over arm, with Student's t on the logarithms; sign-flip p, Holm-adjusted over the "
@@ -159,6 +130,51 @@ NOTE = (
     "of all arms side by side on one machine, after compilation. Lowest after: median over seeds (and the worst seed) "
     "of the lowest test accuracy once 95 % was sustained."
 )
+
+
+def ranking(rows: Sequence[Row], budget: int, notes: Mapping[str, str] | None = None, note: str = "") -> Table:
+    """Every arm by every criterion.
+
+    Args:
+        rows: The arms in their order.
+        budget: Steps at most.
+        notes: Why an arm stands outside the ranking; it has no place then, like one without runs.
+        note: Stands under the table.
+    """
+    notes = notes or {}
+    ranked = [row for row in rows if row.n and not notes.get(row.arm)]
+    places = {row.arm: i for i, row in enumerate(ranked, start=1)}
+    lines = [[places.get(row.arm), Name(row.arm, notes.get(row.arm, "")), *_cells(row, within(budget))] for row in rows]
+    return Table(HEAD, lines, note=note)
+
+
+def _cells(row: Row, steps: Callable[[float], str]) -> list[Cell]:
+    diverged, sustained = row.outcomes.get("diverged", 0), row.against["sustained"]
+    first, *others = (Estimate(row.medians.get(name), steps) for name in CRITERIA)
+    return [
+        (str(row.n) if row.n == row.planned else f"{row.n} of {row.planned}")
+        + (f" ({diverged} diverged)" if diverged else ""),
+        Estimate(row.share, lambda value: number(100 * value), unit=" %"),
+        first,
+        None if row.range is None else f"{row.range[0]}{DASH}{row.range[1]}",
+        *others,
+        None if row.samples is None else f"{fixed(row.samples / 1e6, 2)} M",
+        row.seconds,
+        ratio(row.against["first"]),
+        row.against["first"].p_holm,
+        ratio(sustained, note=held(sustained)),
+        sustained.p_holm,
+        None
+        if row.lowest is None or row.worst is None
+        else f"{fixed(100 * row.lowest, 1)} % ({fixed(100 * row.worst, 1)} %)",
+    ]
+
+
+def held(*sides: ArmSummary) -> str:
+    """How many runs held the crossing, behind a speed-up, where not all did."""
+    if sides[-1].speed_up is None or all(side.reached == side.finished for side in sides):
+        return ""
+    return f" (held: {' and '.join(f'{side.reached} of {side.finished}' for side in sides)})"
 
 
 def by_criterion(found: Sequence[Row]) -> dict[str, list[str]]:
@@ -172,22 +188,6 @@ def by_criterion(found: Sequence[Row]) -> dict[str, list[str]]:
     return orders
 
 
-def markdown(found: Sequence[Row], budget: int, notes: Mapping[str, str] | None = None) -> str:
-    """The table for a README; `notes` stand behind an arm's name, which then has no place, like one without runs."""
-    notes = notes or {}
-    lines = ["| " + " | ".join(("", *HEAD)) + " |", "|" + "---|" * (len(HEAD) + 1)]
-    place = 0
-    for row in found:
-        note = notes.get(row.arm, "")
-        ranked = not note and row.n > 0
-        place += ranked
-        first, *rest = (cell.replace("|", "\\|") for cell in cells(row, budget))
-        lines.append(
-            "| " + " | ".join((str(place) if ranked else DASH, first + (f" ({note})" if note else ""), *rest)) + " |"
-        )
-    return "\n".join(lines) + "\n"
-
-
 def without(refused: Mapping[str, str], start: str = "", end: str = "") -> str:
     """Who has no row, and why; empty where everybody has one."""
     if not refused:
@@ -195,26 +195,11 @@ def without(refused: Mapping[str, str], start: str = "", end: str = "") -> str:
     return start + "Without a row: " + "; ".join(f"{name} ({why})" for name, why in refused.items()) + "." + end
 
 
-def median_text(found: Interval | None, budget: int) -> str:
-    """A median and its interval; beyond the budget where infinite."""
-    return DASH if found is None else f"{_steps(found.value, budget)}{_ends(found, 1, budget)}"
-
-
-def _steps(value: float, budget: int) -> str:
-    return f"> {budget:,}" if math.isinf(value) else number(value)
-
-
-def _ends(found: Interval, scale: float, budget: int = 0) -> str:
-    """An interval behind its estimate; empty where there is none."""
-    if found.low is None or found.high is None:
-        return ""
-    low, high = (_steps(scale * end, budget) for end in (found.low, found.high))
-    return f" [{low}, {high}]"
-
-
-def published_table(track: str) -> list[list[str]]:
-    """Others' records on a track, head first; empty where none is known."""
+def published(track: str) -> Table:
+    """Others' records on a track; without rows where none is known."""
     from anglewise.lab.studies.leaderboard.published import PUBLISHED
 
-    known: Any = PUBLISHED.get(track, ())
-    return [["arm", "steps", "of", "source", "not comparable because"], *(list(one) for one in known)] if known else []
+    words = [Column(name, words=True) for name in ("of", "source", "not comparable because")]
+    head: list[str | Column] = ["arm", "steps", *words]
+    rows: list[list[Cell]] = [[Name(name), *rest] for name, *rest in PUBLISHED.get(track, ())]
+    return Table(head, rows, note="As reported by others. They are not ours and not ranked; the last column says why.")

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from anglewise.errors import SpecError, unknown
-from anglewise.lab.report.html.document import write_page
+from anglewise.lab.report.html.document import write_file
 from anglewise.lab.report.results import Results, load
 from anglewise.lab.report.runs import every_of, finishes, runs_of, write_runs
 from anglewise.lab.report.summary import explained
+from anglewise.lab.report.table import markdown, printed
 from anglewise.lab.spec import Arm, Experiment
 from anglewise.lab.studies.leaderboard import analysis as leaderboard
 from anglewise.lab.studies.leaderboard import boards
@@ -90,27 +92,10 @@ def assemble(track: str, only: Sequence[str] = (), seeds: int = 0, tuned: Path |
 
 def shown(made: Made, reader: Any) -> str:
     """The table for a terminal."""
-    from rich.box import SIMPLE_HEAD
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
     results, rows = _rows(made, reader)
-    columns = (0, 1, 2, 3, 5, 6, 9, 10, 12)
-    table = Table(
-        box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True, title=Text(results.title), title_justify="left"
-    )
-    for i in columns:
-        table.add_column(Text(leaderboard.HEAD[i].replace(" [95 %]", "")), justify="left" if i == 0 else "right")
-    for row in rows:
-        cells = leaderboard.cells(row, results.budget)
-        note = f" ({made.notes[row.arm]})" if row.arm in made.notes else ""
-        table.add_row(*(Text(cells[i] + (note if i == 0 else "")) for i in columns))
-    console = Console(width=150, record=True, file=None, force_terminal=False)
-    with console.capture() as captured:
-        console.print(table)
-    return (
-        captured.get() + explained(leaderboard.NOTE, every_of(results)) + leaderboard.without(made.refused, start="\n")
+    table = leaderboard.ranking(rows, results.budget, made.notes, explained(leaderboard.NOTE, every_of(results)))
+    return printed(dataclasses.replace(table.only(leaderboard.NARROW), title=results.title)) + leaderboard.without(
+        made.refused
     )
 
 
@@ -122,28 +107,16 @@ def written(made: Made, reader: Any, to: Path) -> list[Path]:
     """
     results, rows = _rows(made, reader)
     if to.suffix == ".html":
-        return [
-            leaderboard_page.write_page(
-                results,
-                rows,
-                to,
-                track=made.track,
-                changes=made.changes,
-                notes=made.notes,
-                found=made.found,
-                refused=made.refused,
-            )
-        ]
+        page = leaderboard_page.page(
+            results, rows, track=made.track, changes=made.changes, notes=made.notes, found=made.found,
+            refused=made.refused,
+        )  # fmt: skip
+        return [write_file(page, to)]
     if to.suffix == ".md":
-        return [
-            write_page(
-                leaderboard.markdown(rows, results.budget, made.notes)
-                + leaderboard.without(made.refused, start="\n", end="\n"),
-                to,
-            )
-        ]
+        table = markdown(leaderboard.ranking(rows, results.budget, made.notes))
+        return [write_file(table + leaderboard.without(made.refused, start="\n", end="\n"), to)]
     if to.suffix == ".csv":
-        return [write_page(write_runs(finishes(results)), to)]
+        return [write_file(write_runs(finishes(results)), to)]
     return [leaderboard_page.save_figure(results, rows, to, made.changes)]
 
 

@@ -9,24 +9,16 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from anglewise.lab.report.format import escape, label
-from anglewise.lab.report.html import document as shell
-from anglewise.lab.report.html.parts import provenance
+from anglewise.lab.report.format import label
+from anglewise.lab.report.html.document import document
+from anglewise.lab.report.html.experiment import provenance
 from anglewise.lab.report.plots.paper import TWO_COLUMNS, checked, save, styled
 from anglewise.lab.report.plots.style import COLOURS, Panel, axes, packed
 from anglewise.lab.report.results import Results
 from anglewise.lab.report.runs import Finish, every_of, finishes
 from anglewise.lab.report.summary import explained
-from anglewise.lab.studies.leaderboard.analysis import (
-    CRITERIA,
-    HEAD,
-    NOTE,
-    Row,
-    by_criterion,
-    cells,
-    published_table,
-    without,
-)
+from anglewise.lab.report.table import Column, Name, Table
+from anglewise.lab.studies.leaderboard.analysis import CRITERIA, NOTE, Row, by_criterion, published, ranking, without
 
 SHOWN = ("first", "sustained")
 GREY = "#9aa3ad"
@@ -42,57 +34,48 @@ def ticks_to(budget: int) -> list[int]:
     return [t for t in (10, 20, 30, 50, 100, 200, 300, 500, 1000, 2000, 5000, 10000) if t <= budget]
 
 
-def write_page(
-    results: Results, rows: Sequence[Row], path: str | os.PathLike[str], *, track: str = "",
-    changes: Mapping[str, str] | None = None, notes: Mapping[str, str] | None = None,
-    found: Mapping[str, str] | None = None, refused: Mapping[str, str] | None = None,
-) -> Path:  # fmt: skip
-    """Write a leaderboard as one self-contained page.
+def page(
+    results: Results, rows: Sequence[Row], *, track: str = "", changes: Mapping[str, str] = MappingProxyType({}),
+    notes: Mapping[str, str] = MappingProxyType({}), found: Mapping[str, str] = MappingProxyType({}),
+    refused: Mapping[str, str] = MappingProxyType({}),
+) -> str:  # fmt: skip
+    """A leaderboard as one self-contained page.
 
     Args:
         results: The track's experiment.
         rows: Its arms, ranked.
-        path: Where to.
         track: Its name, for published records.
         changes: What each arm changes: the colour of its dots.
         notes: Why an arm stands outside the ranking.
         found: How each arm's setting was found.
         refused: Who has no row, and why.
-
-    Raises:
-        AnglewiseError: If the file cannot be written.
     """
-    return shell.write_page(page(results, rows, track, changes or {}, notes or {}, found or {}, refused or {}), path)
-
-
-def page(
-    results: Results, rows: Sequence[Row], track: str, changes: Mapping[str, str], notes: Mapping[str, str],
-    found: Mapping[str, str], refused: Mapping[str, str] = MappingProxyType({}),
-) -> str:  # fmt: skip
-    """The whole page as text."""
     runs = finishes(results)
     panels = [_strip(results, rows, runs, criterion, changes) for criterion in SHOWN]
-    swatches = "".join(
-        f'<span><span style="color:{COLOURS[i % len(COLOURS)]}">&#9679;</span> {escape(name)}</span>'
-        for i, name in enumerate(groups_of(rows, changes))
+    return document(
+        "leaderboard",
+        panels,
+        results=results,
+        figures=panels,
+        arms=len(rows),
+        finished=sum(row.n for row in rows),
+        planned=sum(row.planned for row in rows),
+        groups=groups_of(rows, changes),
+        ranking=ranking(rows, results.budget, notes, f"{explained(NOTE, every_of(results))} {without(refused)}"),
+        orders=orders(rows),
+        published=published(track),
+        settings=Table(
+            ("", Column("", words=True)), [(Name(row.arm), found[row.arm]) for row in rows if row.arm in found]
+        ),
+        provenance=provenance(results),
     )
-    counted = sum(row.n for row in rows)
-    planned = sum(row.planned for row in rows)
-    body = [
-        f"<header><h1>Leaderboard: {escape(results.title or results.name)}</h1>"
-        f'<p class="soft">{len(rows)} arms, {counted} of {planned} runs finished; budget {results.budget:,} steps; '
-        f"ratios against {escape(results.baseline)}</p></header>",
-        f'<section><h2>Steps to generalise</h2><p class="key">{swatches}</p>{shell.grid(panels)}'
-        '<p class="note">A dot is a seed, the bar the median; a cross at the right edge is a seed that did not get '
-        "there within the budget. Arms in the order of the first crossing.</p></section>",
-        f"<section><h2>All criteria</h2>{_table(rows, results.budget, notes)}"
-        f'<p class="note">{escape(explained(NOTE, every_of(results)))} {escape(without(refused))}</p></section>',
-        _orders(rows),
-        _published(track),
-        _found(rows, found),
-        f"<section><h2>Reproduce</h2><pre><code>{escape(results.command)}</code></pre>{provenance(results)}</section>",
-    ]
-    return shell.document(f"Leaderboard: {results.name}", body, panels)
+
+
+def orders(rows: Sequence[Row]) -> Table:
+    """The ten fastest arms by each criterion."""
+    names = {**CRITERIA, "seconds": "seconds to 95 %"}
+    lines = [(Name(names[criterion]), ", ".join(order[:10])) for criterion, order in by_criterion(rows).items()]
+    return Table(("", Column("", words=True)), lines, note="The ten fastest by each, by medians.")
 
 
 def _strip(
@@ -137,64 +120,6 @@ def _strip(
     layout["yaxis"] |= {"range": [len(names) - 0.4, -0.6]}
     layout["margin"] = layout["margin"] | {"l": max(90, 20 + 7 * max(map(len, names), default=0))}
     return Panel(f"board-{criterion}", f"{CRITERIA[criterion]}", data, layout)
-
-
-def _table(rows: Sequence[Row], budget: int, notes: Mapping[str, str]) -> str:
-    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in ("", *HEAD))
-    body, place = "", 0
-    for row in rows:
-        note = notes.get(row.arm, "")
-        ranked = not note and row.n > 0
-        place += ranked
-        first, *rest = cells(row, budget)
-        body += (
-            f'<tr><td>{place if ranked else ""}</td><th scope="row">{escape(first)}'
-            f"{f'<br><small>{escape(note)}</small>' if note else ''}</th>"
-            f"{''.join(f'<td>{escape(cell)}</td>' for cell in rest)}</tr>"
-        )
-    table = f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody>"
-    return f'<div class="scroll"><table class="numbers ranked">{table}</table></div>'
-
-
-def _orders(rows: Sequence[Row]) -> str:
-    orders = by_criterion(rows)
-    names = {**CRITERIA, "seconds": "seconds to 95 %"}
-    lines = "".join(
-        f'<tr><th scope="row">{escape(names[name])}</th>'
-        f'<td style="text-align:left">{escape(", ".join(order[:10]))}</td></tr>'
-        for name, order in orders.items()
-    )
-    return (
-        '<section><h2>Does the ranking depend on the criterion?</h2><div class="scroll"><table class="numbers">'
-        f'<tbody>{lines}</tbody></table></div><p class="note">The ten fastest by each, by medians.</p></section>'
-    )
-
-
-def _published(track: str) -> str:
-    table = published_table(track)
-    if not table:
-        return ""
-    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in table[0])
-    body = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in table[1:])
-    return (
-        '<section><h2>Published records</h2><div class="scroll"><table class="numbers"><thead><tr>'
-        f'{head}</tr></thead><tbody>{body}</tbody></table></div><p class="note">As reported by others; not ours, and '
-        "not to be ranked among ours, for the reasons in the last column.</p></section>"
-    )
-
-
-def _found(rows: Sequence[Row], found: Mapping[str, str]) -> str:
-    known = [(row.arm, found[row.arm]) for row in rows if row.arm in found]
-    if not known:
-        return ""
-    body = "".join(
-        f'<tr><th scope="row">{escape(arm)}</th><td style="text-align:left">{escape(how)}</td></tr>'
-        for arm, how in known
-    )
-    return (
-        '<section><details><summary>How each setting was found</summary><div class="scroll"><table class="numbers">'
-        f"<tbody>{body}</tbody></table></div></details></section>"
-    )
 
 
 def save_figure(

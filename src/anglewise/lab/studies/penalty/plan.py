@@ -22,10 +22,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from anglewise.errors import SpecError, unknown
-from anglewise.lab.report.html.document import write_page
+from anglewise.lab.report.html.document import write_file
 from anglewise.lab.report.results import load
 from anglewise.lab.report.runs import runs_of, write_runs
-from anglewise.lab.report.summary import explained
+from anglewise.lab.report.table import markdown, printed
 from anglewise.lab.spec import Arm, Experiment
 from anglewise.lab.studies.leaderboard import plan as board
 from anglewise.lab.studies.penalty import show as crossing
@@ -97,15 +97,13 @@ def written(made: Crossing, reader: Any, to: Path) -> Path:
     runs = runs_of(load(reader, made.experiment.experiment_id))
     found = crossing.effects(runs, made.recipes)
     if to.suffix == ".md":
-        return write_page(crossing.markdown(found, runs.budget), to)
+        return write_file(markdown(crossing.table(found, runs)), to)
     if to.suffix == ".csv":
-        return write_page(write_runs(runs.finished), to)
+        return write_file(write_runs(runs.finished), to)
     return crossing.save_figure(runs, found, to)
 
 
 def shown(made: Crossing, reader: Any) -> str:
     """The table for a terminal."""
     runs = runs_of(load(reader, made.experiment.experiment_id))
-    return "\n".join(
-        (crossing.markdown(crossing.effects(runs, made.recipes), runs.budget), explained(crossing.NOTE, runs.every))
-    )
+    return printed(crossing.table(crossing.effects(runs, made.recipes), runs))

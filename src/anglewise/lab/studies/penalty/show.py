@@ -18,13 +18,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from anglewise.lab.report.comparison import ArmSummary, adjusted, compare
-from anglewise.lab.report.format import DASH, chance, plain
+from anglewise.lab.report.format import Estimate, within
 from anglewise.lab.report.plots.paper import TWO_COLUMNS, checked, save, styled
 from anglewise.lab.report.plots.style import COLOURS
 from anglewise.lab.report.runs import Runs
-from anglewise.lab.report.summary import ratio
+from anglewise.lab.report.summary import explained, ratio
+from anglewise.lab.report.table import Cell, Column, Name, Table
 from anglewise.lab.stats import Interval, median_interval
-from anglewise.lab.studies.leaderboard.analysis import CROSSINGS, Crossing, held, median_text
+from anglewise.lab.studies.leaderboard.analysis import CROSSINGS, Crossing, held
 from anglewise.lab.studies.leaderboard.show import ticks_to
 
 
@@ -86,8 +87,8 @@ def _middle(runs: Runs, arm: str) -> Interval | None:
 
 
 HEAD = (
-    "recipe", "setting found", "without the penalty (steps)", "with it (steps)", "speed-up, first [95 %]",
-    "p, first (Holm)", "speed-up, sustained [95 %]", "p, sustained (Holm)",
+    "recipe", Column("setting found", words=True), "without the penalty (steps)", "with it (steps)",
+    "speed-up, first [95 %]", "p, first (Holm)", "speed-up, sustained [95 %]", "p, sustained (Holm)",
 )  # fmt: skip
 NOTE = (
     "Medians of the first crossing with intervals (95 %); > means beyond the budget; in brackets the runs that got "
@@ -97,26 +98,23 @@ NOTE = (
 )
 
 
-def markdown(found: Sequence[Effect], budget: int) -> str:
-    """The table for a README."""
-    lines = ["| " + " | ".join(HEAD) + " |", "|" + "---|" * len(HEAD)]
+def table(found: Sequence[Effect], runs: Runs) -> Table:
+    """Every effect, one a row."""
+    rows: list[list[Cell]] = []
     for effect in found:
-        (_, first), sustained = effect.sides["first"], effect.sides["sustained"]
-        cells = [
-            plain(effect.recipe), effect.found, *(_median(effect, i, budget) for i in range(2)),
-            ratio(first), chance(first.p_holm),
-            ratio(sustained[1]) + held(*sustained), chance(sustained[1].p_holm),
-        ]  # fmt: skip
-        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
-    return "\n".join(lines) + "\n"
+        first, sustained = effect.sides["first"][1], effect.sides["sustained"]
+        rows.append([
+            Name(effect.recipe), effect.found, *(_median(effect, i, runs.budget) for i in range(2)),
+            ratio(first), first.p_holm,
+            ratio(sustained[1], note=held(*sustained)), sustained[1].p_holm,
+        ])  # fmt: skip
+    return Table(HEAD, rows, note=explained(NOTE, runs.every))
 
 
-def _median(effect: Effect, i: int, budget: int) -> str:
-    found, side = effect.medians[i], effect.sides["first"][i]
-    if found is None:
-        return DASH
+def _median(effect: Effect, i: int, budget: int) -> Estimate:
+    side = effect.sides["first"][i]
     some = f" ({side.reached} of {side.finished})" if side.reached < side.finished else ""
-    return median_text(found, budget) + some
+    return Estimate(effect.medians[i], within(budget), note=some if effect.medians[i] is not None else "")
 
 
 def save_figure(runs: Runs, found: Sequence[Effect], path: str | os.PathLike[str]) -> Path:
@@ -165,7 +163,7 @@ def save_figure(runs: Runs, found: Sequence[Effect], path: str | os.PathLike[str
         axis.set_xlim(0.85 * soonest, 1.15 * latest if everybody else 1.6 * runs.budget)
         axis.set_xlabel("steps to 95 % test accuracy, first crossing; small marks are seeds, large ones medians")
         beside = axis.secondary_yaxis("right")
-        beside.set_yticks(range(len(found)), [ratio(effect.sides["first"][1]) for effect in found], fontsize=6)
+        beside.set_yticks(range(len(found)), [str(ratio(effect.sides["first"][1])) for effect in found], fontsize=6)
         beside.set_ylabel("times as fast with the penalty [95 %]", fontsize=7)
         handles = [
             axis.plot([], [], mark, color=ink, ms=5, mec="white", mew=0.7, label=name)[0] for name, ink, mark, _ in ways

@@ -18,19 +18,15 @@ from typing import Any, NamedTuple
 from anglewise.errors import SpecError, unknown
 from anglewise.lab.experiments.reproduce import REPRODUCTIONS, Reproduction
 from anglewise.lab.report.comparison import Criterion, time_of
-from anglewise.lab.report.format import fixed, number
+from anglewise.lab.report.format import Estimate, fixed, number, within
 from anglewise.lab.report.results import Results, load
+from anglewise.lab.report.table import Cell, Column, Name, Table
 from anglewise.lab.stats import Interval, censored_median, median_interval
 
 HEAD = (
-    "rival",
-    "theirs [steps]",
-    "ours [steps]: median [95 %] or (range)",
-    "runs that got there",
-    "ours / theirs",
-    "the same?",
-    "why it may differ",
-)
+    "rival", Column("theirs [steps]", words=True), "ours [steps]: median [95 %] or (range)", "runs that got there",
+    "ours / theirs", Column("the same?", words=True), Column("why it may differ", words=True),
+)  # fmt: skip
 
 
 class Compared(NamedTuple):
@@ -99,33 +95,24 @@ def read(reader: Any, names: Sequence[str] = ()) -> list[Compared]:
     return [one for one in made if one.ours]
 
 
-def cells(one: Compared) -> tuple[str, ...]:
-    """One row, in the order of `HEAD`."""
-    theirs, budget = one.made.theirs, one.made.experiment.training.budget
+def table(rows: Sequence[Compared]) -> Table:
+    """Theirs and ours, a row for each."""
+    return Table(HEAD, list(map(_row, rows)))
+
+
+def _row(one: Compared) -> list[Cell]:
+    theirs, training, median = one.made.theirs, one.made.experiment.training, one.median
     low, high = theirs.steps
-
-    def shown(t: float | None) -> str:
-        return f"> {number(budget)}" if t is None or math.isinf(t) else number(t)
-
-    middle, every = one.median, one.made.experiment.training.every
-    ours = shown(middle.value)
-    if middle.low is not None and middle.high is not None:
-        ours += f" [{shown(middle.low)}, {shown(middle.high)}]"
-    elif one.ours[0] != one.ours[-1]:
-        ours += f" ({shown(one.ours[0])} to {shown(one.ours[-1])})"
-    ours += f", evaluated every {every}" if every > 1 else ""
-    ratio = fixed(one.ratio, 2) if math.isfinite(one.ratio) else "-"
-    verdict = f"yes, within {theirs.tolerance:g}" if one.same else f"no, beyond {theirs.tolerance:g}"
-    span = number(low) if low == high else f"{number(low)} to {number(high)}"
-    there = f"{sum(t is not None for t in one.ours)} of {len(one.ours)}"
-    return (
-        one.name, f"{span}: {theirs.of} ({theirs.source})", ours, there, ratio, verdict, theirs.unstated or "-",
-    )  # fmt: skip
-
-
-def markdown(rows: Sequence[Compared]) -> str:
-    """The table for a page."""
-    lines = ["| " + " | ".join(HEAD) + " |", "|" + "---|" * len(HEAD)]
-    for row in rows:
-        lines.append("| " + " | ".join(cell.replace("|", r"\|") for cell in cells(row)) + " |")
-    return "\n".join(lines) + "\n"
+    form = within(training.budget)
+    shortest, longest = (form(math.inf if t is None else t) for t in (one.ours[0], one.ours[-1]))
+    span = f" ({shortest} to {longest})" if median.low is None and shortest != longest else ""
+    every = f", evaluated every {training.every}" if training.every > 1 else ""
+    return [
+        Name(one.name),
+        f"{number(low) if low == high else f'{number(low)} to {number(high)}'}: {theirs.of} ({theirs.source})",
+        Estimate(median, form, note=span + every),
+        f"{sum(t is not None for t in one.ours)} of {len(one.ours)}",
+        fixed(one.ratio, 2) if math.isfinite(one.ratio) else "-",
+        f"yes, within {theirs.tolerance:g}" if one.same else f"no, beyond {theirs.tolerance:g}",
+        theirs.unstated or "-",
+    ]

@@ -1,0 +1,77 @@
+"""Where a run ended, as two files: its last weights, and all else that going on from there needs.
+
+The weights stand apart because people want them: they are named as in the network.  Both files carry the step, so that
+two of different steps, which an interrupted write leaves, are noticed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from anglewise.errors import StoreError
+from anglewise.lab.protocols.arrays import pack, unpack
+from anglewise.lab.spec import Json
+from anglewise.lab.store.layout import STATE, WEIGHTS
+
+
+class Kept(NamedTuple):
+    """A run's last state.
+
+    Attributes:
+        weights: By name as in the network.
+        rest: All other arrays that going on needs, by path.
+        step: The state's.
+        trained: Step up to which the run was trained.
+        trained_seconds: Training seconds in all.
+        every: Steps between the evaluations that are stored.
+        readings: What was measured, as JSON values.
+        rows: How many rows of each kind the run had.
+    """
+
+    weights: Mapping[str, np.ndarray]
+    rest: Mapping[str, np.ndarray]
+    step: int
+    trained: int
+    trained_seconds: float
+    every: int
+    readings: tuple[Json, ...]
+    rows: Mapping[str, int]
+
+    def to_files(self) -> dict[str, bytes]:
+        """Bytes by file name."""
+        note = {name: value for name, value in self._asdict().items() if name not in ("weights", "rest")}
+        return {WEIGHTS: pack(self.weights, {"step": self.step}), STATE: pack(self.rest, note)}
+
+
+def kept_in(run: Path) -> Kept | None:
+    """The state in a run's folder; None if it was not kept, is damaged, or its two files do not belong together."""
+    try:
+        weights, beside = unpack((run / WEIGHTS).read_bytes())
+        rest, note = unpack((run / STATE).read_bytes())
+    except (OSError, ValueError):
+        return None
+    if beside.get("step") != note.get("step") or not set(Kept._fields[2:]) <= note.keys():
+        return None
+    known = {name: note[name] for name in Kept._fields[2:]} | {"readings": tuple(note["readings"])}
+    return Kept(weights, rest, **known)
+
+
+def weights_in(run: Path) -> dict[str, np.ndarray]:
+    """The last weights in a run's folder, by name as in the network.
+
+    Raises:
+        StoreError: If none were kept, or they are damaged.
+    """
+    path = run / WEIGHTS
+    try:
+        return unpack(path.read_bytes())[0]
+    except OSError as error:
+        raise StoreError(
+            f"run {run.name} has kept no weights: it has not ended, or was trained without keeping them"
+        ) from error
+    except ValueError as error:
+        raise StoreError(f"{path} is damaged: delete it and run the experiment again") from error
