@@ -98,9 +98,9 @@ def start_vector(n: int, dtype: Any = jnp.float32) -> Float[Array, " n"]:
 
 
 def spectral_norm(
-    W: Matrices, start: Float[Array, "*batch o"], iterations: int = 1
+    W: Matrices, start: Float[Array, "*some o"], iterations: int = 1
 ) -> tuple[Float[Array, "*batch 1 1"], Float[Array, "*batch o"]]:
-    r"""The largest singular value by power iteration from `start`, and the vector to go on from.
+    r"""The largest singular value by power iteration from `start` (one vector, or one each), and the next start.
 
     .. math:: u = W v / |W v|, \quad v = W^\top u / |W^\top u|, \qquad \sigma = u^\top W v \le \sigma_1
 
