@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from anglewise.cli import (
-    baselines,
     doctor,
     early_warning,
     figure,
@@ -23,6 +22,7 @@ from anglewise.cli import (
     penalty,
     query,
     report,
+    reproduce,
     run,
     show,
     tune,
@@ -30,7 +30,7 @@ from anglewise.cli import (
 from anglewise.errors import AnglewiseError, SpecError, install, printable, shown
 
 VERBS = (
-    run, report, figure, early_warning, tune, leaderboard, penalty, baselines, listing, show, query, doctor,
+    run, report, figure, early_warning, tune, leaderboard, penalty, reproduce, listing, show, query, doctor,
 )  # fmt: skip
 """In the order of the help."""
 LONG = 300

@@ -48,7 +48,7 @@ from anglewise.lab.tuning.search import Search as Search
 from anglewise.lab.tuning.search import Trial as Trial
 from anglewise.lab.tuning.search import search as search
 from anglewise.lab.tuning.space import Axis as Axis
-from anglewise.lab.tuning.space import Entry as Entry
+from anglewise.lab.tuning.space import Candidate as Candidate
 
 READING: tuple[str, ...]
 TRAINING: tuple[str, ...]

@@ -184,13 +184,13 @@ def test_an_accelerators_own_memory_is_the_limit():
     ],
 )
 def test_a_search_without_a_ceiling_is_refused(rules, message):
-    from anglewise.lab.tuning.space import Entry
+    from anglewise.lab.tuning.space import Candidate
 
-    entry = Entry(Arm("adamw", (AdamW(),)), (), "", "")
+    candidate = Candidate(Arm("adamw", (AdamW(),)), (), "", "")
     rules = Search(**{"trials": 3, "rounds": 2, "seeds": 3, **rules})
     with pytest.raises(SpecError, match=message):
-        admit_search(entry, experiment(), rules)
-    admit_search(entry, experiment(), rules, large=True)
+        admit_search(candidate, experiment(), rules)
+    admit_search(candidate, experiment(), rules, large=True)
 
 
 def test_settings_that_cannot_act_are_said():

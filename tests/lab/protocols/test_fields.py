@@ -22,7 +22,7 @@ from anglewise.lab.protocols.method import Method
 from anglewise.lab.protocols.schedule import Cosine, Linear, Recorded, Schedule, Until, Warmup
 from anglewise.lab.readings.sets import READINGS
 from anglewise.lab.spec import Arm, Experiment, Run, Training, content_hash
-from anglewise.lab.studies.leaderboard import boards
+from anglewise.lab.studies.leaderboard import leaderboards
 from anglewise.lab.tasks.held_out import HeldOut
 from anglewise.lab.tasks.modular import Modular
 from anglewise.lab.tuning.search import Search, centre, placed
@@ -203,10 +203,10 @@ def test_a_bound_says_the_end_that_was_passed(bound, value, kind, said):
     assert bound.wrong(value, kind) == said
 
 
-@pytest.mark.parametrize("track", boards.BOARDS)
+@pytest.mark.parametrize("track", leaderboards.LEADERBOARDS)
 def test_every_corner_of_every_search_is_an_arm_that_stands_there(track):
-    for entry in boards.BOARDS[track].entries:
+    for candidate in leaderboards.LEADERBOARDS[track].candidates:
         for corner in (0.0, 1.0):
-            corners = [corner] * len(entry.axes)
-            there = dataclasses.replace(entry, arm=placed(entry, corners, "corner"))
-            assert centre(there) == pytest.approx(corners, abs=1e-4), entry.arm.name
+            corners = [corner] * len(candidate.axes)
+            there = dataclasses.replace(candidate, arm=placed(candidate, corners, "corner"))
+            assert centre(there) == pytest.approx(corners, abs=1e-4), candidate.arm.name

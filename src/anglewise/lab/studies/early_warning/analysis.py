@@ -45,7 +45,7 @@ PREDICTORS = (
 )
 """All that is tried.  "Together" leaves Fourier gain out, which only tasks with a cyclic group have."""
 NEEDED = "energy,motion,spectrum,norms,embedding,neuron-fourier"
-"""Readings to ask for when the runs are study."""
+"""Readings to ask for when the runs are trained."""
 SPLITS: tuple[Split, ...] = ("seeds", "arms", "tasks")
 HORIZONS: tuple[Horizon, ...] = ("doubling", "ever")
 ASKED = {

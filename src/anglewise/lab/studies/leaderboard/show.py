@@ -1,7 +1,11 @@
-"""A leaderboard as one page and as a figure: a row per arm, a dot per seed, the median on top."""
+"""A leaderboard in the terminal, as a page, as Markdown, as runs in a file, or as a figure.
+
+In figures a row is an arm, a dot is a seed, and the median stands on top.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import os
 from collections.abc import Mapping, Sequence
@@ -12,18 +16,66 @@ from typing import Any
 import numpy as np
 
 from anglewise.lab.report.format import label
-from anglewise.lab.report.html.document import document
+from anglewise.lab.report.html.document import document, write_file
 from anglewise.lab.report.html.experiment import provenance
 from anglewise.lab.report.plots.paper import TWO_COLUMNS, checked, save, styled
 from anglewise.lab.report.plots.style import COLOURS, Panel, axes, packed
-from anglewise.lab.report.results import Results
-from anglewise.lab.report.runs import Finish, every_of, finishes
+from anglewise.lab.report.results import Results, load
+from anglewise.lab.report.runs import Finish, every_of, finishes, runs_of, write_runs
 from anglewise.lab.report.summary import explained
-from anglewise.lab.report.table import Column, Name, Table
-from anglewise.lab.studies.leaderboard.analysis import CRITERIA, NOTE, Row, by_criterion, published, ranking, without
+from anglewise.lab.report.table import Column, Name, Table, markdown, printed
+from anglewise.lab.studies.leaderboard.analysis import (
+    CRITERIA,
+    NARROW,
+    NOTE,
+    Row,
+    by_criterion,
+    published,
+    ranking,
+    without,
+)
+from anglewise.lab.studies.leaderboard.analysis import rows as rows_of
+from anglewise.lab.studies.leaderboard.plan import LeaderboardPlan
 
+ENDINGS = (".html", ".md", ".csv", ".svg", ".pdf", ".png")
 SHOWN = ("first", "sustained")
 GREY = "#9aa3ad"
+
+
+def terminal(plan: LeaderboardPlan, reader: Any) -> str:
+    """The table for a terminal."""
+    results, rows = _read(plan, reader)
+    table = ranking(rows, results.budget, plan.notes, explained(NOTE, every_of(results))).only(NARROW)
+    return printed(dataclasses.replace(table, title=results.title)) + without(plan.refused)
+
+
+def write(plan: LeaderboardPlan, reader: Any, to: Path) -> Path:
+    """Write a leaderboard; the ending of `to` is the format.
+
+    Raises:
+        AnglewiseError: If the file cannot be written.
+    """
+    results, rows = _read(plan, reader)
+    if to.suffix == ".html":
+        text = page(
+            results, rows, track=plan.track, changes=plan.changes, notes=plan.notes, settings=plan.settings,
+            refused=plan.refused,
+        )  # fmt: skip
+    elif to.suffix == ".md":
+        text = markdown(ranking(rows, results.budget, plan.notes)) + without(plan.refused, start="\n", end="\n")
+    elif to.suffix == ".csv":
+        text = write_runs(finishes(results))
+    else:
+        return save_figure(results, rows, to, plan.changes)
+    return write_file(text, to)
+
+
+def _read(plan: LeaderboardPlan, reader: Any) -> tuple[Results, list[Row]]:
+    results = load(reader, plan.experiment.experiment_id)
+    rule, n = plan.experiment.training, plan.experiment.task.sizes[0]
+    size = min(rule.batch or n, n)
+    per_step = float(size) if rule.order == "replacement" or size == n else n / -(-n // size)
+    return results, rows_of(runs_of(results), per_step)
 
 
 def groups_of(rows: Sequence[Row], changes: Mapping[str, str]) -> list[str]:
@@ -38,7 +90,7 @@ def ticks_to(budget: int) -> list[int]:
 
 def page(
     results: Results, rows: Sequence[Row], *, track: str = "", changes: Mapping[str, str] = MappingProxyType({}),
-    notes: Mapping[str, str] = MappingProxyType({}), found: Mapping[str, str] = MappingProxyType({}),
+    notes: Mapping[str, str] = MappingProxyType({}), settings: Mapping[str, str] = MappingProxyType({}),
     refused: Mapping[str, str] = MappingProxyType({}),
 ) -> str:  # fmt: skip
     """A leaderboard as one self-contained page.
@@ -49,7 +101,7 @@ def page(
         track: Its name, for published records.
         changes: What each arm changes: the colour of its dots.
         notes: Why an arm stands outside the ranking.
-        found: How each arm's setting was found.
+        settings: Where each arm's setting comes from.
         refused: Who has no row, and why.
     """
     runs = finishes(results)
@@ -67,7 +119,7 @@ def page(
         orders=orders(rows),
         published=published(track),
         settings=Table(
-            ("", Column("", words=True)), [(Name(row.arm), found[row.arm]) for row in rows if row.arm in found]
+            ("", Column("", words=True)), [(Name(row.arm), settings[row.arm]) for row in rows if row.arm in settings]
         ),
         provenance=provenance(results),
     )
