@@ -78,9 +78,13 @@ TOGETHER = {
     "lab/tuning/test_search.py": "lab/tuning: space",
     "lab/report/test_summary.py": "lab/report: comparison format headline",
     "lab/report/html/test_experiment.py": "lab/report/html: document run",
-    "lab/report/html/test_themes.py": "lab/report/plots: ends phase",
-    "lab/report/plots/test_figures.py": "lab/report/plots: curves picture style",
-    "lab/report/plots/test_gallery.py": "lab/report/plots: gallery_curves gallery_networks paper",
+    "lab/report/html/test_themes.py": "lab/report/plots: phase",
+    "lab/report/plots/test_figures.py": (
+        "lab/report/plots: accuracy accuracy_and_radius curvature energy motion over_time panel radius spectra style "
+        "survival theory"
+    ),
+    "lab/report/plots/test_gallery.py": "lab/report/plots: paper",
+    "lab/report/plots/test_networks.py": "lab/report/plots: circles fourier_map frequencies network",
     "lab/studies/early_warning/test_show.py": "lab/studies/early_warning: tables",
     "lab/studies/leaderboard/test_leaderboard.py": (
         "lab/studies/leaderboard: analysis candidates leaderboards methods plan published show"
