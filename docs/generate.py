@@ -204,7 +204,8 @@ def values_page() -> str:
 
     parts = [
         GENERATED, "# Readings and values\n", ENVIRONMENT,
-        "[How it works](../explanation/how-it-works/index.md) derives the values.\n", "## Readings\n", "`--readings A,B` chooses them. The default ones are cheap.\n",
+        "[How it works](../explanation/how-it-works/index.md) derives the values.\n",
+        "## Readings\n", "`--readings A,B` chooses them. The default ones are cheap.\n",
         _table(
             ("reading", "in default", "measures", "fields"),
             [
