@@ -42,7 +42,7 @@ ORDER: dict[str, tuple[str, ...]] = {
     "Reference": ("reference/cli", "reference/anglewise", "reference/torch", "reference/lab", "reference/values",
                   "reference/store", "reference/errors"),
     "Explanation": ("findings", "explanation/how-it-works/index", "explanation/published-settings", "architecture"),
-    "Project": ("/README", "/CONTRIBUTING", "/CHANGELOG", "/records/README"),
+    "Project": ("README </README>", "/CONTRIBUTING", "/CHANGELOG", "/records/README"),
 }  # fmt: skip
 """The pages in the order of the side bar, by its headings."""
 

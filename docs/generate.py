@@ -204,8 +204,8 @@ def values_page() -> str:
 
     parts = [
         GENERATED, "# Readings and values\n", ENVIRONMENT,
-        "`anglewise explain NAME` prints a line of this page. [How it works](../explanation/how-it-works/index.md) has "
-        "the formulas.\n", "## Readings\n", "`--readings A,B` chooses them. The default ones are cheap.\n",
+        "[How it works](../explanation/how-it-works/index.md) derives the values.\n",
+        "## Readings\n", "`--readings A,B` chooses them. The default ones are cheap.\n",
         _table(
             ("reading", "in default", "measures", "fields"),
             [
@@ -215,7 +215,7 @@ def values_page() -> str:
         ),
     ]  # fmt: skip
     head, _, rest = markdown_of_names().partition("\n## ")
-    parts += ["## Names\n", head.split("\n", 1)[1], "\n## " + rest]
+    parts += ["## Names of values, outcomes and columns\n", head.split("\n", 1)[1], "\n## " + rest]
     return _joined(parts)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from anglewise.cli.main import parser_of
+from anglewise.lab.readings.quantities import QUANTITIES
 from anglewise.lab.readings.sets import READINGS
 from docs.generate import ROOT, markdown, pages
 
@@ -21,14 +22,14 @@ def test_every_picture_has_a_source():
     assert {path.stem for path in there - set(MADE)} == {"hero", "quickstart"}
 
 
-def test_every_verb_flag_and_reading_is_on_a_page():
+def test_every_verb_flag_reading_and_value_is_on_a_page():
     cli = MADE[ROOT / "docs" / "reference" / "cli.md"]
     values = MADE[ROOT / "docs" / "reference" / "values.md"]
     (verbs,) = [action.choices for action in parser_of()._actions if isinstance(action.choices, dict)]
     flags = {flag for verb in verbs.values() for action in verb._actions for flag in action.option_strings[-1:]}
     assert [name for name in verbs if f"\n## {name}\n" not in cli] == []
     assert [flag for flag in flags - {"--help"} if f"`{flag}" not in cli] == []
-    assert [name for name in READINGS if f"| `{name}` |" not in values] == []
+    assert [name for name in (*READINGS, *QUANTITIES) if f"| `{name}` |" not in values] == []
 
 
 def test_a_docstring_becomes_markdown():
