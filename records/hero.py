@@ -1,6 +1,6 @@
 """The picture of the README, drawn from the rows of the quickstart: ``python -m records.render`` writes it.
 
-Left: steps of every run.  Right: the tokens of one of these runs, in the plane of its strongest frequency, twice.
+Left: steps of every run.  Right: the tokens of one of these runs at two steps, in the plane of the strongest frequency.
 ``python -m records.hero STORE`` writes the rows of the right part from a store that was trained with
 ``anglewise run quickstart --readings embedding``.
 """

@@ -197,7 +197,7 @@ def test_activations_are_let_go_once_the_penalty_is_taken(make_net, batch):
     net = make_net()
     suppression = RadialSuppression(net, "blocks.*.mlp")
     net(batch)
-    radii = [weakref.ref(rho) for _, rho, _ in suppression._log.found]
+    radii = [weakref.ref(rho) for _, rho, _ in suppression._log.captures]
     suppression.penalty().backward()
     gc.collect()
     assert len(radii) == 2 and all(r() is None for r in radii)

@@ -16,6 +16,7 @@ from typing import Any
 from anglewise.cli import (
     doctor,
     early_warning,
+    explain,
     figure,
     leaderboard,
     listing,
@@ -30,7 +31,7 @@ from anglewise.cli import (
 from anglewise.errors import AnglewiseError, SpecError, install, printable, shown
 
 VERBS = (
-    run, report, figure, early_warning, tune, leaderboard, penalty, reproduce, listing, show, query, doctor,
+    run, report, figure, early_warning, tune, leaderboard, penalty, reproduce, listing, explain, show, query, doctor,
 )  # fmt: skip
 """In the order of the help."""
 LONG = 300

@@ -33,7 +33,7 @@ def report(arguments: argparse.Namespace) -> None:
         print(f"page: {write_run_page(Reader(arguments.dir), arguments.run, arguments.to).resolve()}")
         return
     check_ending(to, (".html", ".svg", ".pdf", ".png"))
-    from anglewise.lab.report.plots.picture import save_picture
+    from anglewise.lab.report.plots.gallery import draw_figure
     from anglewise.lab.store import Reader
 
     reader = Reader(arguments.dir)
@@ -41,7 +41,7 @@ def report(arguments: argparse.Namespace) -> None:
     if to.suffix == ".html":
         write_and_print(reader, experiment_id, to, arguments.baseline)
     else:
-        print(f"picture: {save_picture(reader, experiment_id, to).resolve()}")
+        print(f"picture: {draw_figure('accuracy-and-radius', reader, to, experiment=experiment_id).resolve()}")
 
 
 def write_and_print(reader: Any, experiment_id: str | None, page: Path, baseline: str | None = None) -> None:

@@ -13,13 +13,16 @@ Nothing is imported from transformers here; tested with release 5.23.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from torch import nn
 
 from anglewise.errors import AttachError
 from anglewise.torch.adapters import Mask, all_readings, check_attached, each, owed_readings, token_mask, total_penalty
 from anglewise.torch.suppression import RadialSuppression
+
+if TYPE_CHECKING:
+    from transformers import Trainer, TrainerCallback
 
 Suppressions: TypeAlias = RadialSuppression | Sequence[RadialSuppression]
 Attach: TypeAlias = Callable[[nn.Module], Suppressions]
@@ -127,7 +130,7 @@ class RadialTrainerMixin(_Trainer):
         return self.compute_loss_func is not None or bool(self.model_accepts_loss_kwargs and items is not None)
 
 
-def add_readings_callback(trainer: Any, suppression: Suppressions) -> Any:
+def add_readings_callback(trainer: Trainer, suppression: Suppressions) -> TrainerCallback:
     """Let a Trainer log radii, and change nothing else: no mixin, and no penalty in the loss.
 
     The readings join the Trainer's training logs under ``radial/...``, on their way to whatever tracker it reports to.
@@ -164,7 +167,7 @@ def add_readings_callback(trainer: Any, suppression: Suppressions) -> Any:
                 logs.update(named)
                 state.log_history[-1].update(named)
 
-    check_attached(suppressions, trainer.model)
+    check_attached(suppressions, cast(nn.Module, trainer.model))
     callback = RadialCallback()
     trainer.callback_handler.callbacks.insert(0, callback)
     return callback

@@ -13,13 +13,16 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from torch import Tensor, nn
 
 from anglewise.errors import AttachError
 from anglewise.torch.adapters import Mask, all_readings, check_attached, each, owed_readings, token_mask, total_penalty
 from anglewise.torch.suppression import RadialSuppression
+
+if TYPE_CHECKING:
+    from lightning.pytorch import Callback
 
 _Module: Any = object
 
@@ -68,7 +71,7 @@ class RadialLightningMixin(_Module):
             self.log_dict({f"radial/{name}": value for name, value in readings.items()}, on_step=True, on_epoch=False)
 
 
-def readings_callback(suppression: RadialSuppression | Sequence[RadialSuppression]) -> Any:
+def readings_callback(suppression: RadialSuppression | Sequence[RadialSuppression]) -> Callback:
     """A callback that logs radii where the Trainer logs, and changes nothing else: no penalty in the loss.
 
     The readings are of the last forward before the log, padding included.  A penalty that the loss already has is left

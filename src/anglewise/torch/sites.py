@@ -24,6 +24,8 @@ logger = logging.getLogger(__name__)
 Sites: TypeAlias = str | type[nn.Module] | nn.Module | Sequence[str | nn.Module]
 Setting: TypeAlias = float | Callable[[int], float]
 """A number, or a function of the step that gives one."""
+Settings: TypeAlias = Setting | Sequence[Setting] | Mapping[str, Setting]
+"""One setting for all sites, one for each in their order, or globs over sites with settings."""
 
 _WRAPPERS = {"_orig_mod", "_checkpoint_wrapped_module", "_fsdp_wrapped_module"}
 _ATTENTION = {"attn", "self_attn", "cross_attn", "encoder_attn", "attention", "self_attention"}

@@ -26,6 +26,7 @@ from anglewise.torch.guards import check, forget_compiled, nothing_captured, rea
 from anglewise.torch.radii import radius_readings, scaled_radius
 from anglewise.torch.sites import (
     Setting,
+    Settings,
     Sites,
     assigned,
     chosen_by_names,
@@ -83,8 +84,8 @@ class RadialSuppression:
         self,
         model: nn.Module,
         sites: Sites = "auto",
-        strength: Any = 0.05,
-        target: Any = 1.0,
+        strength: Settings = 0.05,
+        target: Settings = 1.0,
         *,
         side: Side = "both",
         over: Literal["sum", "mean"] = "sum",

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 
 
 class Reader:
-    """A store, open for reading: takes no lock, and minds no writer at work.
+    """A store, open for reading.  It takes no lock, and a writer may be at work.
 
     Args:
         path: Its folder.
@@ -61,14 +61,14 @@ class Reader:
     """
 
     def __init__(self, path: str | Path, *, pauses: tuple[float, ...] = (0.02, 0.2)):
-        """Look whether it is there."""
+        """Check that it is there."""
         self.root, self.pauses = Path(path), pauses
         if not check_marker(self.root):
             raise StoreError(_no_store(self.root))
 
     @classmethod
     def unchecked(cls, root: Path) -> Reader:
-        """A reader of the store in `root`, whose marker may be damaged: for whoever examines it."""
+        """A reader of the store in `root`, whose marker may be damaged: for examining it."""
         reader = cls.__new__(cls)
         reader.root, reader.pauses = root, ()
         return reader

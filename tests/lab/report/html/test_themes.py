@@ -5,18 +5,24 @@ import numpy as np
 import plotly.graph_objects as go
 import pytest
 
-from anglewise.lab.readings.quantities import MEANINGS, THEMES, drawing, meaning, place
+from anglewise.lab.readings.quantities import QUANTITIES, THEMES, drawing, meaning, place
 from anglewise.lab.report.html.experiment import page
 from anglewise.lab.report.html.themes import themes
-from anglewise.lab.report.plots.curves import band, mean_band
-from anglewise.lab.report.plots.ends import middle
-from anglewise.lab.report.plots.figures import readings
-from anglewise.lab.report.plots.phase import arrows, path, phase
+from anglewise.lab.report.plots import over_time, phase, radius
+from anglewise.lab.report.plots.bands import array_band, band, mean_band
+from anglewise.lab.report.plots.panel import web
+from anglewise.lab.report.plots.phase import arrows, path
 from anglewise.lab.report.results import Series
 
 
 def unpacked(packed):
     return np.frombuffer(base64.b64decode(packed["bdata"]), packed["dtype"])
+
+
+def readings(results, name, **how):
+    """The page's panels of a reading."""
+    plots = radius.data(results) if name == "radius" else over_time.data(results, name, **how)
+    return [web(plot) for plot in plots]
 
 
 def layers(panel, layer):
@@ -45,8 +51,8 @@ def test_instruments_are_drawn_only_when_opened_and_the_first_figures_at_once(ma
 
 
 def test_every_theme_is_known_and_every_meaning_has_an_axis_and_a_line():
-    assert {told.theme for told in MEANINGS.values()} <= set(THEMES)
-    assert all(told.title and told.text.endswith((".", "0", "1")) for told in MEANINGS.values())
+    assert {told.theme for told in QUANTITIES.values()} <= set(THEMES)
+    assert all(told.title and told.text.endswith((".", "0", "1")) for told in QUANTITIES.values())
 
 
 @pytest.mark.parametrize(
@@ -198,15 +204,15 @@ def test_spectra_at_the_end_are_the_middle_of_an_arms_runs(measured):
 
 def test_densities_share_a_grid_and_shares_are_sorted():
     one, two = np.array([[0.0, 1.0], [1.0, 1.0]]), np.array([[0.0, 2.0], [3.0, 3.0]])
-    found = middle("hessian_density", [one, two])
-    assert (found.x[0], found.x[-1]) == (0, 2) and found.middle[0] == 2 and found.middle[-1] == 1.5
-    assert list(middle("fourier_power", [np.array([0.1, 0.7, 0.2])]).middle) == pytest.approx([0.7, 0.2, 0.1])
+    found = array_band("hessian_density", [one, two])
+    assert (found.steps[0], found.steps[-1]) == (0, 2) and found.median[0] == 2 and found.median[-1] == 1.5
+    assert list(array_band("fourier_power", [np.array([0.1, 0.7, 0.2])]).median) == pytest.approx([0.7, 0.2, 0.1])
 
 
 def test_spectra_of_unequal_length_and_of_nothing():
-    found = middle("singular_values", [np.array([3.0, 1.0]), np.array([1.0]), np.full(2, np.nan)])
-    assert list(found.middle) == [2.0, 1.0] and found.runs == 2
-    assert middle("singular_values", [np.full(2, np.nan)]) is None
+    found = array_band("singular_values", [np.array([3.0, 1.0]), np.array([1.0]), np.full(2, np.nan)])
+    assert list(found.median) == [2.0, 1.0] and found.n[0] == 2
+    assert array_band("singular_values", [np.full(2, np.nan)]) is None
 
 
 # phase portraits
@@ -215,8 +221,9 @@ def test_spectra_of_unequal_length_and_of_nothing():
 def test_a_way_joins_radius_and_accuracy_of_one_run(make):
     results = make({"a": 60}, seeds=1)
     way = path(results, "hidden.0.pre", ("a", 0))
-    np.testing.assert_array_equal(way.radius, results.readings["radius", "hidden.0.pre"]["a", 0].values)
-    np.testing.assert_array_equal(way.accuracy, results.curves["test_accuracy"]["a", 0].values)
+    rows = np.isin(results.readings["radius", "hidden.0.pre"]["a", 0].steps, way.note)
+    np.testing.assert_array_equal(way.x, results.readings["radius", "hidden.0.pre"]["a", 0].values[rows])
+    np.testing.assert_array_equal(way.y, results.curves["test_accuracy"]["a", 0].values[rows])
     assert path(results, "nowhere", ("a", 0)) is None
 
 
@@ -224,25 +231,26 @@ def test_a_radius_that_is_read_less_often_is_interpolated(make):
     results = make({"a": 60}, seeds=1)
     results.readings["radius", "x"] = {("a", 0): Series(np.array([10, 30]), np.array([1.0, 3.0]))}
     way = path(results, "x", ("a", 0))
-    assert way.steps[0] == 10 and way.steps[-1] == 30 and way.radius[len(way.steps) // 2] == 2.0
+    assert way.note[0] == 10 and way.note[-1] == 30 and way.x[len(way.x) // 2] == 2.0
     results.readings["radius", "x"] = {("a", 0): Series(np.array([10]), np.array([np.nan]))}
     assert path(results, "x", ("a", 0)) is None
 
 
 def test_arrows_stand_at_equal_times_and_at_the_end(make):
-    way = path(make({"a": 60}, seeds=1), "hidden.0.pre", ("a", 0))
-    places = arrows(way, 4)
-    assert places[-1] == len(way.steps) - 1 and len(places) == 4 and places[0] > 0
-    assert np.ptp(np.diff(way.steps[places])) <= 4
+    steps = path(make({"a": 60}, seeds=1), "hidden.0.pre", ("a", 0)).note
+    places = arrows(steps, 4)
+    assert places[-1] == len(steps) - 1 and len(places) == 4 and places[0] > 0
+    assert np.ptp(np.diff(steps[places])) <= 4
+    assert list(arrows(steps[:1])) == []
 
 
 def test_a_portrait_has_a_line_and_a_ring_per_seed(make):
     results = make({"a": 60, "b": None}, seeds=3, missing=[("b", 2)])
-    panels = phase(results)
+    panels = [phase.web(plot) for plot in phase.data(results)]
     assert [panel.site for panel in panels] == ["hidden.0.pre", "hidden.1.pre"]
     for panel in panels:
         go.Figure({"data": panel.data, "layout": panel.layout})
         modes = [trace["mode"] for trace in panel.data]
         assert modes.count("lines+markers") == modes.count("markers") == 6
         assert panel.layout["xaxis"]["title"]["text"] == "radius |h| / \u221ad"
-    assert phase(make({"a": 60}, sites=())) == [] and phase(make({"a": 60}, curves={})) == []
+    assert phase.data(make({"a": 60}, sites=())) == [] and phase.data(make({"a": 60}, curves={})) == []

@@ -6,9 +6,13 @@ import re
 import numpy as np
 import plotly.graph_objects as go
 import pytest
+from matplotlib.figure import Figure
 
 from anglewise.lab.report.html.run import run_page
-from anglewise.lab.report.plots.networks import FRAMES, TIME, circle, circles, maps, powers, shade, spectra, to_bytes
+from anglewise.lab.report.plots import circles, fourier_map, frequencies, spectra
+from anglewise.lab.report.plots.fourier_map import FRAMES
+from anglewise.lab.report.plots.paper import styled
+from anglewise.lab.report.plots.style import TIME, shade, to_bytes
 from anglewise.lab.report.results import Frames
 from anglewise.lab.stats.blocks import block_order
 
@@ -23,25 +27,64 @@ def restored(coded):
     return np.where(raw == 255, np.nan, coded["low"] + (coded["high"] - coded["low"]) * raw / 254)
 
 
-def all_panels(own):
-    groups = [*circles(own).values(), *spectra(own).values()]
-    return [*maps(own), *powers(own), *(panel for group in groups for panel in group)]
+@pytest.fixture
+def seen(make):
+    """A figure's data of one network, flat."""
+
+    def data(figure, arrays):
+        rows = figure(make({"a": 60}, seeds=1), {panel: {("a", 0): frames} for panel, frames in arrays.items()})
+        return [item for row in (rows.values() if isinstance(rows, dict) else rows) for item in row]
+
+    return data
 
 
-def test_plotly_accepts_every_figure_and_every_frame(network):
-    for panel in all_panels(network()):
+def drawn(figure, panel):
+    """What matplotlib draws."""
+    with styled():
+        axis = Figure().subplots()
+        figure.paper(panel, axis)
+    return axis
+
+
+def test_page_and_paper_show_the_values_of_the_data(network, seen):
+    (plane,) = seen(fourier_map.data, network())
+    paper = np.ma.filled(drawn(fourier_map, plane).images[0].get_array(), np.nan)
+    web = restored(fourier_map.web(plane).frames[-1]["data"][0]["z"])
+    np.testing.assert_array_equal(paper, plane.values[-1])
+    np.testing.assert_allclose(web, plane.values[-1], atol=0.5 / 254 + 1e-6)
+    for circle in seen(circles.data, network()):
+        closed, _, k = circles.ring(circle.points[-1], circle.frequencies[-1])
+        axis, frame = drawn(circles, circle), circles.web(circle).frames[-1]
+        np.testing.assert_array_equal(axis.lines[0].get_xydata(), circle.points[-1, closed])
+        np.testing.assert_array_equal(
+            np.stack([unpacked(frame["data"][0][name]) for name in "xy"], axis=1), circle.points[-1, closed]
+        )
+        assert axis.get_title(loc="left") == frame["text"] == f"k = {k}"
+    for power in seen(frequencies.data, network()):
+        mesh = drawn(frequencies, power).collections[0]
+        np.testing.assert_array_equal(np.asarray(mesh.get_array()).reshape(power.shares.T.shape), power.shares.T)
+        np.testing.assert_array_equal(
+            unpacked(frequencies.web(power).data[0]["z"]).reshape(power.shares.T.shape), power.shares.T
+        )
+
+
+def test_plotly_accepts_every_figure_and_every_frame(network, seen):
+    figures = (fourier_map.data, fourier_map.web), (circles.data, circles.web), (frequencies.data, frequencies.web)
+    for panel in [
+        web(item) for data, web in (*figures, (spectra.over_steps, spectra.web)) for item in seen(data, network())
+    ]:
         layout = dict(panel.layout)
         for frame in panel.frames or [{"data": [{}] * len(panel.data)}]:
             data = [trace | change for trace, change in zip(panel.data, frame["data"], strict=True)]
             for trace in data:
                 if isinstance(trace.get("z"), dict) and "bytes" in trace["z"]:
                     trace["z"] = restored(trace["z"])
-            assert len(go.Figure({"data": data, "layout": layout}).data) == len(panel.data) > 0
+            assert len(go.Figure({"data": data, "layout": layout}).data) == len(panel.data)
 
 
-def test_a_map_shows_the_shares_in_the_block_order_of_the_last_step(network):
+def test_a_map_shows_the_shares_in_the_block_order_of_the_last_step(network, seen):
     own = network()
-    (panel,) = maps(own)
+    (panel,) = map(fourier_map.web, seen(fourier_map.data, own))
     values = own["fourier_map", "hidden.0.post"].values
     order = block_order(values[-1])
     assert [frame["step"] for frame in panel.frames] == list(range(0, 101, 10))
@@ -55,9 +98,9 @@ def test_bytes_keep_none_apart_from_the_largest_value():
     np.testing.assert_allclose(restored(coded), [[0, 1], [np.nan, 0.5], [1, 0]])
 
 
-def test_wide_networks_have_fewer_frames(network):
+def test_wide_networks_have_fewer_frames(seen):
     own = {("fourier_map", "h"): Frames(np.arange(100), np.zeros((100, 2048, 56), np.float32))}
-    (panel,) = maps(own)
+    (panel,) = map(fourier_map.web, seen(fourier_map.data, own))
     assert len(panel.frames) < FRAMES and {panel.frames[0]["step"], panel.frames[-1]["step"]} == {0, 99}
     assert sum(len(frame["data"][0]["z"]["bytes"]) for frame in panel.frames) < 8e6
 
@@ -65,36 +108,33 @@ def test_wide_networks_have_fewer_frames(network):
 def test_a_circle_joins_tokens_as_its_frequency_has_them():
     n, k = 11, 4
     angle = 2 * np.pi * k * np.arange(n) / n
-    frame = circle(7, np.stack([np.cos(angle), np.sin(angle)], axis=1), float(k))
-    x, y = unpacked(frame["data"][0]["x"]), unpacked(frame["data"][0]["y"])
-    np.testing.assert_allclose(np.diff(np.unwrap(np.arctan2(y, x))), 2 * np.pi / n, rtol=1e-5)
-    tokens = frame["data"][0]["customdata"]
-    assert sorted(tokens[:-1]) == list(range(n)) and tokens[0] == tokens[-1] == 0
-    assert (frame["step"], frame["text"]) == (7, "k = 4")
+    tokens, turns, frequency = circles.ring(np.stack([np.cos(angle), np.sin(angle)], axis=1), float(k))
+    np.testing.assert_allclose(np.diff(np.unwrap(angle[tokens])), 2 * np.pi / n, rtol=1e-9)
+    np.testing.assert_allclose(turns[:-1], np.arange(n) / n)
+    assert sorted(tokens[:-1]) == list(range(n)) and tokens[0] == tokens[-1] == 0 and frequency == 4
 
 
-def test_circles_are_the_tokens_and_stand_on_one_scale(network):
+def test_circles_are_the_tokens_and_stand_on_one_scale(network, seen):
     own = network()
-    (table,) = circles(own)
-    first, second = circles(own)[table]
+    first, second = map(circles.web, seen(circles.data, own))
     frame = second.frames[-1]["data"][0]
-    values = own["circles", table].values
+    values = own["circles", "embedding"].values
     np.testing.assert_allclose(unpacked(frame["x"]), values[-1, 1, frame["customdata"], 0], rtol=1e-6)
     assert first.layout["yaxis"]["scaleanchor"] == "x"
     assert first.frames[2]["reach"] == pytest.approx(1.1 * np.abs(values[2, 0]).max())
     assert second.frames[-1]["text"] == "k = 5" and first.id != second.id
 
 
-def test_circles_without_their_frequencies_are_not_drawn_and_unknown_frequencies_do_not_fail(network):
+def test_circles_without_their_frequencies_are_not_drawn_and_unknown_frequencies_do_not_fail(network, seen):
     own = network()
     lost = {panel: frames for panel, frames in own.items() if panel[0] != "circle_frequencies"}
-    assert circles(lost) == {}
-    assert circle(0, np.zeros((5, 2)), float("nan"))["text"] == "k = 0"
+    assert seen(circles.data, lost) == []
+    assert circles.ring(np.zeros((5, 2)), float("nan"))[2] == 0
 
 
-def test_power_is_drawn_frequency_by_step(network):
+def test_power_is_drawn_frequency_by_step(network, seen):
     own = network()
-    table, logits = powers(own)
+    table, logits = map(frequencies.web, seen(frequencies.data, own))
     np.testing.assert_allclose(
         unpacked(table.data[0]["z"]).reshape(6, 11), own["fourier_power", "embedding"].values.T, rtol=1e-6
     )
@@ -102,9 +142,11 @@ def test_power_is_drawn_frequency_by_step(network):
     assert (table.site, logits.site) == ("embedding", "logit fourier")
 
 
-def test_spectra_are_lines_that_darken_with_time(network):
+def test_spectra_are_lines_that_darken_with_time(network, make):
     own = network(steps=range(0, 1001, 10))
-    found = spectra(own)
+    arrays = {panel: {("a", 0): frames} for panel, frames in own.items()}
+    groups = spectra.over_steps(make({"a": 60}, seeds=1), arrays)
+    found = {name: [spectra.web(plot) for plot in plots] for name, plots in groups.items()}
     assert list(found) == ["singular_values", "weight_singular_values", "hessian_density", "strange"]
     (panel,) = found["singular_values"]
     *lines, scale = panel.data
@@ -120,12 +162,11 @@ def test_spectra_are_lines_that_darken_with_time(network):
     assert density.layout["yaxis"]["type"] == "log"
 
 
-def test_one_step_and_nothing_finite(network):
-    once = network(steps=[40])
-    (panel,) = spectra(once)["singular_values"]
+def test_one_step_and_nothing_finite(network, seen):
+    panel = spectra.web(seen(spectra.over_steps, network(steps=[40]))[0])
     assert len(panel.data) == 1
     blank = {("singular_values", "h"): Frames(np.arange(2), np.full((2, 3), np.nan, np.float32))}
-    assert spectra(blank) == {} and maps({}) == [] and powers({}) == []
+    assert seen(spectra.over_steps, blank) == seen(fourier_map.data, {}) == seen(frequencies.data, {}) == []
 
 
 # the page of a run
@@ -137,7 +178,7 @@ def test_a_runs_page_says_what_it_is_and_how_it_ended(measured):
     ended = results.ended["a", 1]
     assert "<h1>a, seed 1</h1>" in text and results.runs["a", 1] in text and "One seed is an illustration" in text
     assert f"Outcome: grokked after {ended.steps} of 200 steps" in text and f"first step {ended.first}" in text
-    for part in ("Over time", "Phase portrait", "Circuit", "Spectra and curvature", "Instruments", "Configuration"):
+    for part in ("Over time", "Phase portrait", "Circuit", "Spectra and curvature", "All readings", "Configuration"):
         assert f"<h2>{part}</h2>" in text
     steps = json.loads(re.search(r'data-steps="(.*?)"', text)[1])
     assert steps == list(range(0, 101, 10))
@@ -149,7 +190,8 @@ def test_a_runs_figures_have_distinct_places_and_only_its_own_data(measured):
     block = json.loads(re.search(r'id="panels">(.*?)</script>', text, re.DOTALL)[1])
     ids = [panel["id"] for panel in block]
     assert len(ids) == len(set(ids)) and all(text.count(f'id="{name}"') == 1 for name in ids)
-    assert {trace.get("name") for panel in block for trace in panel["data"]} == {"b", None}
+    names = {trace.get("name") for panel in block for trace in panel["data"]}
+    assert {name for name in names if not (name or "").startswith("step ")} == {"b", None}
     marks = [shape["name"] for shape in block[0]["layout"]["shapes"] if "name" in shape]
     assert marks == ["arm 0", "sustained", "now"]
 

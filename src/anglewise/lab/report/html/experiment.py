@@ -14,9 +14,9 @@ from anglewise.lab.report.format import DASH, count_of
 from anglewise.lab.report.headline import headline
 from anglewise.lab.report.html.document import brief, document, write_file
 from anglewise.lab.report.html.themes import panels_of, themes
-from anglewise.lab.report.plots.curves import CAPTION
-from anglewise.lab.report.plots.figures import accuracy, readings, survival, targets
-from anglewise.lab.report.plots.phase import phase
+from anglewise.lab.report.plots import accuracy, phase, radius, survival
+from anglewise.lab.report.plots.bands import CAPTION
+from anglewise.lab.report.plots.radius import targets
 from anglewise.lab.report.plots.style import COLOURS
 from anglewise.lab.report.results import Results, load
 from anglewise.lab.report.summary import summary
@@ -56,8 +56,10 @@ def page(results: Results, *, command: str | None = None) -> str:
     first = tables["first"]
     ran = any(arm.finished for arm in first)
     evaluated = bool(results.curves.get("test_accuracy"))
-    radii, portraits, groups = readings(results, "radius"), phase(results), themes(results)
-    figures = ([accuracy(results)] if evaluated else []) + radii + portraits + ([survival(results)] if ran else [])
+    radii = [radius.web(plot) for plot in radius.data(results)]
+    portraits, groups = [phase.web(plot) for plot in phase.data(results)], themes(results)
+    figures = [accuracy.web(accuracy.data(results))] if evaluated else []
+    figures += radii + portraits + ([survival.web(survival.data(results))] if ran else [])
     names = {name for name, _ in results.readings}
     return document(
         "experiment",

@@ -11,9 +11,7 @@ from anglewise.lab.readings.quantities import meaning
 from anglewise.lab.report.format import DASH
 from anglewise.lab.report.html.document import document, write_file
 from anglewise.lab.report.html.themes import FIRST, Part, panels_of, spoken, themes
-from anglewise.lab.report.plots.figures import accuracy, readings
-from anglewise.lab.report.plots.networks import Own, circles, maps, powers, spectra
-from anglewise.lab.report.plots.phase import phase
+from anglewise.lab.report.plots import accuracy, circles, energy, fourier_map, frequencies, phase, radius, spectra
 from anglewise.lab.report.plots.style import Panel, upright
 from anglewise.lab.report.results import Key, Results, load_run
 
@@ -49,9 +47,15 @@ def run_page(results: Results, key: Key) -> str:
         key: The run.
     """
     results = results.only([key])
-    own: Own = {panel: by_run[key] for panel, by_run in results.arrays([key]).items() if key in by_run}
-    plane, rings, power, lines = maps(own), circles(own), powers(own), spectra(own)
-    portraits, groups = phase(results), themes(results, without=(*FIRST, "radial_energy"), arrays=False)
+    arrays = results.arrays([key])
+    plane = [fourier_map.web(plane) for row in fourier_map.data(results, arrays) for plane in row]
+    power = [frequencies.web(power) for row in frequencies.data(results, arrays) for power in row]
+    rings: dict[str, list[Panel]] = {}
+    for circle in [circle for row in circles.data(results, arrays) for circle in row]:
+        rings.setdefault(circle.table, []).append(circles.web(circle))
+    lines = {name: [spectra.web(p) for p in plots] for name, plots in spectra.over_steps(results, arrays).items()}
+    portraits = [phase.web(plot) for plot in phase.data(results)]
+    groups = themes(results, without=(*FIRST, energy.NAME), arrays=False)
     over_time = _over_time(results)
     moving = plane + [panel for group in rings.values() for panel in group]
     still = power + [panel for group in lines.values() for panel in group]
@@ -73,7 +77,7 @@ def run_page(results: Results, key: Key) -> str:
         plane=plane,
         rings=rings,
         power=power,
-        lines=[Part(name, group, meaning(name).text) for name, group in lines.items()],
+        lines=[Part(name, group, meaning(name).note) for name, group in lines.items()],
         themes=groups,
         configuration={"arm": arms.get(key[0], key[0]), "seed": key[1], **shared},
     )
@@ -83,11 +87,9 @@ def _over_time(results: Results) -> list[Panel]:
     """Accuracy, radius and radial energy."""
     panels = []
     if results.curves.get("test_accuracy"):
-        panel = accuracy(results)
-        panel.layout["height"] = 300
-        panels.append(panel._replace(site="accuracy"))
-    for name in ("radius", "radial_energy"):
-        panels += [panel._replace(site=f"{spoken(name)}: {panel.site}") for panel in readings(results, name)]
+        panels.append(accuracy.web(accuracy.data(results)._replace(title="accuracy", height=300)))
+    for name, plots in (("radius", radius.data(results)), ("radial_energy", energy.data(results))):
+        panels += [radius.web(plot._replace(title=f"{spoken(name)}: {plot.title}")) for plot in plots]
     return panels
 
 

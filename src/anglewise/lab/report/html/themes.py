@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from anglewise.lab.readings.quantities import THEMES, meaning, place
-from anglewise.lab.report.plots.ends import CURVES, ends
-from anglewise.lab.report.plots.figures import readings
+from anglewise.lab.report.plots import energy, over_time, spectra
+from anglewise.lab.report.plots.panel import web
 from anglewise.lab.report.plots.style import Panel
 from anglewise.lab.report.results import Results
 
@@ -61,11 +61,15 @@ def themes(results: Results, *, without: Collection[str] = FIRST, arrays: bool =
     parts: dict[str, list[Part]] = {theme: [] for theme in THEMES}
     for name in names:
         quantity = meaning(name)
-        parts[quantity.theme].append(Part(name, readings(results, name, lazy=True, most=most), quantity.text))
-    last = results.arrays(results.planned, CURVES, last=True) if arrays else {}
-    for name in CURVES:
-        if panels := ends(results, last, name):
-            parts[meaning(name).theme].append(Part(name, panels, f"{meaning(name).text} {AT_END}"))
+        if name == energy.NAME:
+            plots = energy.data(results, lazy=True, most=most)
+        else:
+            plots = over_time.data(results, name, lazy=True, most=most)
+        parts[quantity.theme].append(Part(name, [web(plot) for plot in plots], quantity.note))
+    last = results.arrays(results.planned, spectra.CURVES, last=True) if arrays else {}
+    for name in spectra.CURVES:
+        if panels := [web(plot) for plot in spectra.at_the_end(results, last, name)]:
+            parts[meaning(name).theme].append(Part(name, panels, f"{meaning(name).note} {AT_END}"))
     return [Theme(name, some) for name, some in parts.items() if some]
 
 

@@ -1,4 +1,4 @@
-"""What figures for papers share: sizes, style, an arm's curve, one legend, a way to disk with equal bytes."""
+"""What matplotlib's figures share: sizes, style, grid of panels, one legend, a way to disk with equal bytes."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from typing import Any
 import numpy as np
 
 from anglewise.errors import AnglewiseError
-from anglewise.lab.report.format import plain
+from anglewise.lab.report.format import count_of, plain
 from anglewise.lab.report.html.document import write_file
-from anglewise.lab.report.plots.curves import Band
-from anglewise.lab.report.plots.style import COLOURS, WIDE, colour
+from anglewise.lab.report.plots.style import COLOURS, colour
 from anglewise.lab.report.results import Results
 
 ENDINGS = (".svg", ".pdf", ".png")
 MARKS = ("", "o", "s", "D", "^", "x", "P", "*")
-FEW = 12
-"""Points up to which a curve shows each of them."""
+DASHES = {"solid": "-", "dash": "--", "dot": ":", "longdashdot": "-."}
+"""Plotly's names of dashes, as matplotlib has them."""
 ONE_COLUMN, TWO_COLUMNS = 3.4, 6.9
 """Widths of a figure in inches."""
 STYLE: Any = {
     "font.size": 9,
+    "lines.linewidth": 1.8,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.titlesize": 9.5,
@@ -96,36 +96,22 @@ def panels(rows: int, columns: int, height: float = 1.75, width: float | None = 
     return figure, figure.subplots(rows, columns, squeeze=False)
 
 
-def curve(axis: Any, found: Band, i: int, arms: int, dashes: Any = "-", width: float = 1.3) -> None:
-    """An arm's line and, unless there are too many arms, its band."""
-    if arms <= len(COLOURS) and len(found.n) and found.n.max() > 1:
-        axis.fill_between(found.steps, found.low, found.high, color=colour(i), alpha=0.16, lw=0)
-    every = max(len(found.steps) // 7, 1)
-    mark = MARKS[i // 8 % len(MARKS)] or ("o" if len(found.steps) <= FEW else "")
-    size = 2.2 if len(found.steps) <= FEW else 3
-    axis.plot(found.steps, found.median, color=colour(i), lw=width, ls=dashes, marker=mark, markevery=every, ms=size)
+def logarithmic(axis: Any, values: np.ndarray) -> None:
+    """Make an axis logarithmic, with few numbers at it where its values span little."""
+    from matplotlib.ticker import LogLocator
+
+    axis.set_yscale("log")
+    values = values[values > 0]
+    if len(values) and values.max() < 300 * values.min():
+        axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.yaxis.set_major_formatter("{x:g}")
+    axis.yaxis.set_minor_formatter("")
 
 
-def logarithmic(axis: Any) -> None:
-    """A logarithmic axis where what is drawn is positive and far apart; else one that shows 0 if it is near."""
-    drawn = np.concatenate([np.empty(0), *(np.asarray(line.get_ydata(), float) for line in axis.lines)])
-    drawn = drawn[np.isfinite(drawn)]
-    if len(drawn) and drawn.min() > 0 and drawn.max() > WIDE * drawn.min():
-        from matplotlib.ticker import LogLocator
-
-        axis.set_yscale("log")
-        if drawn.max() < 300 * drawn.min():
-            axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        axis.yaxis.set_major_formatter("{x:g}")
-        axis.yaxis.set_minor_formatter("")
-    elif len(drawn) and drawn.min() >= 0:
-        axis.set_ylim(bottom=0)
-
-
-def legend(figure: Any, results: Results, extra: Sequence[tuple[str, Any]] = ()) -> None:
-    """One legend below: every arm with its number of runs, then what else has a line of its own."""
+def legend(figure: Any, results: Results, extra: Sequence[tuple[str, Any]]) -> None:
+    """One legend below: every arm with its number of finished runs, then what else has a line of its own."""
     entries = [
-        (f" {short(arm)} (n = {sum(name == arm for name, _ in results.planned)})", handle(i))
+        (f" {short(arm)} (n = {count_of(len(results.finished(arm)), len(results.seeds(arm)))})", handle(i))
         for i, arm in enumerate(results.arms)
     ]  # a leading underscore would drop the entry
     entries += [(f" {name}", drawn) for name, drawn in extra]
@@ -141,7 +127,7 @@ def legend(figure: Any, results: Results, extra: Sequence[tuple[str, Any]] = ())
 
 def handle(i: int) -> Any:
     """An arm's line for a legend."""
-    return stroke(colour(i), "-", MARKS[i // 8 % len(MARKS)])
+    return stroke(colour(i), "-", MARKS[i // len(COLOURS) % len(MARKS)])
 
 
 def stroke(ink: str, dashes: Any, mark: str = "", width: float = 1.5) -> Any:

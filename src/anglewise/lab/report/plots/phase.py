@@ -1,32 +1,25 @@
-"""Phase portraits: a site's radius against test accuracy, one line per seed, time along the line."""
+"""Phase portrait of a site: radius against test accuracy, one line per seed, from its ring to its last arrow."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from anglewise.lab.readings.quantities import meaning
-from anglewise.lab.report.format import label
-from anglewise.lab.report.plots.curves import clean, thin
-from anglewise.lab.report.plots.style import Panel, axes, colour, line, packed, rule, wide
+from anglewise.lab.report.plots import panel
+from anglewise.lab.report.plots.bands import clean, thin, wide
+from anglewise.lab.report.plots.panel import Line, Plot
+from anglewise.lab.report.plots.style import Panel, colour, packed
 from anglewise.lab.report.results import Key, Results
 
 POINTS = 100
 ARROWS = 5
 
 
-class Path(NamedTuple):
-    """One run's way: radius and test accuracy at the same steps, all of shape ``[n]``."""
-
-    steps: np.ndarray
-    radius: np.ndarray
-    accuracy: np.ndarray
-
-
-def path(results: Results, site: str, key: Key, name: str = "radius") -> Path | None:
+def path(results: Results, site: str, key: Key) -> Line | None:
     """A run's way at one site, at the steps of its evaluations; None where one of the two was not read."""
-    radius = results.readings.get((name, site), {}).get(key)
+    radius = results.readings.get(("radius", site), {}).get(key)
     accuracy = results.curves.get("test_accuracy", {}).get(key)
     if radius is None or accuracy is None:
         return None
@@ -34,54 +27,61 @@ def path(results: Results, site: str, key: Key, name: str = "radius") -> Path | 
     if not len(radius.steps):
         return None
     inside = (accuracy.steps >= radius.steps[0]) & (accuracy.steps <= radius.steps[-1])
-    steps, values = accuracy.steps[inside], accuracy.values[inside]
-    return Path(steps, np.interp(steps, radius.steps, radius.values), values) if len(steps) else None
+    steps, values = thin(accuracy.steps[inside], POINTS), thin(accuracy.values[inside], POINTS)
+    x, i, noted = np.interp(steps, radius.steps, radius.values), results.arms.index(key[0]), f"seed {key[1]}, step "
+    line = Line(i, key[0], "test accuracy", x, values, "path", note=steps, noted=noted + "%{customdata}")
+    return line if len(steps) else None
 
 
-def phase(results: Results) -> list[Panel]:
-    """A panel per site whose radius was read."""
-    panels: list[Panel] = []
-    log = any(wide(series) for (name, _), series in results.readings.items() if name == "radius")
-    for name, site in results.readings:
-        if name != "radius":
-            continue
-        data: list[dict[str, Any]] = []
-        for i, arm in enumerate(results.arms):
-            for seed in results.seeds(arm):
-                found = path(results, site, (arm, seed))
-                if found is not None:
-                    data += _way(found, i, arm, seed, single=len(results.planned) == 1)
-        if data:
-            layout = axes("test accuracy", 340, label(meaning("radius").title))
-            layout["yaxis"] |= {"range": [-0.03, 1.05]}
-            layout["xaxis"] |= {"type": "log" if log else "linear", "rangemode": "normal" if log else "tozero"}
-            layout["shapes"] = [rule(results.threshold)]
-            panels.append(Panel(f"phase-{len(panels)}", site, data, layout))
-    return panels
+def data(results: Results) -> list[Plot]:
+    """A portrait per site whose radius was read."""
+    plots: list[Plot] = []
+    for site in [site for name, site in results.readings if name == "radius"]:
+        lines = [line for key in results.planned if (line := path(results, site, key)) is not None]
+        plot = Plot(f"phase-{len(plots)}", site, "test accuracy", lines, meaning("radius").title, (results.threshold,))
+        plots += [plot._replace(limits=(-0.03, 1.05), height=340)] if lines else []
+    log = any(wide(np.concatenate([line.x for line in plot.lines])) for plot in plots)
+    return [plot._replace(log_x=log) for plot in plots]
 
 
-def arrows(way: Path, count: int = ARROWS) -> np.ndarray:
-    """Places along a way, at equal times, at which an arrow tells the direction; never its first point.
+def arrows(steps: np.ndarray, count: int = ARROWS) -> np.ndarray:
+    """Places along a way, at equal times, at which an arrow tells the direction: never its first point.
 
     Returns:
         Indices, increasing; the last point among them.
     """
-    times = np.linspace(way.steps[0], way.steps[-1], count + 1)[1:]
-    return np.unique(np.clip(np.searchsorted(way.steps, times), 1, max(len(way.steps) - 1, 1)))
+    if len(steps) < 2:
+        return np.empty(0, int)
+    times = np.linspace(steps[0], steps[-1], count + 1)[1:]
+    return np.unique(np.clip(np.searchsorted(steps, times), 1, len(steps) - 1))
 
 
-def _way(way: Path, i: int, arm: str, seed: int, *, single: bool) -> list[dict[str, Any]]:
-    kept = thin(np.arange(len(way.steps)), POINTS)
-    way = Path(*(values[kept] for values in way))
-    hover = f"step %{{customdata}}<br>radius %{{x:.4g}}<br>test accuracy %{{y:.3f}}<br>seed {seed}"
-    drawn = line(i, way.radius, way.accuracy, "median", arm, f"{hover}<extra>{label(arm)}</extra>")
-    size = np.zeros(len(kept))
-    if len(kept) > 1:
-        size[arrows(way)] = 12
-    still = {"color": colour(i), "opacity": 1, "line": {"width": 0}}
-    marker = still | {"symbol": "arrow", "size": size.tolist(), "angleref": "previous"}
-    drawn |= {"mode": "lines+markers", "marker": marker, "customdata": packed(way.steps)}
-    drawn["line"] = drawn["line"] | {"width": 2.0 if single else 1.2, "backoff": 0}
-    ring = still | {"symbol": "circle-open", "size": 8, "line": {"width": 1.6, "color": colour(i)}}
-    start = {"x": packed(way.radius[:1]), "y": packed(way.accuracy[:1]), "customdata": packed(way.steps[:1])}
-    return [drawn, drawn | start | {"mode": "markers", "marker": ring}]
+def web(plot: Plot) -> Panel:
+    """The panel for the page: per run, its line with arrows, and a ring at its start."""
+    drawn = panel.web(plot)
+    traces: list[dict[str, Any]] = []
+    for line, trace in zip(plot.lines, drawn.data, strict=True):
+        assert line.note is not None
+        size = np.zeros(len(line.x))
+        size[arrows(line.note)] = 12
+        still = {"color": colour(line.arm), "opacity": 1, "line": {"width": 0}}
+        marker = still | {"symbol": "arrow", "size": size.tolist(), "angleref": "previous"}
+        ring = still | {"symbol": "circle-open", "size": 8, "line": {"width": 1.6, "color": colour(line.arm)}}
+        start = {"x": packed(line.x[:1]), "y": packed(line.y[:1]), "customdata": packed(line.note[:1])}
+        traces += [trace | {"mode": "lines+markers", "marker": marker}]
+        traces += [trace | start | {"mode": "markers", "marker": ring}]
+    layout = drawn.layout
+    layout["xaxis"] |= {} if plot.log_x else {"rangemode": "tozero"}
+    return drawn._replace(data=traces)
+
+
+def paper(plot: Plot, axis: Any) -> None:
+    """Draw the panel for a paper."""
+    panel.paper(plot, axis)
+    for line in plot.lines:
+        assert line.note is not None
+        ink = colour(line.arm)
+        axis.plot(line.x[:1], line.y[:1], color=ink, marker="o", ms=4, mfc="white", ls="")
+        for k in arrows(line.note):
+            ends = {"xy": (line.x[k], line.y[k]), "xytext": (line.x[k - 1], line.y[k - 1])}
+            axis.annotate("", **ends, arrowprops={"arrowstyle": "-|>", "color": ink, "lw": 0, "mutation_scale": 8})

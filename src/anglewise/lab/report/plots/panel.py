@@ -1,0 +1,234 @@
+"""One panel of curves as plain numbers, and how plotly (`web`) and matplotlib (`paper`) draw the same numbers."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from anglewise.lab.report.format import label
+from anglewise.lab.report.plots.bands import Band, wide
+from anglewise.lab.report.plots.paper import DASHES, MARKS, logarithmic, short, stroke
+from anglewise.lab.report.plots.style import COLOURS, STEPS, Panel, axes, colour, faint, packed, rule, symbol, upright
+
+FEW = 12
+"""Points up to which a curve shows each of them."""
+
+
+class Look(NamedTuple):
+    """How a layer is drawn: width in pixels, dash, opacity, with markers, as a staircase, in papers too."""
+
+    width: float
+    dash: str = "solid"
+    opacity: float = 1.0
+    marked: bool = False
+    staircase: bool = False
+    paper: bool = True
+
+
+LAYERS = {
+    "median": Look(2.2, marked=True),
+    "first": Look(2.2, marked=True, staircase=True),
+    "sustained": Look(2.2, marked=True, staircase=True, paper=False),
+    "measured": Look(4.4, opacity=0.45),
+    "train": Look(1.2, "dash"),
+    "theory": Look(1.6, "dash"),
+    "target": Look(1.2, "longdashdot"),
+    "spread": Look(1.0, "dot", paper=False),
+    "seed": Look(0.8, opacity=0.55, paper=False),
+    "path": Look(1.2),
+}
+"""Layers, which the page switches on and off by name; the layer "band" belongs to the line that it surrounds."""
+MAIN = ("measured", "path")
+"""Layers that the page shows as it shows medians: always."""
+
+
+class Line(NamedTuple):
+    """One curve; all arrays of shape ``[n]``.
+
+    Args:
+        arm: Index of its arm; -1 for none.
+        name: Of the arm, or of what the line stands for.
+        what: What its values are.
+        x: Places.
+        y: Values.
+        layer: One of `LAYERS`.
+        low: Lower ends of its band; None for no band.
+        high: Upper ends.
+        note: Whole numbers beside the points, such as how many runs; None for none.
+        noted: What the hover text says of them.
+        dash: Instead of the layer's.
+        ink: Instead of the arm's colour.
+        tick: Whether it is no line but an upright tick at each point.
+    """
+
+    arm: int
+    name: str
+    what: str
+    x: np.ndarray
+    y: np.ndarray
+    layer: str = "median"
+    low: np.ndarray | None = None
+    high: np.ndarray | None = None
+    note: np.ndarray | None = None
+    noted: str = "%{customdata} runs"
+    dash: str = ""
+    ink: str = ""
+    tick: bool = False
+
+    @property
+    def look(self) -> Look:
+        """How it is drawn."""
+        look = LAYERS[self.layer]
+        return look._replace(dash=self.dash or look.dash, marked=look.marked and not self.ink)
+
+
+class Plot(NamedTuple):
+    """One panel.
+
+    Args:
+        id: Its place in the page; distinct.
+        title: What stands above it, such as a site.
+        y: What its axis says, with the unit.
+        lines: Curves.
+        x: What the other axis says.
+        rules: Values worth a dotted line across.
+        moments: Steps worth an upright line, by the index of the arm.
+        log: Whether its values start logarithmic.
+        log_x: Whether the other axis does.
+        limits: Ends of the y-axis; None for those of the values.
+        height: Pixels in the page.
+        lazy: Whether the page draws it only when its part is opened.
+        inside: Whether a paper's figure explains its dashes inside the panel.
+    """
+
+    id: str
+    title: str
+    y: str
+    lines: Sequence[Line]
+    x: str = STEPS
+    rules: Sequence[float] = ()
+    moments: Mapping[int, float] = {}
+    log: bool = False
+    log_x: bool = False
+    limits: tuple[float, float] | None = None
+    height: int = 300
+    lazy: bool = False
+    inside: bool = False
+
+    @property
+    def values(self) -> np.ndarray:
+        """All finite values, one after the other."""
+        values = np.concatenate([np.empty(0), *(line.y for line in self.lines)])
+        return values[np.isfinite(values)]
+
+    @property
+    def from_zero(self) -> bool:
+        """Whether the y-axis shows 0."""
+        return self.x == STEPS and not self.log and self.limits is None and not np.any(self.values < 0)
+
+
+def banded(i: int, name: str, what: str, found: Band, layer: str = "median") -> list[Line]:
+    """An arm's line with its band, which a single run does not have; nothing where there are no points."""
+    if not len(found.steps):
+        return []
+    several = layer in ("median", "measured") and found.n.max() > 1
+    low, high = (found.low, found.high) if several else (None, None)
+    return [Line(i, name, what, found.steps, found.median, layer, low, high, found.n)]
+
+
+def logs(plots: Sequence[Plot]) -> list[Plot]:
+    """The same panels; where one has values far apart, all whose values are positive are logarithmic."""
+    log = any(wide(plot.values) for plot in plots)
+    return [plot._replace(log=log and not np.any(plot.values <= 0)) for plot in plots]
+
+
+def web(plot: Plot) -> Panel:
+    """The panel for the page."""
+    title = [label(line) for line in textwrap.wrap(plot.y, 34)]
+    layout = axes("<br>".join(title), plot.height, label(plot.x))
+    layout["margin"]["l"] += 16 * (len(title) - 1)
+    kinds = {False: "linear", True: "log"}
+    layout["yaxis"] |= {"type": kinds[plot.log], "rangemode": "tozero" if plot.from_zero else "normal"}
+    layout["xaxis"] |= {"type": kinds[plot.log_x]}
+    if plot.limits is not None:
+        layout["yaxis"]["range"] = np.log10(plot.limits).tolist() if plot.log else list(plot.limits)
+    layout["shapes"] = [upright(step, faint(i, 0.5), f"arm {i}") for i, step in plot.moments.items()]
+    layout["shapes"] += [rule(value) for value in plot.rules]
+    data = [trace for line in plot.lines for trace in _traces(line, "step " if plot.x == STEPS else "")]
+    return Panel(plot.id, plot.title, data, layout, plot.log, plot.lazy)
+
+
+def _traces(line: Line, unit: str) -> list[dict[str, Any]]:
+    look, ink, few, name = line.look, line.ink or colour(line.arm), len(line.x) <= FEW, label(line.name)
+    layer = "median" if line.layer in MAIN else line.layer
+    noted = "" if line.note is None else f"<br>{line.noted}"
+    trace: dict[str, Any] = {"type": "scatter", "mode": "lines", "name": name, "opacity": look.opacity}
+    trace |= {"x": packed(line.x), "y": packed(line.y), "meta": {"arm": line.arm, "layer": layer}}
+    trace["line"] = {
+        "color": ink,
+        "width": look.width,
+        "dash": look.dash,
+        "shape": "hv" if look.staircase else "linear",
+    }
+    trace["hovertemplate"] = f"{unit}%{{x}}<br>{label(line.what)} %{{y:.4g}}{noted}<extra>{name}</extra>"
+    if line.note is not None:
+        trace["customdata"] = packed(line.note)
+    mark = symbol(line.arm) or ("circle" if few else "")
+    sign: dict[str, Any] = {"symbol": mark, "size": 7 if symbol(line.arm) else 5, "maxdisplayed": 0 if few else 9}
+    if line.tick:
+        tick = {"symbol": "line-ns-open", "size": 16, "color": ink, "line": {"width": 2.5}}
+        trace |= {"mode": "markers", "marker": tick, "cliponaxis": False}
+    elif look.marked and mark:
+        trace |= {"mode": "lines+markers", "marker": sign | {"color": ink}}
+    if line.low is None or line.high is None:
+        return [trace]
+    ends = np.concatenate([line.x, line.x[::-1]]), np.concatenate([line.low, line.high[::-1]])
+    area = {"type": "scatter", "mode": "lines", "name": name, "x": packed(ends[0]), "y": packed(ends[1])}
+    area |= {"line": {"width": 0}, "fill": "toself", "fillcolor": faint(line.arm), "hoverinfo": "skip"}
+    return [area | {"meta": {"arm": line.arm, "layer": "band"}}, trace]
+
+
+def paper(plot: Plot, axis: Any) -> None:
+    """Draw the panel for a paper."""
+    import matplotlib
+
+    unit = matplotlib.rcParams["lines.linewidth"] / LAYERS["median"].width
+    axis.set(title=short(plot.title), xlabel=plot.x, ylabel=textwrap.fill(plot.y, 26))
+    for value in plot.rules:
+        axis.axhline(value, color="#888", lw=0.8, ls=":")
+    for i, step in plot.moments.items():
+        axis.axvline(step, color=colour(i), lw=0.7, alpha=0.5, zorder=0)
+    bands = sum(line.low is not None for line in plot.lines)
+    for line in plot.lines:
+        look, ink, few = line.look, line.ink or colour(line.arm), len(line.x) <= FEW
+        if not look.paper:
+            continue
+        if line.low is not None and line.high is not None and bands <= len(COLOURS):  # more would cover each other
+            axis.fill_between(line.x, line.low, line.high, color=ink, alpha=0.16, lw=0)
+        mark = (MARKS[line.arm // len(COLOURS) % len(MARKS)] or ("o" if few else "")) if look.marked else ""
+        style = {"ls": DASHES[look.dash], "marker": mark, "markevery": max(len(line.x) // 7, 1), "ms": 3}
+        style = {"ls": "", "marker": "|", "ms": 9, "mew": 1.8, "clip_on": False} if line.tick else style
+        steps = "steps-post" if look.staircase else "default"
+        axis.plot(line.x, line.y, color=ink, alpha=look.opacity, lw=unit * look.width, drawstyle=steps, **style)
+    axis.margins(x=0.01)
+    if plot.log:
+        logarithmic(axis, plot.values)
+    if plot.log_x:
+        axis.set_xscale("log")
+    if plot.x == STEPS:
+        axis.set_xlim(left=0)
+    if plot.limits is not None or plot.from_zero:
+        axis.set_ylim(*(plot.limits or (0, None)))
+    if plot.inside:
+        named = {f" {short(line.what)}": stroke("#555", DASHES[line.dash]) for line in plot.lines if line.dash}
+        axis.legend(named.values(), named.keys())
+
+
+def keys(plots: Iterable[Any]) -> dict[str, Any]:
+    """What a legend says of lines that are not an arm's main ones: a stroke by what the values are."""
+    lines = [line for plot in plots if isinstance(plot, Plot) and not plot.inside for line in plot.lines]
+    beside = [line for line in lines if line.layer in ("train", "theory", "target")]
+    return {line.what: stroke("#555", DASHES[line.look.dash]) for line in beside}
