@@ -15,6 +15,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from anglewise.cli.explain import markdown as markdown_of_names
 from anglewise.cli.main import parser_of
 from anglewise.lazy import public_names
 from docs.drawings import drawn
@@ -27,7 +28,8 @@ ENVIRONMENT = (
 )
 GENERATED = "<!-- made by docs/generate.py: change the source that it reads, not this page -->\n"
 ROOMS = {
-    "experiments": "Experiments", "spec": "Experiments", "runner": "Experiments", "store": "Stores and results",
+    "experiments": "Experiments", "spec": "Experiments", "runner": "Experiments", "outcome": "Experiments",
+    "store": "Stores and results",
     "report": "Stores and results", "tuning": "Search", "protocols": "What you extend", "methods": "Methods",
     "models": "Models", "tasks": "Tasks", "readings": "Readings", "catalogue": "Lists of what has a name",
     "errors": "Errors",
@@ -67,18 +69,20 @@ def _fence(match: re.Match[str]) -> str:
 
 
 def _section(block: str) -> str:
-    head, _, body = block.partition("\n")
+    head, _, indented = block.partition("\n")
     if head not in ("Args:", "Attributes:", "Returns:", "Raises:", "Example:"):
         return block.strip()
+    body, _, after = re.sub(r"\n(?=[^ \n])", "\0", indented, count=1).partition("\0")
     body = textwrap.dedent(body).strip("\n")
     if head == "Example:":
-        return f"**Example**\n\n```pycon\n{body}\n```"
-    if head == "Returns:":
-        return f"**Returns** {' '.join(body.split())}"
-    items = re.split(r"\n(?=\S)", body)
-    listed = [re.sub(r"^([\w.*]+):\s", r"`\1`: ", " ".join(item.split())) for item in items]
-    name = {"Args:": "Arguments", "Attributes:": "Attributes", "Raises:": "Raises"}[head]
-    return f"**{name}**\n\n" + "\n".join(f"- {item}" for item in listed)
+        text = f"**Example**\n\n```pycon\n{body}\n```"
+    elif head == "Returns:":
+        text = f"**Returns** {' '.join(body.split())}"
+    else:
+        items = [" ".join(item.split()) for item in re.split(r"\n(?=\S)", body)]
+        name = {"Args:": "Arguments", "Attributes:": "Attributes", "Raises:": "Raises"}[head]
+        text = f"**{name}**\n\n" + "\n".join("- " + re.sub(r"^([\w.*]+):\s", r"`\1`: ", item) for item in items)
+    return f"{text}\n\n{after.strip()}".strip()
 
 
 def signature(name: str, value: Any) -> str:
@@ -140,7 +144,8 @@ def _first_sentence(docstring: str) -> str:
 def _data(value: Any) -> str:
     if isinstance(value, dict):
         return f"A dictionary by name: {', '.join(f'`{key}`' for key in value)}.\n"
-    return f"`{value!r}`\n"
+    text = re.sub(r"\b(?:[a-z_]\w*\.)+(\w+)", r"\1", repr(value))  # a union of types, without their modules
+    return f"`{text}`\n"
 
 
 def python_page(module: str, text: str) -> str:
@@ -194,8 +199,7 @@ def _shown(action: argparse.Action) -> str:
 
 
 def values_page() -> str:
-    """Every reading with its fields, and every value with its unit and meaning."""
-    from anglewise.lab.readings import quantities
+    """Every reading with its fields, and every name with its meaning."""
     from anglewise.lab.readings.sets import DEFAULT, READINGS
 
     parts = [
@@ -210,14 +214,8 @@ def values_page() -> str:
             ],
         ),
     ]  # fmt: skip
-    parts.append(
-        "## Values\n\nA name may have `test_` in front: the same over test examples. `_se` behind it is its standard "
-        "error, and `_total` says that it is of task and penalties together.\n"
-    )
-    for theme in quantities.THEMES:
-        rows = [(f"`{name}`", one.title, one.text) for name, one in quantities.MEANINGS.items() if one.theme == theme]
-        if rows:
-            parts += [f"### {theme}\n", _table(("value", "axis and unit", "meaning"), rows)]
+    head, _, rest = markdown_of_names().partition("\n## ")
+    parts += ["## Names\n", head.split("\n", 1)[1], "\n## " + rest]
     return _joined(parts)
 
 

@@ -28,8 +28,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from anglewise.lab.report.format import number
 from anglewise.lab.report.runs import collected, read_runs
-from anglewise.lab.studies.leaderboard.published import PUBLISHED, Published
-from records.hero import hero
+from anglewise.lab.studies.leaderboard.published import PUBLISHED, PublishedTime
+from records.hero import hero, read_tokens
 from records.reproductions import Reproductions
 from records.rows import Rows, by_word, joined
 from records.values import Values
@@ -96,7 +96,7 @@ def penalty_of(track: str, arm: str) -> str:
     return f"strength {number(own['strength'], 2)} and target {number(own['target'], 2)}"
 
 
-def published(track: str, arm: str) -> Published:
+def published(track: str, arm: str) -> PublishedTime:
     """What others reported on a track."""
     return next(one for one in PUBLISHED[track] if one.arm == arm)
 
@@ -175,7 +175,7 @@ def main(arguments: Sequence[str] = ()) -> int:
     for page in pages():
         if not arguments or page.template.parent.name in arguments:
             _write(page.target, rendered(page))
-    _write(HERO, hero(record("quickstart").runs))
+    _write(HERO, hero(record("quickstart").runs, read_tokens()))
     return 0
 
 

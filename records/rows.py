@@ -20,8 +20,8 @@ from anglewise.lab.report.summary import ratio
 from anglewise.lab.report.table import Table, markdown, markdown_line
 from anglewise.lab.stats import Interval, median_interval
 from anglewise.lab.studies.leaderboard import analysis as leaderboard
-from anglewise.lab.studies.penalty import show as crossing
-from anglewise.lab.studies.penalty.show import Recipe
+from anglewise.lab.studies.penalty import analysis as penalty
+from anglewise.lab.studies.penalty.analysis import FourArms
 
 CRITERIA = ("first", "sustained")
 NO_DIFFERENCE = "no difference shown"
@@ -255,13 +255,13 @@ class Rows:
         rows = leaderboard.rows(self.runs, self.samples)
         return markdown(leaderboard.ranking(rows, self.runs.budget, self.notes)).rstrip()
 
-    def effects(self) -> list[crossing.Effect]:
-        """What the penalty adds to each recipe: arms stand four by four, as they were crossed."""
-        return crossing.effects(self.runs, self.recipes)
+    def effects(self) -> list[penalty.Effect]:
+        """What the penalty adds to each method: arms stand four by four, as they were crossed."""
+        return penalty.effects(self.runs, self.methods)
 
     def put_in(self, label: str) -> str:
-        """Lines of a table: the penalty put into each recipe's own setting, nothing else changed."""
-        return "\n".join(self.pair_line(label, *recipe.alone) for recipe in self.recipes)
+        """Lines of a table: the penalty put into each method's own setting, nothing else changed."""
+        return "\n".join(self.pair_line(label, *method.alone) for method in self.methods)
 
     def pair_line(self, label: str, without: str, with_it: str) -> str:
         """A line of that table: medians without and with, and both ratios."""
@@ -281,22 +281,22 @@ class Rows:
         return markdown_line([*labels, str(self.summary(arm, than).pairs), *ratios])
 
     @property
-    def recipes(self) -> list[Recipe]:
-        """The four arms of each recipe: alone, penalty put in, penalty taken out, joint."""
+    def methods(self) -> list[FourArms]:
+        """The four arms of each method: alone, penalty put in, penalty taken out, joint."""
         arms = self.runs.arms
-        return [Recipe(arms[i], (arms[i], arms[i + 1]), (arms[i + 2], arms[i + 3])) for i in range(0, len(arms), 4)]
+        return [FourArms(arms[i], (arms[i], arms[i + 1]), (arms[i + 2], arms[i + 3])) for i in range(0, len(arms), 4)]
 
     def crossing(self) -> str:
         """The table of those effects."""
-        return markdown(crossing.table(self.effects(), self.runs)).rstrip()
+        return markdown(penalty.table(self.effects(), self.runs)).rstrip()
 
     def effects_with(self, wanted: str, where: str, criterion: str = "first") -> list[str]:
-        """Recipes on which the penalty's interval shows `wanted`, at the setting found ``alone`` or ``joint``."""
+        """Methods on which the penalty's interval shows `wanted`, at the setting found ``alone`` or ``joint``."""
         kept = []
-        for recipe in self.recipes:
-            without, with_it = getattr(recipe, where)
+        for method in self.methods:
+            without, with_it = getattr(method, where)
             if self.word(with_it, without, criterion).startswith(wanted):
-                kept.append(recipe.name)
+                kept.append(method.name)
         return kept
 
 

@@ -152,3 +152,23 @@ def test_training_without_jax_says_what_to_do(module):
     done = without_jax(f"import anglewise.lab.{module}")
     wanted = f"anglewise.errors.MissingError: anglewise.lab needs jax, equinox, optax, matfree: {install('lab')}"
     assert done.returncode == 1 and done.stderr.splitlines()[-1] == wanted
+
+
+def test_the_package_brings_its_templates_styles_and_scripts(tmp_path):
+    """A wheel holds what lies in the package's folder and is not ignored: there it must be found."""
+    tracked = subprocess.run(["git", "ls-files", "-z", "src"], cwd=ROOT, capture_output=True, text=True, check=True)
+    for name in filter(None, tracked.stdout.split("\0")):
+        target = tmp_path / Path(name).relative_to("src")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes((ROOT / name).read_bytes())
+    statement = (
+        "from anglewise.lab.report.html import document as d; "
+        "e = d.environment(); print(d.__file__, *(e.get_template(name).name for name in e.list_templates())); "
+        "print(*(len(d._asset(name)) > 1000 for name in ('page.css', 'page.js')))"
+    )
+    environment = {"PYTHONPATH": str(tmp_path), "OPENBLAS_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", statement], capture_output=True, text=True, timeout=60, env=environment
+    )
+    first, second = done.stdout.splitlines()
+    assert first.startswith(str(tmp_path)) and "experiment.html.jinja" in first and second == "True True", done.stderr

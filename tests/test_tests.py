@@ -62,11 +62,11 @@ def test_control_a_helper_that_promises_to_assert_must():
 # One test file for several modules: a verb as a whole command, data with the code that reads it, a figure by the page
 # that shows it, a declaration with what fulfils it.
 TOGETHER = {
-    "cli/test_main.py": "cli: doctor early_warning figure query report run training",
+    "cli/test_main.py": "cli: doctor early_warning figure query report training",
     "cli/test_bad_input.py": "cli: flags",
     "cli/test_listing.py": "cli: show; lab: catalogue",
     "cli/test_tracks.py": "cli: leaderboard penalty tune",
-    "lab/test_runner.py": "lab/execution: groups planning; lab/report: pace progress",
+    "lab/test_runner.py": "lab/execution: planning; lab/report: pace",
     "lab/experiments/test_run.py": "lab/execution: stopping",
     "lab/report/test_opened.py": "lab/report/html: card",
     "lab/test_spec.py": "lab/protocols: arrays dataclass method",
@@ -75,9 +75,9 @@ TOGETHER = {
     "lab/tasks/test_modular.py": "lab/protocols: task",
     "lab/readings/test_readings.py": "lab/protocols: reading",
     "lab/experiments/test_tracks.py": "lab/experiments: published quickstart reproduce",
-    "lab/tuning/test_search.py": "lab/tuning: space winners",
-    "lab/report/test_summary.py": "lab/report: comparison format table verdict",
-    "lab/report/html/test_experiment.py": "lab/report/html: document parts run",
+    "lab/tuning/test_search.py": "lab/tuning: space",
+    "lab/report/test_summary.py": "lab/report: comparison format headline",
+    "lab/report/html/test_experiment.py": "lab/report/html: document run",
     "lab/report/html/test_themes.py": "lab/report/plots: phase",
     "lab/report/plots/test_figures.py": (
         "lab/report/plots: accuracy accuracy_and_radius curvature energy motion over_time panel radius spectra style "
@@ -85,12 +85,12 @@ TOGETHER = {
     ),
     "lab/report/plots/test_gallery.py": "lab/report/plots: paper",
     "lab/report/plots/test_networks.py": "lab/report/plots: circles fourier_map frequencies network",
-    "lab/studies/early_warning/test_show.py": "lab/studies/early_warning: numbers",
+    "lab/studies/early_warning/test_show.py": "lab/studies/early_warning: tables",
     "lab/studies/leaderboard/test_leaderboard.py": (
-        "lab/studies/leaderboard: analysis boards constrained entries plan published rivals show"
+        "lab/studies/leaderboard: analysis candidates leaderboards methods plan published show"
     ),
-    "lab/studies/penalty/test_penalty.py": "lab/studies/penalty: plan show",
-    "lab/studies/reproduction/test_reproduction.py": "lab/studies/reproduction: plan; cli: baselines",
+    "lab/studies/penalty/test_penalty.py": "lab/studies/penalty: analysis plan show",
+    "lab/studies/reproduction/test_reproduction.py": "lab/studies/reproduction: analysis plan; cli: reproduce",
 }
 
 

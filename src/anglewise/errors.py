@@ -1,4 +1,4 @@
-"""What anglewise raises: every message says what was got, what was expected and what to do."""
+"""Errors of anglewise.  Every message says what was got, what was expected and what to do."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ MOST = 60
 
 
 class AnglewiseError(Exception):
-    """Anything that the caller can mend.  The command line shows its message as one line."""
+    """An error that the caller can mend.  The command line shows its message as one line."""
 
 
 class SpecError(AnglewiseError):
-    """A specification (a task, model, method, arm or experiment) that cannot be meant."""
+    """A specification (a task, model, method, arm or experiment) with a value that is not allowed."""
 
 
 class StoreError(AnglewiseError):
@@ -25,7 +25,7 @@ class StoreError(AnglewiseError):
 
 
 class AttachError(AnglewiseError):
-    """A model to which the drop-in cannot be attached as asked, or where it would silently do nothing."""
+    """A model to which the drop-in cannot be attached, or where it would silently do nothing."""
 
 
 class MissingError(AnglewiseError, ModuleNotFoundError):
@@ -33,7 +33,7 @@ class MissingError(AnglewiseError, ModuleNotFoundError):
 
 
 def install(extra: str) -> str:
-    """How to install the libraries of an extra; anglewise is on no package index, so it is done in the clone.
+    """How to install the libraries of an extra: in the clone, since anglewise is on no package index.
 
     Example:
         >>> install("torch")
@@ -43,7 +43,7 @@ def install(extra: str) -> str:
 
 
 def missing(part: str, extra: str, libraries: Iterable[str]) -> MissingError | None:
-    """The error to raise where libraries are not installed; they are looked for, not imported.
+    """The error to raise where libraries are not installed.  Libraries are looked up, not imported.
 
     Args:
         part: The part of anglewise that needs them, for instance ``"anglewise.torch"``.
@@ -110,7 +110,7 @@ def _digits(value: int) -> int:
 
 
 def printable(text: str) -> str:
-    """Text that no terminal obeys: what is not printable is written as its escape, line ends stay.
+    """Text without control codes: each unprintable character becomes its escape, line ends stay.
 
     Example:
         >>> printable("red \\x1b[31m")

@@ -1,11 +1,11 @@
 r"""Polar coordinates for activations: every vector is a length times a direction.
 
-Write h = r u with r = |h| and |u| = 1.  A motion of h either changes r (radial) or turns u (angular); the
-library's one idea is to charge for the first and leave the second free.
+Write h = r u with r = |h| and |u| = 1.  A motion of h either changes r (radial) or turns u (angular).  The library's
+one idea: charge for radial motion, and leave angular motion free.
 
-Every function takes arrays of any library that follows the Python Array API standard (NumPy, JAX) and
-PyTorch tensors, the width of the activation as the last axis, and differentiates and compiles wherever its
-input does.  Half-precision inputs are computed in float32: the square of a norm needs the bits.
+Every function takes PyTorch tensors and arrays of any library that follows the Python Array API standard (NumPy, JAX).
+The width of the activation is the last axis.  Each function differentiates and compiles wherever its input does.
+Half-precision inputs are computed in float32: the square of a norm needs the bits.
 """
 
 from __future__ import annotations
@@ -18,7 +18,12 @@ Array: TypeAlias = Any
 
 
 class RadialSplit(NamedTuple):
-    """A field of vectors, split along and across the rays through the origin."""
+    """A field of vectors, split along and across the rays through the origin.
+
+    Args:
+        radial: The part along the rays, shaped like the field.
+        angular: The part across them; the two sum to the field.
+    """
 
     radial: Array
     angular: Array
@@ -34,11 +39,11 @@ class Displacement(NamedTuple):
 def namespace(x: Array) -> Any:
     """The Array API namespace that `x` belongs to: ``jax.numpy``, ``numpy``, or PyTorch's wrapped to match.
 
-    Asks the array itself first: that is what PyTorch's compiler traces without a warning.
+    The array is asked first: PyTorch's compiler traces that without a warning.
     """
-    own = getattr(x, "__array_namespace__", None)
-    if own is not None:
-        return own()
+    ask = getattr(x, "__array_namespace__", None)
+    if ask is not None:
+        return ask()
     if hasattr(x, "requires_grad"):
         import array_api_compat.torch as compat
 
@@ -168,12 +173,12 @@ def radial_energy(g: Array, *, at: Array) -> Array:
 
     .. math:: \Phi = d \, \frac{\langle g, u \rangle^2}{|g|^2} \in [0, d]
 
-    A parallel `g` gives d, an orthogonal one 0.  For isotropic `g` the law is close to chi-square with one
-    degree of freedom: mean 1, median 0.45; so always say whether a mean or a median is meant.  A zero `g`
-    has no share: it gives NaN, to be masked by the caller, because counting it as 0 would drag down a mean.
+    A parallel `g` gives d, an orthogonal one 0.  For isotropic `g` the law is close to chi-square with one degree of
+    freedom: mean 1, median 0.45.  So always say whether a value is a mean or a median.  A zero `g` has no share and
+    gives NaN, which the caller masks: a 0 would lower a mean.
 
     Args:
-        g: Gradients, shape ``[*batch, d]``.  To interpret the value, of the task loss alone.
+        g: Gradients, shape ``[*batch, d]``; use those of the task loss alone if you want to interpret the value.
         at: The activations h they were taken at, shape ``[*batch, d]``.
 
     Returns:

@@ -68,4 +68,4 @@ def attach(namespace: dict[str, Any]) -> tuple[Callable[[str], Any], Callable[[]
         namespace[name] = value = getattr(import_module(homes[name]), name)
         return value
 
-    return load, lambda: sorted({*namespace, *homes}), sorted(homes)
+    return load, lambda: sorted({*homes, *(name for name in namespace if name.startswith("__"))}), sorted(homes)

@@ -1,15 +1,14 @@
-r"""The radial penalty: a soft spring that holds every activation near a sphere and leaves its angle free.
+r"""The radial penalty: it pulls every activation towards a sphere and leaves its angle free.
 
 .. math::
 
     L(h) = \frac{1}{d} \bigl(|h| - \tau \sqrt d\bigr)^2, \qquad
     \nabla_h L = \frac{2}{d} \bigl(|h| - \tau \sqrt d\bigr) \frac{h}{|h|}
 
-The gradient is purely radial.  :math:`\tau` is the *target*, the wanted radius in units of :math:`\sqrt d`:
-1 is the paper's sphere; 0 on post-activations is MAN (arXiv 2512.08314).  Inside the sphere the pull is
-outward, so with common initialisations, whose radii are far below :math:`\sqrt d`, the penalty inflates
-before it suppresses; the one-sided forms keep one of the two halves.  At h = 0 there is no direction, and
-the gradient is 0.
+The gradient is purely radial.  :math:`\tau` is the *target*, the wanted radius in units of :math:`\sqrt d`.  1 is the
+paper's sphere; 0 on post-activations is MAN (arXiv 2512.08314).  Inside the sphere the pull is outward.  Common
+initialisations have radii far below :math:`\sqrt d`: there the penalty first inflates, then suppresses.  The one-sided
+forms keep one of the two halves.  At h = 0 there is no direction, and the gradient is 0.
 
 Source: arXiv 2606.32000, section 3.1.
 """

@@ -14,37 +14,38 @@ from anglewise.lab.methods.tiwari2026_radial import RadialPenalty
 from anglewise.lab.models.mlp import MLP
 from anglewise.lab.spec import Arm, Experiment, Training
 from anglewise.lab.store import Reader
-from anglewise.lab.studies.leaderboard import boards
-from anglewise.lab.studies.leaderboard.boards import Board
-from anglewise.lab.studies.leaderboard.entries import LOSS, OPTIMISER
+from anglewise.lab.studies.leaderboard.candidates import AS_PUBLISHED, LOSS, OPTIMISER
+from anglewise.lab.studies.leaderboard.leaderboards import LEADERBOARDS, Leaderboard
 from anglewise.lab.tasks.modular import Modular
-from anglewise.lab.tuning.space import Axis, Entry
+from anglewise.lab.tuning.space import Axis, Candidate
 
 PLAIN = (AdamW(lr=0.02, wd=1.0, beta2=0.98),)
 LR = Axis(0, "lr", 0.01, 0.05)
-ENTRIES = (
-    Entry(Arm("adamw", PLAIN), (LR,), "a source", OPTIMISER),
-    Entry(
+CANDIDATES = (
+    Candidate(Arm("adamw", PLAIN), (LR,), "a source", OPTIMISER),
+    Candidate(
         Arm("radial", (AdamW(lr=0.03, wd=0.5), RadialPenalty(strength=0.1))),
         (LR, Axis(1, "strength", 0.01, 1.0)),
         "a source",
         LOSS,
+        alone="adamw",
     ),
-    Entry(Arm("untuned", (AdamW(lr=0.012, wd=1.0),)), (LR,), "a source", OPTIMISER),
+    Candidate(Arm("untuned", (AdamW(lr=0.012, wd=1.0),)), (LR,), "a source", OPTIMISER),
+    Candidate(Arm("published", (AdamW(lr=1e-3),)), (), "arXiv 0", OPTIMISER, AS_PUBLISHED),
 )
 TRACK = Experiment(
-    "tiny", Modular(p=7, train=0.7), MLP(hidden=(16,), embedding=8), (ENTRIES[0].arm,),
+    "tiny", Modular(p=7, train=0.7), MLP(hidden=(16,), embedding=8), (CANDIDATES[0].arm,),
     Training(budget=80, every=10, sustain=2, further=20), seeds=3,
 )  # fmt: skip
-FIXED = ((Arm("published", (AdamW(lr=1e-3),)), "arXiv 0", OPTIMISER),)
 
 
 @pytest.fixture(scope="module")
 def tuned(tmp_path_factory):
-    """A folder in which two of three entries have been tuned."""
+    """A folder in which two of three candidates have been tuned."""
     home = tmp_path_factory.mktemp("tracks")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(boards.BOARDS, "tiny", Board(TRACK, ENTRIES, FIXED, refused={"square": "the network is round"}))
+        board = Leaderboard(TRACK, CANDIDATES, refused={"square": "the network is round"})
+        patch.setitem(LEADERBOARDS, "tiny", board)
         patch.chdir(home)
         words = "tune tiny --arm adamw,radial --trials 2 --rounds 1 --seeds 1 --budget 30 --to winners"
         assert main(words.split()) == 0
@@ -108,14 +109,14 @@ def test_the_penalty_is_put_in_and_taken_out_and_the_winners_are_not_trained_aga
     ("words", "said"),
     [
         (
-            "penalty tiny --tuned winners --recipes untuned",
-            "unknown recipe of tiny that was tuned with the penalty 'untuned'",
+            "penalty tiny --tuned winners --arms untuned",
+            "unknown arm of tiny that was tuned alone and with the penalty 'untuned'",
         ),
         (
             "penalty tiny --tuned nowhere",
             "--tuned nowhere is no folder with winners of adamw, radial, untuned: expected files such as",
         ),
-        ("penalty tiny --to x.html", "expected a name ending in .md, .csv, .svg, .pdf, .png"),
+        ("penalty tiny --to x.html", "expected a name ending in .md, .csv, .svg, .pdf or .png"),
         ("penalty unheard-of", "unknown track with a leaderboard 'unheard-of'"),
         ("penalty tiny --no-train --tuned winners --out nowhere", "unknown store 'nowhere'"),
         ("leaderboard tiny --arms unheard-of", "unknown arm of tiny 'unheard-of'"),
@@ -124,7 +125,7 @@ def test_the_penalty_is_put_in_and_taken_out_and_the_winners_are_not_trained_aga
             "sphere-cosine has no place on track-a: a layer norm",
         ),
         ("tune track-a --arm sphere-cosine", "sphere-cosine has no place on track-a: a layer norm"),
-        ("tune tiny --arm unheard-of", "unknown entry of tiny 'unheard-of'"),
+        ("tune tiny --arm unheard-of", "unknown arm of tiny 'unheard-of'"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(tuned, capsys, words, said):

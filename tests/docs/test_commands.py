@@ -21,7 +21,7 @@ from anglewise.cli.listing import listing
 from anglewise.cli.main import parser_of
 from anglewise.errors import AnglewiseError
 from anglewise.lab.experiments import EXPERIMENTS
-from anglewise.lab.studies.leaderboard.boards import board_of
+from anglewise.lab.studies.leaderboard.leaderboards import leaderboard_of
 from anglewise.lab.studies.reproduction.plan import chosen
 
 ROOT = Path(__file__).parents[2]
@@ -37,7 +37,7 @@ import json, os, sys
 with open(os.environ["NOTES"], "a") as notes:
     print(json.dumps([os.path.basename(sys.argv[0]), *sys.argv[1:]]), file=notes)
 """
-VERBS = set(re.findall(r"^    ([a-z-]+) ", parser_of().format_help().split("VERB\n")[1], flags=re.M))
+VERBS = set(re.findall(r"^    ([a-z-]+)(?: |$)", parser_of().format_help().split("VERB\n")[1], flags=re.M))
 
 
 @pytest.fixture
@@ -82,8 +82,8 @@ def understood(program: str, words: list[str]) -> None:
         if words[0] == "figure":
             assert re.search(rf"^{arguments.name}\b", listing("figures"), flags=re.M), words
         elif words[0] in ("tune", "leaderboard", "penalty"):
-            board_of(arguments.track)
-        elif words[0] == "baselines":
+            leaderboard_of(arguments.track)
+        elif words[0] == "reproduce":
             chosen(arguments.names)
 
 
@@ -99,7 +99,7 @@ def test_commands_that_are_shown_are_understood(name, said):
 @pytest.mark.parametrize(
     "line",
     ["anglewise fly", "anglewise run slowstart", "anglewise run quickstart --task.q 3", "anglewise figure moon runs/x",
-     "anglewise tune track-z", "anglewise baselines nobody", "anglewise list tasks --bold", "make tea",
+     "anglewise tune track-z", "anglewise reproduce nobody", "anglewise list tasks --bold", "make tea",
      "python examples/none.py", "pip install anglewise", "pip install -e '.[moon]'",
      "for x in quickstart slowstart; do anglewise run $x; done"],
 )  # fmt: skip

@@ -12,16 +12,10 @@ import itertools
 from pathlib import Path
 
 from anglewise.lab.experiments import EXPERIMENTS
-from anglewise.lab.studies.leaderboard.boards import BOARDS, experiment, winner
-from anglewise.lab.tuning.tuned import winner_of
+from anglewise.lab.studies.leaderboard.leaderboards import LEADERBOARDS
+from anglewise.lab.studies.leaderboard.plan import assemble
 
 FILE = Path(__file__).with_name("run_ids.txt")
-
-
-def ranked(track):
-    names = [entry.arm.name for entry in BOARDS[track].entries]
-    found = {name: winner(track, name) for name in names}
-    return experiment(track, {name: winner_of(table, name, name).arm for name, table in found.items() if table})
 
 
 def lines(where, experiment):
@@ -34,8 +28,8 @@ def lines(where, experiment):
 def listed():
     for named in EXPERIMENTS.values():
         yield from lines("experiment", named)
-    for track in BOARDS:
-        yield from lines("leaderboard", ranked(track))
+    for track in LEADERBOARDS:
+        yield from lines("leaderboard", assemble(track).experiment)
 
 
 def test_every_named_run_has_the_identity_that_it_had():

@@ -8,64 +8,26 @@ import numpy as np
 import pytest
 
 from anglewise.errors import SpecError, StoreError
-from anglewise.lab.engine.placement import Placement
-from anglewise.lab.engine.programs import Programs
 from anglewise.lab.engine.rng import stream
 from anglewise.lab.execution.planning import plan
 from anglewise.lab.methods.optimizers import AdamW
-from anglewise.lab.methods.tiwari2026_radial import RadialPenalty
-from anglewise.lab.models.mlp import MLP
 from anglewise.lab.readings.energy import RadialEnergy
-from anglewise.lab.readings.motion import Motion
 from anglewise.lab.readings.radii import RadiusQuantiles
-from anglewise.lab.readings.sets import AT_EVALUATIONS
 from anglewise.lab.readings.spectrum import Spectrum
-from anglewise.lab.report.progress import Silent, progress_for
-from anglewise.lab.runner import Interrupted, train
-from anglewise.lab.spec import Arm, Experiment, Training
-from anglewise.lab.store import Reader, Store
-from anglewise.lab.tasks.modular import Modular
-
-ADAM = AdamW(lr=0.01, wd=0.1)
-TINY = Experiment(
-    "tiny", Modular(p=11, train=0.5), MLP(hidden=(16,)),
-    (Arm("plain", (ADAM,)), Arm("slow", (AdamW(lr=0.001, wd=0.1),)), Arm("radial", (ADAM, RadialPenalty(0.1)))),
-    Training(budget=60, every=4, measure_every=20), seeds=3,
-)  # fmt: skip
-
-
-FEW = (RadiusQuantiles(), RadialEnergy(), Motion(), Spectrum())
-"""Of both cadences, with and without a past; to compile them all is not what is tested here."""
-
-
-PROGRAMS = Programs(AT_EVALUATIONS)
-"""Shared by all tests here, so that each structure is compiled once."""
-BATCHED = Programs(AT_EVALUATIONS, place=lambda task, training, platform: Placement(True, 0, 8))
-"""As on an accelerator: members train as one program."""
-
-
-def trained(experiment, folder, **kwargs):
-    kwargs = {"readings": FEW, "programs": PROGRAMS} | kwargs
-    with Store.open(folder) as store:
-        return train(experiment, store, progress_for(quiet=True), provenance={}, **kwargs)
-
-
-class NotAgain(Silent):
-    """Fails where anything is trained."""
-
-    def update(self, rows, steps):
-        assert not steps, f"{rows.run.arm.name} trained again"
-
-
-def nothing_trained(experiment, folder):
-    """Whether the store has all of an experiment, and hands it out without training."""
-    with Store.open(folder) as store:
-        return not train(experiment, store, NotAgain(), provenance={}, readings=FEW, programs=PROGRAMS).missing
-
-
-def rows(folder, view="curves", of=None):
-    """All rows of a view; with `of`, those of one experiment."""
-    return Reader(folder).query(f"SELECT * FROM {view} ORDER BY ALL", of and of.experiment_id).to_pylist()
+from anglewise.lab.runner import Interrupted
+from anglewise.lab.spec import Arm, Training
+from anglewise.lab.store import Reader
+from tests.support.training import (
+    ADAM,
+    BATCHED,
+    FEW,
+    ONE,
+    TINY,
+    changed,
+    nothing_trained,
+    rows,
+    trained,
+)
 
 
 @pytest.fixture(scope="module")
@@ -243,14 +205,6 @@ def test_an_odd_arm_out_keeps_its_checkpoint_for_later(tmp_path, undisturbed):
     assert rows(tmp_path / "store", of=TINY) == rows(undisturbed)
 
 
-def changed(experiment, **fields):
-    """The experiment with other fields of its training."""
-    return dataclasses.replace(experiment, training=dataclasses.replace(experiment.training, **fields))
-
-
-ONE = dataclasses.replace(TINY, seeds=1)
-
-
 @pytest.mark.parametrize(
     "other",
     [
@@ -292,85 +246,6 @@ def test_an_experiment_sees_of_a_run_what_it_would_have_trained_itself(tmp_path)
         )
         for here, there in zip(rows(folder / "shared", "runs", of=other), rows(folder / "alone", "runs"), strict=True):
             assert {name: here[name] for name in own} == {name: there[name] for name in own}
-
-
-def everything(folder, of):
-    """Rows of all views but what seconds there were, and the last weights."""
-    reader = Reader(folder)
-    found = {view: repr(rows(folder, view, of=of)) for view in ("curves", "readings", "arrays")}
-    runs = [{k: v for k, v in row.items() if k != "seconds"} for row in rows(folder, "runs", of=of)]
-    weights = {row["run_id"]: reader.weights(row["run_id"]) for row in runs}
-    return found, runs, {(run, name): x.tobytes() for run, some in weights.items() for name, x in some.items()}
-
-
-@pytest.mark.parametrize("programs", [PROGRAMS, BATCHED], ids=["one by one", "batched"])
-def test_a_longer_budget_goes_on_to_the_very_numbers_of_one_asked_for_at_once(tmp_path, programs):
-    several = changed(dataclasses.replace(TINY, seeds=2, arms=TINY.arms[1:]), batch=16)
-    how = {"readings": (RadiusQuantiles(), Motion()), "programs": programs}
-    for budget in (40, 60):
-        done = trained(changed(several, budget=budget), tmp_path / "grown", **how)
-    assert len(done.further) == 4 and not done.again
-    trained(several, tmp_path / "at once", **how)
-    assert everything(tmp_path / "grown", several) == everything(tmp_path / "at once", several)
-    assert {row["steps"] for row in rows(tmp_path / "grown", "runs", of=changed(several, budget=40))} == {40}
-
-
-def test_a_budget_off_the_grid_leaves_no_trace_in_a_longer_one(tmp_path):
-    for budget in (30, 60):
-        done = trained(changed(ONE, budget=budget), tmp_path / "grown", readings=(Motion(),))
-    assert len(done.further) == 3
-    trained(ONE, tmp_path / "at once", readings=(Motion(),))
-    assert everything(tmp_path / "grown", ONE) == everything(tmp_path / "at once", ONE)
-    assert max(row["step"] for row in rows(tmp_path / "grown", of=changed(ONE, budget=30))) == 30
-
-
-@pytest.mark.parametrize("after", [0, 2, 4])
-def test_going_on_may_be_stopped_too(tmp_path, after):
-    trained(changed(ONE, budget=20), tmp_path / "grown", readings=(Motion(),))
-    calls = iter(range(10**6))
-    with pytest.raises(Interrupted):
-        trained(ONE, tmp_path / "grown", readings=(Motion(),), stop=lambda: next(calls) >= after)
-    trained(ONE, tmp_path / "grown", readings=(Motion(),))
-    trained(ONE, tmp_path / "at once", readings=(Motion(),))
-    assert everything(tmp_path / "grown", ONE) == everything(tmp_path / "at once", ONE)
-
-
-def test_stopped_while_going_on_the_shorter_experiment_is_still_whole(tmp_path):
-    short = changed(ONE, budget=20)
-    trained(short, tmp_path / "store", readings=())
-    before = rows(tmp_path / "store", "runs", of=short)
-    calls = iter(range(10**6))
-    with pytest.raises(Interrupted):
-        trained(ONE, tmp_path / "store", readings=(), stop=lambda: next(calls) >= 1)
-    after = rows(tmp_path / "store", "runs", of=short)
-    assert [row["outcome"] for row in after] == [row["outcome"] for row in before]
-    trained(short, tmp_path / "store", readings=())
-    assert rows(tmp_path / "store", of=short) == [
-        row for row in rows(tmp_path / "store", of=short) if row["step"] <= 20
-    ]
-    assert not trained(short, tmp_path / "store", readings=()).missing
-
-
-def test_a_finer_evaluation_trains_again_and_loses_no_step_of_either(tmp_path):
-    coarse, fine = changed(ONE, every=20), changed(ONE, every=10, budget=20)
-    trained(coarse, tmp_path / "store", readings=())
-    before = rows(tmp_path / "store", of=coarse)
-    assert len(trained(fine, tmp_path / "store", readings=()).again) == 3
-    assert rows(tmp_path / "store", of=coarse) == before
-    assert sorted({row["step"] for row in rows(tmp_path / "store", of=fine)}) == [0, 10, 20]
-    for experiment in (coarse, fine):
-        assert not trained(experiment, tmp_path / "store", readings=()).missing
-
-
-def test_without_weights_a_longer_budget_begins_again_to_the_same_numbers(tmp_path):
-    trained(changed(ONE, budget=20), tmp_path / "grown", keep=False)
-    reader, first = Reader(tmp_path / "grown"), next(iter(ONE.runs())).run_id
-    with pytest.raises(StoreError, match=f"^run {first} has kept no weights: it has not ended, or was trained without"):
-        reader.weights(first)
-    done = trained(ONE, tmp_path / "grown")
-    assert len(done.again) == 3 and not done.further
-    trained(ONE, tmp_path / "at once")
-    assert everything(tmp_path / "grown", ONE) == everything(tmp_path / "at once", ONE)
 
 
 def test_the_last_weights_give_the_last_accuracy(undisturbed):

@@ -122,12 +122,13 @@ def undocumented(function: Any, doc: str | None) -> list[str]:
     """Parameters that a text does not name; ``"docstring"`` where there is no text."""
     if not doc:
         return ["docstring"]
-    names = [name for name in inspect.signature(function).parameters if name not in ("self", "cls")]
+    passed_on = ("self", "cls", "args", "kwargs")
+    names = [name for name in inspect.signature(function).parameters if name not in passed_on and name[0] != "_"]
     return [name for name in names if not re.search(rf"\b{name}\b", doc)]
 
 
 CALLABLES = {
-    path: (value, f"{value.__doc__}\n{value.__init__.__doc__ if inspect.isclass(value) else ''}")
+    path: (value, "\n".join(str(base.__doc__) for base in (bases(value) if inspect.isclass(value) else [value])))
     for path, value in PUBLIC.items()
     if inspect.isfunction(value) or (inspect.isclass(value) and has_signature(value))
 } | {

@@ -10,9 +10,10 @@ import pytest
 
 from anglewise.lab.report.runs import Finish, collected, read_runs
 from anglewise.lab.stats import Interval
+from records.hero import finding, hero
 from records.render import RECORDS, Record, pages, rendered
 from records.reproductions import Reproductions
-from records.rows import NO_DIFFERENCE, UNDECIDED, Rows, joined, word
+from records.rows import NO_DIFFERENCE, UNDECIDED, Rows, by_word, joined, word
 from records.values import Values
 
 NAMES = sorted(path.parent.name for path in RECORDS.glob("*/record.toml"))
@@ -71,6 +72,22 @@ def test_runs_that_never_got_there_are_counted_and_shown_beyond_the_budget():
     rows = arms(a=[100] * 4, b=[(60, None), (None, None), (None, None), (70, 80)])
     assert (rows.reached("b"), rows.held("b"), rows.median("b", "sustained")) == ("2 of 4", "1 of 4", "> 200")
     assert rows.speed_up("b", "a").startswith("\u2264 ")
+
+
+def test_comparisons_of_one_word_stand_together():
+    rows = arms(a=[100, 102, 98, 104, 96, 100], b=[50, 52, 48, 50, 51, 49], c=[100, 104, 98, 102, 97, 101])
+    cases = [(rows, "b", "a", "one"), (rows, "c", "a", "two"), (rows, "b", "c", "three")]
+    assert by_word(cases).strip().splitlines() == ["- faster on one and on three", "- no difference shown on two"]
+
+
+def test_the_picture_of_the_readme_shows_every_run_and_says_what_the_intervals_show():
+    slow, fast = [100, 102, 98, 104, 96, 100], [50, 52, 48, 50, 51, 49]
+    names = ("adamw-common", "adamw-common+radial", "adamw-tuned", "adamw-tuned+radial")
+    rows = arms(**dict(zip(names, (slow, fast, fast, [30, 28, 32, 30, 29, 31]), strict=True)))
+    picture = hero(rows, [{"step": "48", "test_accuracy": "0.031", "x": "1", "y": "0"}] * 5)
+    assert picture.count("<circle") == 24 + 5 and "in fewer steps" in picture and "step 48: 3 % right" in picture
+    with pytest.raises(ValueError, match="the title says faster, the rows say .* write another title"):
+        finding(arms(**dict(zip(names, (slow, slow, fast, fast), strict=True))))
 
 
 def test_an_unknown_arm_is_an_error():
@@ -134,7 +151,7 @@ def test_the_figure_shows_the_ratios_of_the_table(name):
 
 
 def test_every_page_belongs_to_a_template():
-    assert {page.target.name for page in pages()} >= {"README.md", "findings.md", "baselines.md"}
+    assert {page.target.name for page in pages()} >= {"README.md", "findings.md", "published-settings.md"}
 
 
 def test_a_part_needs_its_place(tmp_path):

@@ -125,7 +125,7 @@ def test_detaching_stops_compiled_code(make_net, batch):
     compiled(batch)
     suppression.detach()
     compiled(batch)
-    assert not suppression._log.found and suppression.penalty() == 0
+    assert not suppression._log.captures and suppression.penalty() == 0
 
 
 def test_faults_are_noted_under_the_compiler_too(make_net, batch):

@@ -129,7 +129,7 @@ def test_recomputation_in_backward_is_not_captured(attached, batch):
     net, suppression = attached(reentrant=False)
     for _ in range(3):
         (net(batch).sum() + suppression.penalty()).backward()
-        assert not suppression._log.found and not suppression._log.open
+        assert not suppression._log.captures and not suppression._log.open
 
 
 def test_a_site_that_is_not_reached_is_named(attached, batch):

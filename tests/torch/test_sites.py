@@ -113,7 +113,7 @@ def test_auto_takes_what_pytorchs_own_layers_add_to_the_residual(norm_first):
     assert list(resolve(model, "auto")) == [f"layers.{i}.dropout{j}" for i in range(2) for j in (1, 2)]
     suppression = RadialSuppression(model, "auto")
     model(torch.randn(3, 5, 8))
-    assert {rho.shape for _, rho, _ in suppression._log.found} == {(3, 5)}
+    assert {rho.shape for _, rho, _ in suppression._log.captures} == {(3, 5)}
     suppression.penalty().backward()
     assert model.layers[0].linear2.weight.grad.any()
 

@@ -11,7 +11,11 @@ from anglewise.cli.training import register, train_missing
 
 def add(verb: AddVerb) -> None:
     """Add the verb."""
-    parser = verb("leaderboard", leaderboard, "train a track's methods, each as tuned, and rank them")
+    parser = verb(
+        "leaderboard", leaderboard, "train a track's methods, each as tuned, and rank them",
+        epilog="Task, model and training are those of anglewise run TRACK; only the seeds are more, and nothing is "
+        "measured.  Settings that were published train the same way; anglewise reproduce trains them as their authors.",
+    )  # fmt: skip
     add_comparison(parser)
     parser.add_argument("--arms", metavar="A,B", default="", help="only these arms")
     parser.add_argument(
@@ -25,20 +29,20 @@ def leaderboard(arguments: argparse.Namespace) -> None:
     from anglewise.lab.execution.estimate import admit
     from anglewise.lab.experiments.request import names_in
     from anglewise.lab.store import Reader
-    from anglewise.lab.studies.leaderboard import plan
-    from anglewise.lab.studies.leaderboard.boards import board_of
+    from anglewise.lab.studies.leaderboard import plan, show
+    from anglewise.lab.studies.leaderboard.leaderboards import leaderboard_of
 
-    board_of(arguments.track)
-    check_ending(arguments.to, plan.ENDINGS)
+    board = leaderboard_of(arguments.track)
+    check_ending(arguments.to, show.ENDINGS)
     check_seeds(arguments.seeds)
-    only = names_in(arguments.arms, plan.names_of(arguments.track), f"arm of {arguments.track}")
-    made = plan.assemble(arguments.track, only, arguments.seeds or 0, arguments.tuned)
+    only = names_in(arguments.arms, [*board.names, *board.refused], f"arm of {arguments.track}")
+    planned = plan.assemble(arguments.track, only, arguments.seeds or 0, arguments.tuned)
     out = arguments.out or Path("runs") / f"leaderboard-{arguments.track}"
-    admit(made.experiment, large=arguments.large)
+    admit(planned.experiment, large=arguments.large)
     if arguments.no_train:
-        register(made.experiment, out)
+        register(planned.experiment, out)
     else:
-        train_missing(made.experiment, out, quiet=arguments.quiet)
-    print(plan.shown(made, Reader(out)))
-    for written in plan.written(made, Reader(out), arguments.to or out / "leaderboard.html"):
-        print(f"leaderboard: {written.resolve()}")
+        train_missing(planned.experiment, out, quiet=arguments.quiet)
+    print(show.terminal(planned, Reader(out)))
+    path = show.write(planned, Reader(out), arguments.to or out / "leaderboard.html")
+    print(f"leaderboard: {path.resolve()}")

@@ -42,7 +42,7 @@ def listing(what: str) -> str:
         from anglewise.lab.report.plots.gallery import FIGURES
 
         texts = {name: known.text for name, known in FIGURES.items()}
-        texts["early-warning"] = "who told in time that a run would generalise; give all stores of the study"
+        texts["early-warning"] = "which readings tell in time that a run will generalise; give all stores of the study"
         return "\n".join(f"{name:20} {text}" for name, text in texts.items())
     if what == "readings":
         return "\n".join(

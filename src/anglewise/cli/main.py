@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from anglewise.cli import (
-    baselines,
     doctor,
     early_warning,
     explain,
@@ -24,6 +23,7 @@ from anglewise.cli import (
     penalty,
     query,
     report,
+    reproduce,
     run,
     show,
     tune,
@@ -31,7 +31,7 @@ from anglewise.cli import (
 from anglewise.errors import AnglewiseError, SpecError, install, printable, shown
 
 VERBS = (
-    run, report, figure, early_warning, tune, leaderboard, penalty, baselines, listing, explain, show, query, doctor,
+    run, report, figure, early_warning, tune, leaderboard, penalty, reproduce, listing, explain, show, query, doctor,
 )  # fmt: skip
 """In the order of the help."""
 LONG = 300

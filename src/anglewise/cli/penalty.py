@@ -17,7 +17,7 @@ def add(verb: AddVerb) -> None:
         "leaderboard's, whose runs are not trained again.",
     )  # fmt: skip
     add_comparison(parser)
-    parser.add_argument("--recipes", metavar="A,B", default="", help="only these, by the name of the arm alone")
+    parser.add_argument("--arms", metavar="A,B", default="", help="only these, named without the penalty")
     parser.add_argument(
         "--to", metavar="FILE", type=Path,
         help="a .md, .csv (runs), .svg, .pdf or .png (default: OUT/penalty.svg)",
@@ -29,20 +29,20 @@ def penalty(arguments: argparse.Namespace) -> None:
     from anglewise.lab.execution.estimate import admit
     from anglewise.lab.experiments.request import names_in
     from anglewise.lab.store import Reader
-    from anglewise.lab.studies.leaderboard.boards import board_of
-    from anglewise.lab.studies.penalty import plan
+    from anglewise.lab.studies.leaderboard.leaderboards import leaderboard_of
+    from anglewise.lab.studies.penalty import plan, show
 
-    board_of(arguments.track)
-    check_ending(arguments.to, plan.ENDINGS)
+    board = leaderboard_of(arguments.track)
+    check_ending(arguments.to, show.ENDINGS)
     check_seeds(arguments.seeds)
-    what = f"recipe of {arguments.track} that was tuned with the penalty"
-    only = names_in(arguments.recipes, plan.recipes_of(arguments.track, arguments.tuned), what)
-    made = plan.cross(arguments.track, only, arguments.seeds or 0, arguments.tuned)
+    only = names_in(arguments.arms, board.pairs, f"arm of {arguments.track} that was tuned alone and with the penalty")
+    planned = plan.cross(arguments.track, only, arguments.seeds or 0, arguments.tuned)
     out = arguments.out or Path("runs") / f"leaderboard-{arguments.track}"
-    admit(made.experiment, large=arguments.large)
+    admit(planned.experiment, large=arguments.large)
     if arguments.no_train:
-        register(made.experiment, out)
+        register(planned.experiment, out)
     else:
-        train_missing(made.experiment, out, quiet=arguments.quiet)
-    print(plan.shown(made, Reader(out)))
-    print(f"penalty: {plan.written(made, Reader(out), arguments.to or out / 'penalty.svg').resolve()}")
+        train_missing(planned.experiment, out, quiet=arguments.quiet)
+    print(show.terminal(planned, Reader(out)))
+    path = show.write(planned, Reader(out), arguments.to or out / "penalty.svg")
+    print(f"penalty: {path.resolve()}")

@@ -38,15 +38,15 @@ def show(run: str, store: Path | None) -> str:
     if where.is_dir() and where.parent.name == "runs":
         store, run_id = where.resolve().parent.parent, where.resolve().name
     stores = [store] if store else sorted(m.parent for m in Path("runs").glob("*/anglewise-store.json"))
-    found = []
+    matching = []
     for path in stores:
         ids = Reader(path).query("SELECT DISTINCT run_id FROM runs ORDER BY run_id").column("run_id").to_pylist()
-        found += [(path, one) for one in ids if one.startswith(run_id)]
-    if len(found) != 1:
+        matching += [(path, one) for one in ids if one.startswith(run_id)]
+    if len(matching) != 1:
         looked = ", ".join(map(str, stores)) or "no store below runs/"
-        some = f"; {len(found)} match: {', '.join(one for _, one in found[:5])}" if found else ""
+        some = f"; {len(matching)} match: {', '.join(one for _, one in matching[:5])}" if matching else ""
         raise StoreError(f"expected one run that begins with {run_id!r} in {looked}{some}: give DIR or more digits")
-    path, run_id = found[0]
+    path, run_id = matching[0]
     reader = Reader(path)
     outcome = reader.outcome(run_id)
     parts = [

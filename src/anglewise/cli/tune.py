@@ -8,7 +8,6 @@ from pathlib import Path
 
 from anglewise.cli.flags import AddVerb, add_track
 from anglewise.cli.training import provenance
-from anglewise.errors import SpecError
 
 
 def add(verb: AddVerb) -> None:
@@ -32,30 +31,26 @@ def tune(arguments: argparse.Namespace) -> None:
     """Search, and write a winner's file per method."""
     from anglewise.lab.execution.stopping import stoppable
     from anglewise.lab.experiments.request import names_in
-    from anglewise.lab.studies.leaderboard.boards import board_of
-    from anglewise.lab.tuning import search as tuning
-    from anglewise.lab.tuning import winners
+    from anglewise.lab.studies.leaderboard.leaderboards import leaderboard_of
+    from anglewise.lab.tuning.search import Search, admit_search
+    from anglewise.lab.tuning.winners import tune as search
 
-    board = board_of(arguments.track)
-    entries = {entry.arm.name: entry for entry in board.entries}
-    chosen = names_in(arguments.arm, [*entries, *board.refused], f"entry of {arguments.track}") or list(entries)
-    for name in chosen:
-        if name in board.refused:
-            raise SpecError(f"{name} has no place on {arguments.track}: {board.refused[name]}")
+    board = leaderboard_of(arguments.track)
+    tuned = board.tuned
+    chosen = names_in(arguments.arm, [*tuned, *board.refused], f"arm of {arguments.track}") or list(tuned)
+    board.check(chosen, tuned)
     given = {name: getattr(arguments, name) for name in ("trials", "rounds", "seeds")}
-    rules = tuning.Search(**{name: value for name, value in given.items() if value is not None})
+    rules = Search(**{name: value for name, value in given.items() if value is not None})
     track = board.track
     if arguments.budget is not None:
         track = dataclasses.replace(track, training=dataclasses.replace(track.training, budget=arguments.budget))
     for name in chosen:
-        tuning.admit_search(entries[name], track, rules, len(chosen), large=arguments.large)
+        admit_search(tuned[name], track, rules, len(chosen), large=arguments.large)
     out = arguments.out or Path("runs") / "tune" / arguments.track
     origin = provenance(track.training.precision)
     numbers = f"--trials {rules.trials} --rounds {rules.rounds} --seeds {rules.seeds} --budget {track.training.budget}"
     with stoppable() as stop:
         for name in chosen:
             line = f"anglewise tune {arguments.track} --arm {name} {numbers}"
-            path = winners.tune(
-                entries[name], track, rules, out, arguments.to or out / "winners", line, origin, stop.is_set
-            )
+            path = search(tuned[name], track, rules, out, arguments.to or out / "winners", line, origin, stop.is_set)
             print(f"{name}: {path}", flush=True)

@@ -38,13 +38,13 @@ class Progress(Protocol):
     """Receives progress events."""
 
     def start(self, plan: Plan) -> None:
-        """Before training."""
+        """Before training what the `plan` says is missing."""
 
     def update(self, rows: Rows, steps: int) -> None:
-        """After each segment, for each of its members; `steps` were trained in it."""
+        """After each segment, for each of its members; `rows` has its newest values, and `steps` were trained in it."""
 
     def finish(self, run: Run, outcome: Outcome) -> None:
-        """When a run has ended."""
+        """When `run` has ended, with this `outcome`."""
 
     def close(self) -> None:
         """After the last, or when interrupted."""
@@ -88,7 +88,7 @@ def train(
     Raises:
         SpecError: If readings are asked for and nothing is measured.
         StoreError: If the store does not take what it is given.
-        Interrupted: After a checkpoint, when `stop` said so.
+        Interrupted: After a checkpoint, when `stop` returned True.
     """
     if readings and not experiment.training.measure_every:
         raise SpecError(unmeasured(experiment))
@@ -119,7 +119,7 @@ class _Drive:
     def to_the_end(
         self, provenance: Provenance, stop: Callable[[], bool], checkpoint_seconds: float, append_seconds: float
     ) -> None:
-        """Train segment by segment; see :func:`train` for what is said of when."""
+        """Train segment by segment until no member is left; the arguments are those of :func:`train`."""
         population = self.population
         for run in self._live():
             self.store.begin(run.run_id, run.spec, provenance)

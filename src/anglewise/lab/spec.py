@@ -118,7 +118,16 @@ class Arm:
 @dataclasses.dataclass(frozen=True)
 @bounded
 class Run:
-    """One arm on one task, model and seed."""
+    """One arm on one task, model and seed.
+
+    Args:
+        experiment: Name of the experiment that it is trained for.
+        task: What is learned.
+        model: What learns.
+        arm: By which methods.
+        training: How it trains and is evaluated.
+        seed: Of everything that is drawn.
+    """
 
     experiment: str
     task: Task

@@ -28,7 +28,7 @@ def check_attached(suppressions: Iterable[RadialSuppression], model: nn.Module) 
     """Raise where a suppression listens to another model than the one in training, perhaps a copy.
 
     Args:
-        suppressions: As the user made them.
+        suppressions: Those that the user attached.
         model: What is trained, in whatever wrappers.
 
     Raises:
@@ -49,7 +49,7 @@ def total_penalty(suppressions: Sequence[RadialSuppression], mask: Mask, step: i
     Args:
         suppressions: At least one, after a forward.
         mask: One for all sites, or globs over the sites of all suppressions.
-        step: Number of updates made so far.
+        step: Number of steps taken so far.
     """
     sites = [site for one in suppressions for site in one.sites]
     masks = assigned("mask", mask, sites) if isinstance(mask, Mapping) else dict.fromkeys(sites, mask)
@@ -61,12 +61,12 @@ def total_penalty(suppressions: Sequence[RadialSuppression], mask: Mask, step: i
 
 def all_readings(suppressions: Iterable[RadialSuppression], loss: Tensor | float | None) -> dict[str, float]:
     """The readings of all suppressions; penalties and their shares of the loss add up."""
-    found: dict[str, float] = {}
+    readings: dict[str, float] = {}
     for one in suppressions:
         for name, value in one.readings(loss).items():
             added = name in ("penalty", "penalty_share")
-            found[name] = found.get(name, 0.0) + value if added else value
-    return found
+            readings[name] = readings.get(name, 0.0) + value if added else value
+    return readings
 
 
 def owed_readings(suppressions: Iterable[RadialSuppression], step: int) -> None:
@@ -103,7 +103,7 @@ def token_mask(suppressions: Sequence[RadialSuppression], batch: Any, model: nn.
     target = batch.get("decoder_attention_mask")
     if target is None and isinstance(labels, Tensor) and labels.ndim == 2:
         target = labels != -100
-    found = {site: rho.shape for one in suppressions for site, rho, _ in one._log.found}
+    shapes = {site: rho.shape for one in suppressions for site, rho, _ in one._log.captures}
     sites = {site: site.split(".") for one in suppressions for site in one.sites}
     both = any("decoder" in parts for parts in sites.values()) and any(
         "encoder" in name.split(".") for name, _ in model.named_modules()
@@ -112,8 +112,8 @@ def token_mask(suppressions: Sequence[RadialSuppression], batch: Any, model: nn.
     for site, parts in sites.items():
         mask = target if both and "decoder" in parts else whole
         other = any(sense in part for part in parts for sense in _OTHER_SENSES)
-        if isinstance(mask, Tensor) and mask.ndim == 2 and site in found and not other:
-            masks[site] = _matched(mask, found[site], site, model)
+        if isinstance(mask, Tensor) and mask.ndim == 2 and site in shapes and not other:
+            masks[site] = _matched(mask, shapes[site], site, model)
     return masks if any(mask is not None for mask in masks.values()) else None
 
 

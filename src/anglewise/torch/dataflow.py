@@ -49,7 +49,7 @@ class Seen:
         outputs: Name, output and its version of each of these, in order of the calls.
         axes: Where the width of each is.
         problems: Why the sites of a block cannot be right.
-        unclear: Blocks whose additions could not be told.
+        unclear: Blocks whose additions are unknown.
     """
 
     added: dict[str, list[str]] = field(default_factory=dict)
@@ -71,10 +71,10 @@ class Watch:
 
     def __init__(self, named: Mapping[str, nn.Module], sites: Iterable[str]) -> None:
         self.sites, self.named, self.seen = tuple(sites), named, Seen()
-        own = dict.fromkeys(site.rpartition(".")[0] for site in self.sites)
-        lists = {block.rpartition(".")[0] for block in own if block.rpartition(".")[2].isdigit()}
+        blocks = dict.fromkeys(site.rpartition(".")[0] for site in self.sites)
+        lists = {block.rpartition(".")[0] for block in blocks if block.rpartition(".")[2].isdigit()}
         beside = (n for n in named if n.rpartition(".")[0] in lists and n.rpartition(".")[2].isdigit())
-        self.frames: dict[str, list[_Frame]] = {block: [] for block in dict.fromkeys([*own, *beside])}
+        self.frames: dict[str, list[_Frame]] = {block: [] for block in dict.fromkeys([*blocks, *beside])}
         self._handles: list[RemovableHandle] = []
         for block in self.frames:
             module = named[block]
@@ -84,14 +84,14 @@ class Watch:
             self._handles.append(module.register_forward_hook(_Ends(self, block)))
 
     def end(self) -> Seen:
-        """Remove the hooks; what was seen."""
+        """Remove the hooks; return what they saw."""
         for handle in self._handles:
             handle.remove()
         self._handles = []
         return self.seen
 
     def idle(self) -> list[RemovableHandle]:
-        """Leave the hooks where they are, doing nothing: compiled code would be made anew without them."""
+        """Stop watching, and leave the hooks: without them, compiled code would be compiled again."""
         self.frames.clear()
         return self._handles
 
@@ -120,14 +120,14 @@ class Watch:
 
     def _analyse(self, block: str, frame: _Frame, y: Tensor) -> None:
         sources = {get_gradient_edge(x).node for x in frame.inputs if x.requires_grad and x.shape == y.shape}
-        found = _additions(get_gradient_edge(y).node, sources, frame.modules)
-        ways = [self._along(node, frame) for node in reversed(found or [])]
+        additions = _additions(get_gradient_edge(y).node, sources, frame.modules)
+        ways = [self._along(node, frame) for node in reversed(additions or [])]
         # a view that was overwritten in place hides where it came from
         hidden = any(not along and any("CopySlices" in step.name() for step in steps) for along, steps in ways)
         if not ways or hidden:
             self.seen.unclear.append(block)
-            own = [node for node, names in frame.modules.items() if set(names) & set(self.sites)]
-            ways = [self._along(node, frame) for node in own]
+            at_sites = [node for node, names in frame.modules.items() if set(names) & set(self.sites)]
+            ways = [self._along(node, frame) for node in at_sites]
         names = self.seen.added.setdefault(block, [])
         for along, _ in ways:
             name = self._taken(block, along)
@@ -236,18 +236,18 @@ def _additions(last: Node, sources: set[Node], modules: Mapping[Node, list[str]]
 
     if not stream(last):
         return None
-    found, node = [], last
+    added, node = [], last
     while node not in sources:
         before = [n for n, _ in node.next_functions if n is not None]
         if _kind(node) == "Add" and len(before) == 2:
             ways = [n for n in before if stream(n)]
             if len(ways) != 1:
                 return None
-            found += parts(before[1 - before.index(ways[0])])
+            added += parts(before[1 - before.index(ways[0])])
             node = ways[0]
         else:
             node = before[0]
-    return found
+    return added
 
 
 def _axis(h: Tensor, modules: list[nn.Module]) -> int:

@@ -1,4 +1,4 @@
-"""Guards: the ways in which a penalty on activations silently does nothing, made loud.
+"""Guards: an error for each way in which a penalty on activations would silently do nothing.
 
 Hooks cannot raise everywhere (a compiler traces them), so a tap notes a *fault* and the penalty raises it.  A
 forward pass is *listened to* where gradients are on, no backward pass is running (checkpointing enters hooks
@@ -70,7 +70,7 @@ def unusable(module: nn.Module, h: Any, *, axis: int, whole: bool, graded: bool)
 
     Args:
         module: The site's module.
-        h: What was found there.
+        h: The activation, or whatever stands in its place.
         axis: Where its width is.
         whole: `h` is the module's plain output, whose width an ``out_features`` declares.
         graded: The forward of the whole model runs with gradients enabled.
@@ -148,7 +148,7 @@ def reached_again(sites: Iterable[str]) -> str:
     )
 
 
-def nothing_found(*, before: bool) -> str:
+def nothing_captured(*, before: bool) -> str:
     """Message for a penalty without any activation; `before` says that an earlier penalty had some."""
     if before:
         return (
@@ -163,14 +163,14 @@ def nothing_found(*, before: bool) -> str:
     )
 
 
-def check(sites: Iterable[str], found: Iterable[tuple[str, Tensor, float]], *, partial: bool) -> None:
+def check(sites: Iterable[str], captures: Iterable[tuple[str, Tensor, float]], *, partial: bool) -> None:
     """Raise where a site was not reached, or where nothing before it is trained.
 
     Raises:
         AttachError: Naming the sites; unless `partial` and at least one site is left.
     """
-    reached = {site for site, *_ in found}
-    trained = {site for site, rho, _ in found if rho.requires_grad}
+    reached = {site for site, *_ in captures}
+    trained = {site for site, rho, _ in captures if rho.requires_grad}
     missing = [site for site in sites if site not in reached]
     frozen = [site for site in sites if site in reached - trained]
     if missing and not partial:

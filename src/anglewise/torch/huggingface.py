@@ -13,13 +13,16 @@ Nothing is imported from transformers here; tested with release 5.23.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from torch import nn
 
 from anglewise.errors import AttachError
 from anglewise.torch.adapters import Mask, all_readings, check_attached, each, owed_readings, token_mask, total_penalty
 from anglewise.torch.suppression import RadialSuppression
+
+if TYPE_CHECKING:
+    from transformers import Trainer, TrainerCallback
 
 Suppressions: TypeAlias = RadialSuppression | Sequence[RadialSuppression]
 Attach: TypeAlias = Callable[[nn.Module], Suppressions]
@@ -57,7 +60,7 @@ class RadialTrainerMixin(_Trainer):
             self.suppression = self.suppression(self.model)
 
     def radial_mask(self, inputs: Mapping[str, Any]) -> Mask:
-        """Which vectors count, by the batch's masks; override it to give one mask, or globs over sites with masks."""
+        """Which vectors count, by the masks in `inputs`.  An override gives a mask, or globs over sites with masks."""
         return token_mask(each(self.suppression), inputs, self.model)
 
     def call_model_init(self, *args: Any, **kwargs: Any) -> Any:
@@ -68,7 +71,7 @@ class RadialTrainerMixin(_Trainer):
         return model
 
     def compute_loss(self, model: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
-        """The Trainer's loss; in training, plus the penalty's share of this micro-batch."""
+        """The Trainer's loss of `model` on `inputs`; in training, plus the penalty's share of this micro-batch."""
         result = super().compute_loss(model, inputs, *args, **kwargs)
         if not model.training:
             return result
@@ -87,7 +90,7 @@ class RadialTrainerMixin(_Trainer):
         parts, items = self._radial_parts(), kwargs.get("num_items_in_batch", args[2] if len(args) > 2 else None)
         if self._radial_scale_seen or parts == 1:
             return super().training_step(*args, **kwargs)
-        losses, compute, own = [], self.compute_loss, self.__dict__.get("compute_loss")
+        losses, compute, before = [], self.compute_loss, self.__dict__.get("compute_loss")
 
         def recorded(*args: Any, **kwargs: Any) -> Any:
             losses.append(compute(*args, **kwargs))
@@ -97,12 +100,12 @@ class RadialTrainerMixin(_Trainer):
         try:
             result = super().training_step(*args, **kwargs)
         finally:
-            self.__dict__.update(compute_loss=own) if own else self.__dict__.pop("compute_loss")
-        before, after = losses[-1].item(), result.item()
-        wanted = before if self._is_normalised(items) else before / parts
-        if abs(after - wanted) > 0.1 * abs(wanted):
+            self.__dict__.update(compute_loss=before) if before else self.__dict__.pop("compute_loss")
+        loss, scaled = losses[-1].item(), result.item()
+        wanted = loss if self._is_normalised(items) else loss / parts
+        if abs(scaled - wanted) > 0.1 * abs(wanted):
             raise AttachError(
-                f"the Trainer turned a loss of {before:.6g} into {after:.6g} over {parts} accumulated batches, "
+                f"the Trainer turned a loss of {loss:.6g} into {scaled:.6g} over {parts} accumulated batches, "
                 f"expected {wanted:.6g}: this release of transformers scales losses in a way that the penalty does "
                 "not know; train with gradient_accumulation_steps=1, or with transformers 5.23"
             )
@@ -110,7 +113,7 @@ class RadialTrainerMixin(_Trainer):
         return result
 
     def log(self, logs: dict[str, float], *args: Any, **kwargs: Any) -> None:
-        """The Trainer's log; training losses are joined by the readings."""
+        """The Trainer's log; where `logs` has a training loss, the readings join it."""
         if "loss" in logs and self._radial_total is not None:
             readings = all_readings(each(self.suppression), self._radial_total)
             logs = logs | {f"radial/{name}": value for name, value in readings.items()}
@@ -127,7 +130,7 @@ class RadialTrainerMixin(_Trainer):
         return self.compute_loss_func is not None or bool(self.model_accepts_loss_kwargs and items is not None)
 
 
-def add_readings_callback(trainer: Any, suppression: Suppressions) -> Any:
+def add_readings_callback(trainer: Trainer, suppression: Suppressions) -> TrainerCallback:
     """Let a Trainer log radii, and change nothing else: no mixin, and no penalty in the loss.
 
     The readings join the Trainer's training logs under ``radial/...``, on their way to whatever tracker it reports to.
@@ -159,11 +162,12 @@ def add_readings_callback(trainer: Any, suppression: Suppressions) -> Any:
         def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:
             """Before the trackers get the logs."""
             if logs and "loss" in logs:
-                found = {f"radial/{name}": value for name, value in all_readings(suppressions, logs["loss"]).items()}
-                logs.update(found)
-                state.log_history[-1].update(found)
+                readings = all_readings(suppressions, logs["loss"])
+                named = {f"radial/{name}": value for name, value in readings.items()}
+                logs.update(named)
+                state.log_history[-1].update(named)
 
-    check_attached(suppressions, trainer.model)
+    check_attached(suppressions, cast(nn.Module, trainer.model))
     callback = RadialCallback()
     trainer.callback_handler.callbacks.insert(0, callback)
     return callback

@@ -13,13 +13,16 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from torch import Tensor, nn
 
 from anglewise.errors import AttachError
 from anglewise.torch.adapters import Mask, all_readings, check_attached, each, owed_readings, token_mask, total_penalty
 from anglewise.torch.suppression import RadialSuppression
+
+if TYPE_CHECKING:
+    from lightning.pytorch import Callback
 
 _Module: Any = object
 
@@ -55,7 +58,7 @@ class RadialLightningMixin(_Module):
         return token_mask(each(self.suppression), batch, cast(nn.Module, self))
 
     def radial_penalty(self, batch: Any = None) -> Tensor:
-        """The penalty of the forward that just ran, at ``self.global_step``, to be added to an undivided loss."""
+        """The penalty of the forward on `batch` that just ran, to be added to an undivided loss."""
         self._radial_taken = True
         suppressions = each(self.suppression)
         check_attached(suppressions, cast(nn.Module, self))
@@ -68,7 +71,7 @@ class RadialLightningMixin(_Module):
             self.log_dict({f"radial/{name}": value for name, value in readings.items()}, on_step=True, on_epoch=False)
 
 
-def readings_callback(suppression: RadialSuppression | Sequence[RadialSuppression]) -> Any:
+def readings_callback(suppression: RadialSuppression | Sequence[RadialSuppression]) -> Callback:
     """A callback that logs radii where the Trainer logs, and changes nothing else: no penalty in the loss.
 
     The readings are of the last forward before the log, padding included.  A penalty that the loss already has is left
@@ -94,8 +97,8 @@ def readings_callback(suppression: RadialSuppression | Sequence[RadialSuppressio
             """After a batch."""
             owed_readings(suppressions, trainer.global_step)
             if trainer._logger_connector.should_update_logs:
-                found = {f"radial/{name}": value for name, value in all_readings(suppressions, None).items()}
-                pl_module.log_dict(found, on_step=True, on_epoch=False)
+                readings = {f"radial/{name}": value for name, value in all_readings(suppressions, None).items()}
+                pl_module.log_dict(readings, on_step=True, on_epoch=False)
 
     return RadialCallback()
 

@@ -24,6 +24,8 @@ logger = logging.getLogger(__name__)
 Sites: TypeAlias = str | type[nn.Module] | nn.Module | Sequence[str | nn.Module]
 Setting: TypeAlias = float | Callable[[int], float]
 """A number, or a function of the step that gives one."""
+Settings: TypeAlias = Setting | Sequence[Setting] | Mapping[str, Setting]
+"""One setting for all sites, one for each in their order, or globs over sites with settings."""
 
 _WRAPPERS = {"_orig_mod", "_checkpoint_wrapped_module", "_fsdp_wrapped_module"}
 _ATTENTION = {"attn", "self_attn", "cross_attn", "encoder_attn", "attention", "self_attention"}
@@ -204,14 +206,14 @@ def _matches(named: Mapping[str, nn.Module], site: str | nn.Module) -> list[nn.M
             )
         return [inner]
     # a wrapper's own name repeats that of what it wraps: the later entry, the inner module, has won
-    found = [m for name, m in named.items() if name and fnmatch.fnmatchcase(name, site)]
-    if not found:
+    matching = [m for name, m in named.items() if name and fnmatch.fnmatchcase(name, site)]
+    if not matching:
         near = difflib.get_close_matches(site, [n for n in named if n], n=3, cutoff=0.0)
         raise AttachError(
             f"site {site!r} matched no module: nearest are {', '.join(near) or 'none'}; expected a glob over "
             "the names that model.named_modules() gives"
         )
-    return found
+    return matching
 
 
 def _auto(model: nn.Module, named: Mapping[str, nn.Module]) -> dict[str, nn.Module]:

@@ -5,10 +5,9 @@ r"""Radial suppression: the radial penalty, attached to anybody's PyTorch model.
     \sum_{\text{sites}} \lambda_s \operatorname{mean} (\rho_s - \tau_s)^2,
     \qquad \rho = |h| / \sqrt d
 
-It is a term of the loss and nothing else: no wrapped module, no parameter, no key in the state dict, no
-gradient injected behind the loss.  So it is exact under loss scaling, gradient accumulation and
-checkpointing.  Each call of a site counts: a module used twice in one forward is penalised like two modules
-with the same weights.
+It is a term of the loss and nothing else: no wrapped module, no parameter, no key in the state dict, no gradient
+injected behind the loss.  So it is exact under loss scaling, gradient accumulation and checkpointing.  Each call of a
+site counts: a module that is called twice in one forward is penalised like two modules with the same weights.
 """
 
 from __future__ import annotations
@@ -23,10 +22,11 @@ from torch import Tensor, nn
 from anglewise.errors import AttachError
 from anglewise.penalty import Side, penalty_of_radius
 from anglewise.torch.dataflow import Watch
-from anglewise.torch.guards import check, forget_compiled, nothing_found, reached_again
+from anglewise.torch.guards import check, forget_compiled, nothing_captured, reached_again
 from anglewise.torch.radii import radius_readings, scaled_radius
 from anglewise.torch.sites import (
     Setting,
+    Settings,
     Sites,
     assigned,
     chosen_by_names,
@@ -44,11 +44,10 @@ from anglewise.torch.taps import Gate, Log, Select, Tap, Whole
 class RadialSuppression:
     r"""Attach the radial penalty to a model: ``loss = task_loss + suppression.penalty()``.
 
-    Attach before compiling (attaching drops the code that `torch.compile` has made so far, since that would
-    ignore it), and call `penalty` once after every training forward.  In
-    eval mode, and where gradients are off, it is exactly zero.  A NaN in an activation gives a NaN penalty,
-    as it gives a NaN task loss.  `deepcopy` and `pickle` of the model give a model without suppression; those
-    of the suppression bring their own copy of the model along, attached.
+    Attach before compiling, and call `penalty` once after every training forward.  Attaching drops the code that
+    `torch.compile` has made so far, since that code would ignore the hooks.  In eval mode, and where gradients are off,
+    the penalty is exactly zero.  A NaN in an activation gives a NaN penalty, as it gives a NaN task loss.  A copy or a
+    pickle of the model has no suppression.  A copy or a pickle of the suppression holds a copy of the model, attached.
 
     Args:
         model: Any module; under DistributedDataParallel either the inner or the outer one.
@@ -85,8 +84,8 @@ class RadialSuppression:
         self,
         model: nn.Module,
         sites: Sites = "auto",
-        strength: Any = 0.05,
-        target: Any = 1.0,
+        strength: Settings = 0.05,
+        target: Settings = 1.0,
         *,
         side: Side = "both",
         over: Literal["sum", "mean"] = "sum",
@@ -150,7 +149,7 @@ class RadialSuppression:
             mask: Weights, usually 0 and 1, that broadcast over the shape ``[*batch]`` of the radii (for
                 instance ``[batch, tokens]``); what has weight 0 counts neither in the sum nor in the number
                 divided by.  Where sites need masks of their own: globs with masks, None for no mask.
-            step: Number of updates made so far; needed where strength or target is a function of the step.
+            step: Number of steps taken so far; needed where strength or target is a function of the step.
 
         Returns:
             A scalar, float32 or wider, on the device of the last activation: :math:`\lambda` times the mean
@@ -164,24 +163,24 @@ class RadialSuppression:
         live = self._log.live and self._model.training and torch.is_grad_enabled()
         if live:
             self.settle()
-        found, faults, ran = self._log.take()
+        captures, faults, ran = self._log.take()
         if not live:
             return self._zero()
         if self._refused:
             raise AttachError(self._refused)
         if faults:
             raise AttachError(faults[0])
-        if not (found or ran):
-            raise AttachError(nothing_found(before=self._seen))
+        if not (captures or ran):
+            raise AttachError(nothing_captured(before=self._seen))
         if not ran and self.forwards == "one":
-            names = [site for site, *_ in found]
+            names = [site for site, *_ in captures]
             if len(set(names)) < len(names):
                 raise AttachError(reached_again(site for site in self.sites if names.count(site) > 1))
-        check(self.sites, found, partial=self.partial)
+        check(self.sites, captures, partial=self.partial)
         self._seen = True
         masks = assigned("mask", mask, self.sites) if isinstance(mask, Mapping) else dict.fromkeys(self.sites, mask)
-        total = self._zero().to(found[-1][1].device if found else None)
-        for site, rho, share in found:
+        total = self._zero().to(captures[-1][1].device if captures else None)
+        for site, rho, share in captures:
             strength = share * _at(step, "strength", self.strength[site])
             if share != 1 and masks[site] is not None:
                 raise AttachError(
@@ -191,19 +190,19 @@ class RadialSuppression:
             if strength:
                 target, kept = _at(step, "target", self.target[site]), _fitting(masks[site], rho, site)
                 total = total + strength * penalty_of_radius(rho, target, kept, side=self.side).to(total.device)
-        if self.over == "mean" and found:
-            total = total / len(found)
-        self._last = [(site, rho.detach(), masks[site]) for site, rho, _ in found]
+        if self.over == "mean" and captures:
+            total = total / len(captures)
+        self._last = [(site, rho.detach(), masks[site]) for site, rho, _ in captures]
         self._value = total.detach()
         return total
 
     def settle(self) -> None:
-        """Check the choice of ``sites="auto"``, if that is still to be done and a forward has shown what it is.
+        """Check the choice of ``sites="auto"`` once, against what a forward has shown.
 
-        `penalty` does so by itself.  Afterwards `sites` is what is penalised: what was chosen by names, or what the
-        blocks were seen to add to the stream.
+        `penalty` calls it.  Afterwards `sites` are the sites that are penalised: those chosen by their names, or those
+        whose outputs the blocks add to the stream.
         """
-        if self._watch is None or torch.compiler.is_compiling() or not (self._log.found or self._log.faults):
+        if self._watch is None or torch.compiler.is_compiling() or not (self._log.captures or self._log.faults):
             return
         watch, self._watch = self._watch, None
         seen = watch.seen
@@ -251,7 +250,7 @@ class RadialSuppression:
         self.strength = per_site("strength", self._given["strength"], sites)
         self.target = per_site("target", self._given["target"], sites)
         outputs = [(site, scaled_radius(h, axes[site]), 1.0) for site, h, _ in seen.outputs]
-        self._log.found[:] = [*(entry for entry in self._log.found if entry[0] in kept), *outputs]
+        self._log.captures[:] = [*(entry for entry in self._log.captures if entry[0] in kept), *outputs]
         self._log.faults.clear()
 
     def readings(self, loss: Tensor | float | None = None) -> dict[str, float]:
@@ -287,7 +286,7 @@ class RadialSuppression:
     @property
     def owed(self) -> bool:
         """Whether a training forward ran whose penalty was not taken yet."""
-        return bool(self._log.open or self._log.found)
+        return bool(self._log.open or self._log.captures)
 
     def clear(self) -> None:
         """Forget the activations of a forward whose penalty is not wanted."""

@@ -1,12 +1,11 @@
-r"""Taps: forward hooks that note the radii of activations, while the forward pass runs.
+r"""Taps: forward hooks that note the radii of activations while the forward pass runs.
 
-A *tap* sits at one site and notes :math:`\rho = |h| / \sqrt d` of what passes; a *gate* sits at the model and
-notes that a training forward began; both write into one *log*, which the penalty empties.  The radius is
-taken inside the forward pass, so that a compiler fuses it, a checkpointed region recomputes it instead of
-keeping the activation.
+A *tap* sits at one site and notes :math:`\rho = |h| / \sqrt d` of each activation.  A *gate* sits at the model and
+notes that a training forward began.  Both write into one *log*, which the penalty empties.  The radius is taken inside
+the forward pass.  So a compiler fuses it, and a checkpointed region recomputes it instead of keeping the activation.
 
-A tap refers to its log and to nothing else, and a copied or unpickled log is not live: copies of a model
-carry taps that do nothing, and never write into the original's log.
+A tap refers to its log and to nothing else.  A copied or unpickled log is not live.  So copies of a model carry taps
+that do nothing, and never write into the log of the original.
 """
 
 from __future__ import annotations
@@ -22,9 +21,8 @@ from anglewise.torch.guards import in_backward_or_transform, listening, never_ta
 from anglewise.torch.radii import scaled_radius
 
 Select: TypeAlias = Callable[[Any], Tensor]
-
-
-Found: TypeAlias = tuple[str, Tensor, float]
+Capture: TypeAlias = tuple[str, Tensor, float]
+"""A site, radii in units of sqrt(d), and the share of the site's vectors that these are."""
 
 
 class Log:
@@ -32,16 +30,15 @@ class Log:
 
     Attributes:
         live: Whether taps write at all.  Copies and unpickled logs are not live.
-        open: A training forward of the whole model began and its notes were not taken yet.
-        graded: The last forward of the whole model ran with gradients enabled.
-        found: Site, radii in units of sqrt(d), and the share of the site's vectors that they are of, one entry per call
-            of the site, in order.
-        faults: Why an activation could not be used.
-        untouched: Sites whose activation nothing was seen to overwrite in place.  Any other is copied first, and
-            watched until its penalty is taken.
-        watched: Site, activation and its version, of what was copied.
+        open: Whether a training forward of the whole model began and its notes were not taken yet.
+        graded: Whether the last forward of the whole model ran with gradients enabled.
+        captures: One entry per call of a site, in order.
+        faults: Why an activation could not be used, one line each.
+        untouched: Sites whose activation nothing was seen to overwrite in place.  The activation of any other site is
+            copied, and watched until its penalty is taken.
+        watched: Site, activation and its version, for each copy.
         whole: Shape of a site's output before tensor parallelism hands out a part of it.
-        pending: What is to be done before the next forward, once the backward pass of this one is over.
+        pending: A function to call before the next forward, once the backward pass of this one is over.
     """
 
     def __init__(self) -> None:
@@ -49,7 +46,7 @@ class Log:
         self.output = True
         self.axis: Mapping[str, int] = {}
         self.select: Select | None = None
-        self.found: list[Found] = []
+        self.captures: list[Capture] = []
         self.faults: list[str] = []
         self.untouched: set[str] = set()
         self.watched: list[tuple[str, Tensor, int]] = []
@@ -57,12 +54,12 @@ class Log:
         self.pending: Callable[[], None] | None = None
 
     def start(self, *, output: bool, axis: Mapping[str, int], select: Select | None, several: bool) -> None:
-        """Go live: what the taps read, and whether several forwards may be taken at once."""
+        """Go live; set what the taps read, and whether several forwards may be taken at once."""
         self.live, self.output, self.axis, self.select, self.several = True, output, axis, select, several
 
-    def take(self) -> tuple[list[Found], list[str], bool]:
-        """Empty the log; what was found, the faults, and whether the whole model ran."""
-        taken = list(self.found), list(self.faults), self.open
+    def take(self) -> tuple[list[Capture], list[str], bool]:
+        """Empty the log; return its captures, its faults, and whether the whole model ran."""
+        taken = list(self.captures), list(self.faults), self.open
         overwritten = {site for site, h, version in self.watched if h._version != version}
         self.untouched |= {site for site, _, _ in self.watched} - overwritten
         self.clear()
@@ -71,7 +68,7 @@ class Log:
 
     def clear(self) -> None:
         """Forget all notes."""
-        self.found.clear()
+        self.captures.clear()
         self.faults.clear()
         self.watched.clear()
 
@@ -80,7 +77,7 @@ class Log:
 
 
 class Hook:
-    """What all hooks here are to those who look at them."""
+    """Base of all hooks here: how code that inspects hooks sees them."""
 
     def __getattr__(self, name: str) -> Any:
         """Nothing is here by another name; the first that `torch.jit.script` asks of a hook is its ``__name__``."""
@@ -157,7 +154,7 @@ class Tap(Hook):
         rho = scaled_radius(h.clone() if copied else h, axis)
         if listening():
             whole = log.whole.get(self.site)
-            note(log.found, (self.site, rho, 1.0 if whole is None else h.numel() / whole.numel()))
+            note(log.captures, (self.site, rho, 1.0 if whole is None else h.numel() / whole.numel()))
             if copied and not h.is_inference():
                 log.watched.append((self.site, h, h._version))
 
@@ -175,7 +172,7 @@ def first_tensor(value: Any) -> Any:
         value = tuple(value.values())
     if isinstance(value, (tuple, list)):
         for item in value:
-            found = first_tensor(item)
-            if found is not None:
-                return found
+            tensor = first_tensor(item)
+            if tensor is not None:
+                return tensor
     return None

@@ -1,7 +1,7 @@
-"""Which modules feed the non-linearities of a model that is no Transformer: told by tracing a copy of it.
+"""Which modules feed the non-linearities of a model that is no Transformer, found by tracing a copy of it.
 
-The forward runs on symbols.  It may keep what it computes, count its calls, or draw random numbers, so that a copy runs
-it: its parameters are those of the model itself, which nothing writes to; everything else is its own.
+The forward runs on symbols.  A forward may keep what it computes, count its calls, or draw random numbers.  So a copy
+of the model runs it.  The copy shares the parameters of the model, which nothing writes to, and nothing else.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _TRANSPARENT = (nn.Dropout, nn.Identity, nn.Flatten, nn.Unflatten)
 
 
 def pre_activations(model: nn.Module) -> tuple[list[nn.Module | None], str]:
-    """What feeds each non-linearity that some Linear comes after, and why that cannot be told, if so.
+    """What feeds each non-linearity that some Linear comes after; or why that is unknown.
 
     Args:
         model: Any module; it is left as it is.
@@ -47,7 +47,7 @@ def pre_activations(model: nn.Module) -> tuple[list[nn.Module | None], str]:
         called = getattr(node.target, "__name__", node.target)
         return node.op in ("call_function", "call_method") and called in _FUNCTIONS
 
-    found: list[nn.Module | None] = []
+    sources: list[nn.Module | None] = []
     linear_maps: set[Any] = set()  # nodes that some Linear comes after
     for node in reversed(graph.nodes):
         if isinstance(module(node), nn.Linear) or node in linear_maps:
@@ -57,5 +57,5 @@ def pre_activations(model: nn.Module) -> tuple[list[nn.Module | None], str]:
             while isinstance(module(source), _TRANSPARENT):
                 source = source.all_input_nodes[0]
             known = isinstance(module(source), (nn.Linear, nn.BatchNorm1d, nn.LayerNorm, nn.RMSNorm))
-            found.append(module(source) if known else None)
-    return found, ""
+            sources.append(module(source) if known else None)
+    return sources, ""

@@ -61,7 +61,7 @@ def test_copies_are_at_least_what_methods_remember(methods):
     member = Member(methods, e.task.split(key), key, key)
     state = jax.eval_shape(Program(e.task, e.model, methods, e.training).start, member, key)
     count = sum(x.size for x in jax.tree.leaves(state.params))
-    kept = sum(x.size for x in jax.tree.leaves(state.memory))
+    kept = sum(x.size for x in jax.tree.leaves(state.opt_state))
     asked = sum(method.copies for method in methods) * count
     assert kept - 10 <= asked <= 1.5 * kept + 2 * count
 
@@ -184,13 +184,13 @@ def test_an_accelerators_own_memory_is_the_limit():
     ],
 )
 def test_a_search_without_a_ceiling_is_refused(rules, message):
-    from anglewise.lab.tuning.space import Entry
+    from anglewise.lab.tuning.space import Candidate
 
-    entry = Entry(Arm("adamw", (AdamW(),)), (), "", "")
+    candidate = Candidate(Arm("adamw", (AdamW(),)), (), "", "")
     rules = Search(**{"trials": 3, "rounds": 2, "seeds": 3, **rules})
     with pytest.raises(SpecError, match=message):
-        admit_search(entry, experiment(), rules)
-    admit_search(entry, experiment(), rules, large=True)
+        admit_search(candidate, experiment(), rules)
+    admit_search(candidate, experiment(), rules, large=True)
 
 
 def test_settings_that_cannot_act_are_said():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import os
 import signal
 import subprocess
@@ -69,7 +70,7 @@ def test_the_call_is_recorded_where_a_name_says_what_was_run(tmp_path):
     (run_id,) = results.runs().column("run_id").to_pylist()
     call = f"anglewise.lab.run({str(tmp_path / 'e.toml')!r}, seeds=1, arms=['plain'])"
     assert results.reader.provenance(run_id)["command"] == call
-    assert call in results.report().read_text().replace("&#x27;", "'")
+    assert call in html.unescape(results.report().read_text())
 
 
 def test_the_store_is_named_after_the_experiment(tmp_path, monkeypatch):
@@ -83,6 +84,15 @@ def test_what_asks_for_too_much_is_refused_before_anything_is_written(tmp_path):
     with pytest.raises(SpecError, match="needs about .* of memory"):
         lab.run(EXPERIMENT, changes={"model.hidden": (10**9,)}, out=tmp_path / "store")
     assert not (tmp_path / "store").exists()
+
+
+def test_weights_are_had_by_arm_and_seed(results):
+    assert {name: w.shape for name, w in results.weights("plain", 1).items()} == {
+        "layers.0.weight": (14, 8),
+        "head.weight": (8, 7),
+    }
+    with pytest.raises(StoreError, match="unknown run 'plain, seed 7': did you mean 'plain, seed [01]'"):
+        results.weights("plain", 7)
 
 
 def test_an_unknown_value_name_is_refused(results):

@@ -15,8 +15,9 @@ from anglewise.lab.experiments.reproduce import REPRODUCTIONS
 from anglewise.lab.experiments.tracks import EXPERIMENTS as TRACKS
 from anglewise.lab.protocols.method import Method
 from anglewise.lab.spec import Training
-from anglewise.lab.studies.leaderboard.boards import BOARDS
-from anglewise.lab.studies.leaderboard.boards import experiment as ranked
+from anglewise.lab.studies.leaderboard.candidates import AS_PUBLISHED
+from anglewise.lab.studies.leaderboard.leaderboards import LEADERBOARDS
+from anglewise.lab.studies.leaderboard.plan import assemble
 from anglewise.lab.studies.penalty.plan import cross
 
 SETTINGS = {name: value for name, value in vars(published).items() if isinstance(value, Published)}
@@ -30,9 +31,9 @@ def unmeasured(training: Training) -> Training:
 
 @pytest.mark.parametrize("track", [track.name for track in TRACKS])
 def test_everybody_trains_on_a_track_in_the_same_way(track):
-    run, tuned = EXPERIMENTS[track], BOARDS[track].track
+    run, tuned = EXPERIMENTS[track], LEADERBOARDS[track].track
     crossed = [cross(track).experiment] if track in ("track-a", "track-c2", "track-s") else []
-    for other in (tuned, ranked(track, {}), *crossed):
+    for other in (tuned, assemble(track).experiment, *crossed):
         assert (other.task, other.model) == (run.task, run.model)
         assert unmeasured(other.training) == unmeasured(run.training)
         assert other.training.measure_every == 0  # leaderboards take no readings
@@ -41,9 +42,9 @@ def test_everybody_trains_on_a_track_in_the_same_way(track):
 
 def test_every_board_is_a_track_or_a_record_that_says_what_it_changes():
     tracks = {track.name: track for track in TRACKS}
-    assert set(tracks) <= set(BOARDS)
-    for name in set(BOARDS) - set(tracks):
-        board, base = BOARDS[name].track, tracks[name.removesuffix("-record")]
+    assert set(tracks) <= set(LEADERBOARDS)
+    for name in set(LEADERBOARDS) - set(tracks):
+        board, base = LEADERBOARDS[name].track, tracks[name.removesuffix("-record")]
         assert board.name == name and (board.task, board.model) == (base.task, base.model)
         old, new = (dataclasses.asdict(unmeasured(one.training)) for one in (base, board))
         changed = {field for field in old if old[field] != new[field]}
@@ -58,11 +59,13 @@ def chained(methods) -> bool:
     return methods in CHAINS or any(methods[:k] in CHAINS and chained(methods[k:]) for k in range(1, len(methods)))
 
 
-@pytest.mark.parametrize("track", BOARDS)
+@pytest.mark.parametrize("track", LEADERBOARDS)
 def test_every_arm_that_is_shown_as_published_has_the_published_setting(track):
-    for arm, source, _ in BOARDS[track].fixed:
-        assert chained(arm.methods), arm.name
-        assert source in {setting.source for setting in SETTINGS.values()} or arm.name == "radial-chou"
+    for candidate in LEADERBOARDS[track].candidates:
+        if not candidate.axes:
+            assert chained(candidate.arm.methods), candidate.arm.name
+            known = candidate.source in {setting.source for setting in SETTINGS.values()}
+            assert known == (candidate.unranked == AS_PUBLISHED)
 
 
 @pytest.mark.parametrize("name", REPRODUCTIONS)
@@ -79,7 +82,7 @@ def test_control_another_decay_is_no_published_setting():
 
 @pytest.mark.parametrize(("track", "wd"), [("track-c1", 4.0), ("track-c2", 2.0)])
 def test_chous_decay_is_4_on_2_hot_inputs_and_2_on_embeddings(track, wd):
-    arms = {arm.name: arm.methods for arm, *_ in BOARDS[track].fixed}
+    arms = {candidate.arm.name: candidate.arm.methods for candidate in LEADERBOARDS[track].candidates}
     assert (arms["adamw-chou"][0].lr, arms["adamw-chou"][0].wd) == (0.05, wd)
     assert arms["radial-chou"][0] == arms["adamw-chou"][0] == EXPERIMENTS[track].arms[0].methods[0]
 

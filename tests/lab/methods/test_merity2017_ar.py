@@ -9,6 +9,10 @@ import pytest
 from anglewise.errors import SpecError
 from anglewise.lab.methods.merity2017_ar import AR, TAR
 from anglewise.lab.methods.tiwari2026_radial import RadialPenalty
+from anglewise.lab.models.mlp import MLP
+from anglewise.lab.models.transformer import Transformer
+from anglewise.lab.protocols.model import shape_of
+from anglewise.lab.tasks.modular import Modular
 
 DRAW = np.random.default_rng(0)
 SITES = ("block.0.attention.out", "block.0.mlp.out")
@@ -42,11 +46,12 @@ def test_tar_does_not_mind_what_all_positions_share():
 
 
 def test_tar_needs_positions():
-    for h in (jnp.ones((6, 4)), jnp.ones((1, 6, 4))):
-        with pytest.raises(
-            SpecError, match=r'tar needs a site with more than one position, got a of .*positions="all"'
-        ):
-            TAR(sites=("a",)).penalty({"a": h}, None)
+    last, every = (Transformer(layers=1, width=8, heads=2, positions=positions) for positions in ("last", "all"))
+    for model, name in ((MLP(hidden=(8,)), "MLP"), (last, "Transformer")):
+        with pytest.raises(SpecError, match=rf'tar got a {name} with a single position at .*positions="all"'):
+            TAR().reshape(shape_of(model, Modular(p=5, form="a b =")))
+    network = shape_of(every, Modular(p=5, form="a b ="))
+    assert TAR().reshape(network) is network  # control
 
 
 def test_an_unknown_site_is_an_error():

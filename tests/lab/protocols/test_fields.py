@@ -22,10 +22,10 @@ from anglewise.lab.protocols.method import Method
 from anglewise.lab.protocols.schedule import Cosine, Linear, Recorded, Schedule, Until, Warmup
 from anglewise.lab.readings.sets import READINGS
 from anglewise.lab.spec import Arm, Experiment, Run, Training, content_hash
-from anglewise.lab.studies.leaderboard import boards
+from anglewise.lab.studies.leaderboard import leaderboards
 from anglewise.lab.tasks.held_out import HeldOut
 from anglewise.lab.tasks.modular import Modular
-from anglewise.lab.tuning.search import Search, placed
+from anglewise.lab.tuning.search import Search, centre, placed
 
 MADE = {"values": (1.0,), "value": 1.0, "start": 1.0, "end": 0.0, "steps": 3.0}
 """What schedules need."""
@@ -203,9 +203,10 @@ def test_a_bound_says_the_end_that_was_passed(bound, value, kind, said):
     assert bound.wrong(value, kind) == said
 
 
-@pytest.mark.parametrize("track", boards.BOARDS)
-def test_every_corner_of_every_search_can_be_made(track):
-    for entry in boards.BOARDS[track].entries:
+@pytest.mark.parametrize("track", leaderboards.LEADERBOARDS)
+def test_every_corner_of_every_search_is_an_arm_that_stands_there(track):
+    for candidate in leaderboards.LEADERBOARDS[track].candidates:
         for corner in (0.0, 1.0):
-            arm = placed(entry, [corner] * len(entry.axes), "corner")
-            assert [type(method) for method in arm.methods] == [type(method) for method in entry.arm.methods]
+            corners = [corner] * len(candidate.axes)
+            there = dataclasses.replace(candidate, arm=placed(candidate, corners, "corner"))
+            assert centre(there) == pytest.approx(corners, abs=1e-4), candidate.arm.name

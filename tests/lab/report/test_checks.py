@@ -76,7 +76,7 @@ def test_an_arm_whose_match_failed_is_never_called_faster(make):
     results = proven(make, dict.fromkeys(range(8), BAD), seeds=8)
     fast = make({"base": 100, "control": 50, "other": 80})
     fast.readings.update(results.readings)
-    assert headline(fast)[0].startswith("“other” generalised") and "Shown to be faster too" not in headline(fast)[0]
+    assert headline(fast)[0].startswith("“other” generalised") and "Also shown to be faster" not in headline(fast)[0]
     alone = make({"base": 100, "control": 50})
     assert headline(alone)[0].startswith("“control” generalised")  # control: without readings it is
     alone.readings.update(results.readings)

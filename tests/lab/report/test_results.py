@@ -7,7 +7,7 @@ from anglewise.lab.report.comparison import summaries
 from anglewise.lab.report.html.experiment import write_report
 from anglewise.lab.report.html.run import write_run_page
 from anglewise.lab.report.results import load, load_run, newest
-from anglewise.lab.report.summary import print_summary
+from anglewise.lab.report.summary import print_results
 from anglewise.lab.spec import Manifest, Planned
 from anglewise.lab.store import Reader, Store
 
@@ -128,7 +128,7 @@ def test_report_and_summary_come_straight_from_a_store(stored, tmp_path, capsys)
     path = write_report(stored, None, tmp_path / "deep" / "report.html", command="make demo")
     text = path.read_text()
     assert "make demo" in text and "1 of 2 runs, 1 missing" in text
-    print_summary(stored)
+    print_results(load(stored))
     assert "missing" in capsys.readouterr().out
 
 

@@ -11,30 +11,28 @@ import numpy as np
 import pytest
 
 from anglewise.errors import SpecError
-from anglewise.lab.catalogue import METHODS, SCHEDULES
 from anglewise.lab.engine.placement import Placement
 from anglewise.lab.engine.programs import Compiled
 from anglewise.lab.engine.step import Member
 from anglewise.lab.experiments.config import arms_of
 from anglewise.lab.methods.controls import ScaleInit
 from anglewise.lab.methods.optimizers import AdamW
+from anglewise.lab.methods.tiwari2026_radial import RadialPenalty
 from anglewise.lab.models.mlp import MLP
 from anglewise.lab.protocols.schedule import Linear, Warmup
 from anglewise.lab.runner import Interrupted
 from anglewise.lab.spec import Arm, Experiment, Run, Training
 from anglewise.lab.store import Reader, Store
-from anglewise.lab.studies.leaderboard import boards
-from anglewise.lab.studies.leaderboard.boards import BOARDS
-from anglewise.lab.studies.leaderboard.rivals import rivals
+from anglewise.lab.studies.leaderboard.leaderboards import BASE_C, LEADERBOARDS, winner
+from anglewise.lab.studies.leaderboard.methods import methods_on
 from anglewise.lab.tasks.held_out import HeldOut
 from anglewise.lab.tasks.modular import Modular
 from anglewise.lab.tuning import search as tuning
-from anglewise.lab.tuning import winners
 from anglewise.lab.tuning.search import FIRST_SEED, Search, centre, placed, score, search, tuning_experiment
-from anglewise.lab.tuning.space import Axis, Entry
-from anglewise.lab.tuning.winners import tune
+from anglewise.lab.tuning.space import Axis, Candidate
+from anglewise.lab.tuning.winners import SearchSummary, Winner, toml, tune, winner_of
 
-ENTRY = Entry(
+CANDIDATE = Candidate(
     Arm("adamw", (ScaleInit(), AdamW(lr=Warmup(0.01, 3.0), wd=Linear(2.0, 1.0, 10.0), beta2=0.98))),
     (
         Axis(0, "embedding", 0.25, 4.0),
@@ -49,14 +47,14 @@ TRACK = Experiment(
     "small",
     Modular(p=7, train=0.7),
     MLP(hidden=(16,), embedding=8),
-    (ENTRY.arm,),
+    (CANDIDATE.arm,),
     Training(budget=60, every=10),
     seeds=2,
 )
 RULES = Search(trials=3, rounds=2, seeds=2, validation=0.2)
 
 
-@pytest.mark.parametrize("axis", ENTRY.axes, ids=lambda axis: axis.field)
+@pytest.mark.parametrize("axis", CANDIDATE.axes, ids=lambda axis: axis.field)
 def test_an_axis_places_what_it_makes(axis):
     for x in (0.0, 0.3, 1.0):
         assert axis.place(axis.value(x)) == pytest.approx(x, abs=1e-5)
@@ -71,9 +69,9 @@ def test_an_empty_range_is_refused():
 
 
 def test_a_point_sets_numbers_and_scales_schedules():
-    start = centre(ENTRY)
-    assert placed(ENTRY, start, "same").methods == ENTRY.arm.methods
-    scale, adamw = placed(ENTRY, (1.0, 1.0, 1.0, 0.5), "other").methods
+    start = centre(CANDIDATE)
+    assert placed(CANDIDATE, start, "same").methods == CANDIDATE.arm.methods
+    scale, adamw = placed(CANDIDATE, (1.0, 1.0, 1.0, 0.5), "other").methods
     assert scale.embedding == pytest.approx(4.0)
     assert adamw.lr == Warmup(pytest.approx(0.1), 5.0)
     assert (adamw.wd.start, adamw.wd.end, adamw.wd.steps) == (pytest.approx(8.0), pytest.approx(4.0), 10.0)
@@ -89,7 +87,7 @@ def test_scores_rank_what_came_nearest_behind_what_got_there():
 
 
 def test_a_rung_sees_training_examples_alone_and_seeds_of_its_own():
-    rung = tuning_experiment(TRACK, ENTRY, RULES, [ENTRY.arm], 20, 2)
+    rung = tuning_experiment(TRACK, CANDIDATE, RULES, [CANDIDATE.arm], 20, 2)
     assert rung.task == HeldOut(TRACK.task, 0.2)
     assert min(run.seed for run in rung.runs()) >= FIRST_SEED > max(run.seed for run in TRACK.runs())
     assert sum(rung.task.sizes) == TRACK.task.sizes[0]
@@ -99,7 +97,7 @@ def test_a_rung_sees_training_examples_alone_and_seeds_of_its_own():
 def test_a_search_keeps_every_trial_and_improves_on_where_it_starts(tmp_path):
     said = []
     with Store.open(tmp_path / "store") as store:
-        best, tried = search(ENTRY, TRACK, RULES, store, provenance={}, say=said.append)
+        best, tried = search(CANDIDATE, TRACK, RULES, store, provenance={}, say=said.append)
     assert [trial.name for trial in tried] == ["0.00", "0.01", "0.02", "1.00", "1.01", "1.02"]
     second = [trial for trial in tried if trial.rung == 1]
     assert len(second) == 2 and best.score == min(trial.score for trial in second)
@@ -108,31 +106,31 @@ def test_a_search_keeps_every_trial_and_improves_on_where_it_starts(tmp_path):
     assert len(said) == 4 and "round 2 of 2" in said[-1] and "s left" in said[-1]
     # the same search again trains nothing and finds the same
     with Store.open(tmp_path / "store") as store:
-        again, _ = search(ENTRY, TRACK, RULES, store, provenance={}, stop=lambda: True)
+        again, _ = search(CANDIDATE, TRACK, RULES, store, provenance={}, stop=lambda: True)
     assert again == best
 
 
 def test_a_killed_search_goes_on_to_the_same_winner(tmp_path):
     asked = iter([False] * 5 + [True])
     with Store.open(tmp_path / "cut") as store, pytest.raises(Interrupted):
-        search(ENTRY, TRACK, RULES, store, provenance={}, stop=lambda: next(asked))
+        search(CANDIDATE, TRACK, RULES, store, provenance={}, stop=lambda: next(asked))
     with Store.open(tmp_path / "cut") as store:
-        gone_on, tried = search(ENTRY, TRACK, RULES, store, provenance={})
+        gone_on, tried = search(CANDIDATE, TRACK, RULES, store, provenance={})
     with Store.open(tmp_path / "whole") as store:
-        assert search(ENTRY, TRACK, RULES, store, provenance={}) == (gone_on, tried)
+        assert search(CANDIDATE, TRACK, RULES, store, provenance={}) == (gone_on, tried)
 
 
-def test_other_entries_draw_other_points_and_the_first_is_where_the_entry_starts():
+def test_other_candidates_draw_other_points_and_the_first_is_where_the_candidate_starts():
     rng = [np.random.default_rng([0, n]) for n in (1, 2)]
-    drawn = [tuning._points(ENTRY, RULES, 0, None, r) for r in rng]
-    assert np.allclose(drawn[0][0], centre(ENTRY)) and np.allclose(drawn[1][0], centre(ENTRY))
+    drawn = [tuning._points(CANDIDATE, RULES, 0, None, r) for r in rng]
+    assert np.allclose(drawn[0][0], centre(CANDIDATE)) and np.allclose(drawn[1][0], centre(CANDIDATE))
     assert not np.allclose(drawn[0][1:], drawn[1][1:])
-    assert drawn[0].shape == (RULES.trials, len(ENTRY.axes))
+    assert drawn[0].shape == (RULES.trials, len(CANDIDATE.axes))
 
 
 def test_a_winners_file_reads_back_as_the_arm_that_won(tmp_path):
     where = tune(
-        ENTRY, TRACK, dataclasses.replace(RULES, rounds=1), tmp_path, tmp_path / "won", "the command",
+        CANDIDATE, TRACK, dataclasses.replace(RULES, rounds=1), tmp_path, tmp_path / "won", "the command",
         {"git_commit": "abc", "git_dirty": True}, lambda: False,
     )  # fmt: skip
     table = tomllib.loads(where.read_text())
@@ -146,28 +144,40 @@ def test_a_winners_file_reads_back_as_the_arm_that_won(tmp_path):
 
 def test_a_search_that_cannot_be_meant_is_refused(tmp_path):
     with pytest.raises(SpecError, match="Search.trials must be at least 1, got 0"):
-        tune(ENTRY, TRACK, dataclasses.replace(RULES, trials=0), tmp_path, tmp_path, "", {}, lambda: False)
+        tune(CANDIDATE, TRACK, dataclasses.replace(RULES, trials=0), tmp_path, tmp_path, "", {}, lambda: False)
 
 
-@pytest.mark.parametrize("track", BOARDS)
-def test_every_entry_of_every_board_can_be_placed_written_and_read(track):
-    names = {cls: name for name, cls in (*METHODS.items(), *SCHEDULES.items())}
-    for entry in BOARDS[track].entries:
-        middle = placed(entry, [0.5] * len(entry.axes), entry.arm.name)
-        assert middle.methods != entry.arm.methods
-        text = winners.toml(middle, {"score": 1.0}, names)
-        assert arms_of(tomllib.loads(text)["arms"]) == (middle,)
-        inside = [axis.place(axis.value(x)) for axis, x in zip(entry.axes, centre(entry), strict=True)]
+FOUND = SearchSummary(3, 1, 1, FIRST_SEED, 0.05, 30, 12.5, space=("AdamW.lr in [0.1, 1], log",))
+
+
+@pytest.mark.parametrize("track", LEADERBOARDS)
+def test_every_candidate_can_be_placed_written_and_read(track):
+    board = LEADERBOARDS[track]
+    for name, candidate in board.tuned.items():
+        middle = placed(candidate, [0.5] * len(candidate.axes), name)
+        assert middle.methods != candidate.arm.methods
+        winner = Winner(middle, FOUND)
+        assert winner_of(tomllib.loads(toml(winner)), name, "a file") == winner
+        inside = [axis.place(axis.value(x)) for axis, x in zip(candidate.axes, centre(candidate), strict=True)]
         assert all(0 <= x <= 1 for x in inside)
-        kinds = {axis.field.split(".")[0] for axis in entry.axes}
-        assert {"lr"} <= kinds or any(field.startswith("lr") for field in kinds)
-    names_here = [entry.arm.name for entry in BOARDS[track].entries] + [arm.name for arm, *_ in BOARDS[track].fixed]
-    assert len(set(names_here)) == len(names_here)
+        assert any(axis.field.startswith("lr") for axis in candidate.axes)
+    assert len(set(board.names)) == len(board.names)
+
+
+@pytest.mark.parametrize("track", LEADERBOARDS)
+def test_a_candidate_with_the_penalty_is_its_partner_with_the_penalty_behind_it(track):
+    board = LEADERBOARDS[track]
+    assert board.pairs
+    for alone, joint in board.pairs.items():
+        kinds, more = ([type(method) for method in board.tuned[name].arm.methods] for name in (alone, joint))
+        assert more == [*kinds, RadialPenalty]
+        assert {"strength", "target"} <= {axis.field for axis in board.tuned[joint].axes}
+        assert board.tuned[joint].axes[:-2] == board.tuned[alone].axes[: len(board.tuned[joint].axes) - 2]
 
 
 def begins(track, arm):
     """Whether a track's network takes an arm: its first state, in shapes alone."""
-    experiment, key = BOARDS[track].track, jax.random.key(0)
+    experiment, key = LEADERBOARDS[track].track, jax.random.key(0)
     run = Run(track, experiment.task, experiment.model, arm, experiment.training, 0)
     program, data = Compiled(run, Placement(False, 0, 1), (), ()).program, experiment.task.split(key)
     methods = jax.tree.map(lambda x: jnp.asarray(x, "float32"), arm.methods)
@@ -178,31 +188,29 @@ def begins(track, arm):
     return True
 
 
-@pytest.mark.parametrize("track", BOARDS)
-def test_every_arm_of_a_board_can_begin_and_those_without_a_row_cannot(track):
-    board = BOARDS[track]
-    for arm in (*(entry.arm for entry in board.entries), *(arm for arm, *_ in board.fixed)):
-        assert begins(track, arm), arm.name
-    rivals_here = {entry.arm.name: entry.arm for entry in rivals(boards.BASE_C)}
-    for name in board.refused:
-        assert not begins(track, rivals_here[name]), name
+@pytest.mark.parametrize("track", LEADERBOARDS)
+def test_every_candidate_can_begin_and_those_without_a_row_cannot(track):
+    board = LEADERBOARDS[track]
+    for candidate in board.candidates:
+        assert begins(track, candidate.arm), candidate.arm.name
+    refused = [candidate.arm for candidate in methods_on(BASE_C) if candidate.arm.name in board.refused]
+    assert len(refused) == len(board.refused)
+    for arm in refused:
+        assert not begins(track, arm), arm.name
 
 
-@pytest.mark.parametrize("track", BOARDS)
+@pytest.mark.parametrize("track", LEADERBOARDS)
 def test_the_winners_of_a_track_were_found_with_the_same_search(track):
     searches = []
-    for entry in BOARDS[track].entries:
-        table = boards.winner(track, entry.arm.name)
+    for name, candidate in LEADERBOARDS[track].tuned.items():
+        table = winner(track, name)
         if table is None:
             continue
-        (arm,) = arms_of(table["arms"])
-        assert arm.name == entry.arm.name
-        assert [type(method) for method in arm.methods] == [type(method) for method in entry.arm.methods]
-        search = table["search"]
-        assert search["command"].startswith(f"anglewise tune {track} --arm {entry.arm.name} ")
-        assert search["track"] == BOARDS[track].track.name
-        assert len(search["space"]) == len(entry.axes)
-        searches.append(
-            tuple(search[key] for key in ("trials", "rounds", "tuning_seeds", "validation_share", "budget"))
-        )
+        arm, search = winner_of(table, name, name)
+        assert arm.name == name
+        assert [type(method) for method in arm.methods] == [type(method) for method in candidate.arm.methods]
+        assert search.command.startswith(f"anglewise tune {track} --arm {name} ")
+        assert search.track == LEADERBOARDS[track].track.name
+        assert len(search.space) == len(candidate.axes)
+        searches.append((search.trials, search.rounds, search.tuning_seeds, search.validation_share, search.budget))
     assert len(set(searches)) <= 1

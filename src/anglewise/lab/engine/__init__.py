@@ -1,4 +1,4 @@
-"""How many runs train at once."""
+"""Training many runs at once: the step, its compiled programs, populations of members, checkpoints."""
 
 from anglewise.lab import TRAINING, require
 

@@ -38,7 +38,7 @@ class Last(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """What one member showed in one segment, and (as `history`) since its start; `last` once it has ended."""
+    """One member's values of one segment, and (as `history`) since its start; `last` once it has ended."""
 
     run: Run
     curves: list[Json]
@@ -276,12 +276,12 @@ class Population:
         self.curves = {name: np.stack([np.asarray(h[name], np.float64) for h in histories]) for name in CURVES}
         self.seconds = np.asarray(seconds, float)
 
-    def restore(self, path: Path, looks: int, *, live: Collection[str]) -> None:
+    def restore(self, path: Path, evaluations: int, *, live: Collection[str]) -> None:
         """Go on from a checkpoint.
 
         Args:
             path: The checkpoint, made by a population of the same runs in the same order.
-            looks: Evaluations it holds, from its note.
+            evaluations: How many it holds, from its note.
             live: Identities of the runs that have not ended since.
 
         Raises:
@@ -289,10 +289,10 @@ class Population:
         """
         self.begin()
         n, shape = len(self.runs), jax.ShapeDtypeStruct
-        curves = {name: shape((n, looks), np.float64) for name in CURVES}
+        curves = {name: shape((n, evaluations), np.float64) for name in CURVES}
         with arithmetic(self.training):
             like = jax.eval_shape(lambda s: s, (self.state, self.past))
-            saved = self._saved(like, shape((looks,), np.int64), curves, shape((n,), np.float64))
+            saved = self._saved(like, shape((evaluations,), np.int64), curves, shape((n,), np.float64))
             back = checkpoint.read(path, saved)
             self.state, self.past = jax.tree.map(jnp.asarray, back["state"])
         self.steps, self.curves, self.seconds = back["steps"], back["curves"], back["seconds"]

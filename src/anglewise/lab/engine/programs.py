@@ -1,8 +1,8 @@
 """The compiled functions of one structure: a segment of training with its evaluations, and the measurements apart.
 
 A segment is one compiled call: for each of its evaluations, train up to that step, then evaluate.  The inner loop's
-length is a run-time value, so the training code is a program of its own inside it, and how often one looks, or
-what one reads, changes not a bit of the training.
+length is a run-time value, so the training code is a program of its own inside it.  How often it is evaluated, and what
+is read, changes not a bit of the training.
 """
 
 from __future__ import annotations
@@ -150,10 +150,10 @@ def _widened(x: Array) -> Array:
 
 FAR = 2**31 - 1
 """Stands for any budget where programs are compared: when a run stops is no part of its program."""
-MOST = 128
-"""Programs that are kept.  Seeds come first in an experiment, so its arms take turns: fewer places than it has
-structures would compile every one anew for each seed.  The largest leaderboard has about 60 arms, with and without the
-penalty; a small network's program takes a few megabytes."""
+MOST = 64
+"""Programs that are kept.  Seeds come first in an experiment, so its arms take turns: with fewer places than structures
+each would be compiled anew for each seed.  The largest leaderboard has about 60 structures.  A program of the
+quickstart's network takes 10 to 40 MB of memory, the more the more is measured."""
 
 
 class Programs:

@@ -1,1 +1,1 @@
-"""What is missing of an experiment, what it costs, and where it runs."""
+"""What is missing of an experiment, what it costs, and which runs train together."""

@@ -1,8 +1,8 @@
 r"""What an experiment costs, from its specification alone; and whether it may be begun.
 
-Nothing is made for it: no run, no weight, no table.  So an experiment that no machine could hold is refused at once, in
-one line, with the estimate and the limit.  The estimate of memory is that of one run (an accelerator trains as many at
-once as fit), of numbers of 4 bytes (8 in float64):
+No run, weight or table is made for the estimate.  So an experiment that no machine could hold is refused at once, in
+one line, with the estimate and the limit.  The estimate of memory is that of one run, since an accelerator trains as
+many at once as fit.  In numbers of 4 bytes (8 in float64) it is
 
 .. math:: N (5 + c) + (b + \max(n, m) / 2) A + 6 (n + m)(l + 1) + 25 E
 
@@ -26,7 +26,7 @@ from anglewise.lab.engine.names import check_names
 from anglewise.lab.engine.placement import first_device
 from anglewise.lab.engine.step import Program
 from anglewise.lab.protocols.fields import named
-from anglewise.lab.protocols.model import Model, Sized
+from anglewise.lab.protocols.model import Sized
 from anglewise.lab.protocols.reading import Reading
 from anglewise.lab.protocols.task import Task
 from anglewise.lab.spec import Experiment
@@ -98,7 +98,7 @@ def cost(experiment: Experiment, readings: Sequence[Reading] = ()) -> Cost:
 
 
 def admit(experiment: Experiment, readings: Sequence[Reading] = (), *, large: bool = False) -> None:
-    """Refuse an experiment that asks for too much, or of which an arm could not be trained.
+    """Check that an experiment does not ask for too much, and that each of its arms can be trained.
 
     Args:
         experiment: What is to be trained, or only timed.
@@ -122,10 +122,10 @@ def admit(experiment: Experiment, readings: Sequence[Reading] = (), *, large: bo
 
 
 def within(name: str, asked: Cost, limits: Limits) -> None:
-    """Refuse what is beyond a limit.
+    """Check an estimate against limits.
 
     Raises:
-        SpecError: With the first estimate that is, and its limit.
+        SpecError: With the first number that is beyond its limit, and the limit.
     """
     if asked.runs > limits.runs:
         raise SpecError(f"{name} has {asked.runs:,} runs, the limit is {limits.runs:,}: {LARGER}")
@@ -146,18 +146,18 @@ def within(name: str, asked: Cost, limits: Limits) -> None:
 def idle(experiment: Experiment) -> list[str]:
     """What of an experiment's settings cannot act as it is written, and what it means instead: a line for each."""
     rule, n = experiment.training, experiment.task.sizes[0]
-    looks = -(-rule.budget // rule.every) + 1
+    evaluations = -(-rule.budget // rule.every) + 1
     notes = {
         f"training.batch {rule.batch} is more than the {n} training examples: every step sees all": rule.batch > n,
         f"training.block {rule.block} is more than a batch: it is not cut": rule.block > min(rule.batch or n, n),
-        f"training.sustain {rule.sustain} is more than the {looks} evaluations: no run will count as sustained":
-            rule.sustain > looks,
+        f"training.sustain {rule.sustain} is more than the {evaluations} evaluations: no run will count as sustained":
+            rule.sustain > evaluations,
         f"training.further {rule.further} reaches beyond the budget of {rule.budget} steps: every run trains to it":
             rule.further > rule.budget,
         f"training.measure_every {rule.measure_every} is more than the budget of {rule.budget} steps: a run is "
         "measured at its beginning and its end": rule.measure_every > rule.budget,
     }  # fmt: skip
-    return [note for note, meant in notes.items() if meant]
+    return [note for note, holds in notes.items() if holds]
 
 
 def memory(device: jax.Device | None = None) -> int:
@@ -169,8 +169,8 @@ def memory(device: jax.Device | None = None) -> int:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
-def _of(model: Model, name: str, task: Task) -> int:
-    """What a model says of itself; 0 where it does not say."""
+def _of(model: object, name: str, task: Task) -> int:
+    """One of a model's sizes; 0 where the model declares none."""
     return int(getattr(model, name)(task)) if isinstance(model, Sized) else 0
 
 

@@ -1,4 +1,4 @@
-"""What a store lacks of an experiment, and how each missing run is made: begun, gone on with, or trained again."""
+"""What a store lacks of an experiment, and what each missing run needs: to begin, to go on, or to train again."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def plan(
     finished: Collection[str] = (),
     readings: Sequence[Reading] = (),
 ) -> Plan:
-    """Expand an experiment and find out what is there.
+    """Expand an experiment to runs, and look which of them the store holds.
 
     Args:
         experiment: What is asked for.

@@ -45,14 +45,14 @@ def load(source: str, named: Mapping[str, Experiment]) -> Experiment:
         named: Experiments that have a name.
 
     Raises:
-        SpecError: If there is no such experiment or file, or the file cannot be meant.
+        SpecError: If there is no such experiment or file, or the file has a mistake.
     """
     if not source.endswith(".toml"):
         if source not in named:
             raise SpecError(unknown("experiment", source, named) + " (or the path of a .toml file)")
         return named[source]
     table = table_of(Path(source))
-    table.setdefault("name", own_name(source, named))
+    table.setdefault("name", name_of_file(source, named))
     base = table.pop("base", None)
     if base is not None and str(base) not in named:
         raise SpecError(unknown("experiment", str(base), named) + f" (base in {source})")
@@ -61,7 +61,7 @@ def load(source: str, named: Mapping[str, Experiment]) -> Experiment:
     for key in ("task", "model", "arms"):
         if key not in table:
             raise SpecError(f"{source} lacks [{key}]: give it, or a base to start from")
-    parts = {key: _made(KINDS[key], table.pop(key), key) for key in ("task", "model")}
+    parts = {key: _built(KINDS[key], table.pop(key), key) for key in ("task", "model")}
     arms = _arms((), table.pop("arms"), "arms")
     plain = Experiment(str(table.pop("name")), parts["task"], parts["model"], arms)
     return overlay(plain, table, "")
@@ -90,11 +90,11 @@ def table_of(path: Path) -> dict[str, Any]:
         raise SpecError(f"{path} is no TOML file: {str(error).splitlines()[0]}") from error
 
 
-def own_name(source: str, named: Collection[str]) -> str:
+def name_of_file(source: str, named: Collection[str]) -> str:
     """Name of an experiment whose file gives none: the file's, and never that of a named experiment.
 
     Example:
-        >>> own_name("sweeps/wide.toml", ["quickstart"]), own_name("quickstart.toml", ["quickstart"])
+        >>> name_of_file("sweeps/wide.toml", ["quickstart"]), name_of_file("quickstart.toml", ["quickstart"])
         ('wide', 'quickstart-toml')
     """
     stem = Path(source).stem
@@ -162,7 +162,7 @@ def overlay(value: Any, changes: Mapping[str, Any], path: str) -> Any:
             if dataclasses.is_dataclass(old) and not ("is" in change and takes_kind):
                 new[key] = overlay(old, change, here)
             elif kinds is not None and takes_kind:
-                new[key] = _made(kinds, change, here)
+                new[key] = _built(kinds, change, here)
             else:
                 raise SpecError(f"{here}: expected {_named(types[key])}, got a table")
         else:
@@ -206,7 +206,7 @@ def _read(text: str, number: type) -> Any:
         return text
 
 
-def _made(kinds: Mapping[str, Any], table: Any, path: str) -> Any:
+def _built(kinds: Mapping[str, Any], table: Any, path: str) -> Any:
     """A new object of the kind named by "is"."""
     if not isinstance(table, Mapping) or "is" not in table:
         raise SpecError(f'{path}: expected a table with "is" = one of {", ".join(sorted(kinds))}, got {shown(table)}')
@@ -214,24 +214,24 @@ def _made(kinds: Mapping[str, Any], table: Any, path: str) -> Any:
     if str(name) not in kinds:
         raise SpecError(f"{path}: {unknown('kind', str(name), kinds)}")
     rest = {key: value for key, value in table.items() if key != "is"}
-    made = kinds[str(name)]
-    required = [f.name for f in dataclasses.fields(made) if f.default is dataclasses.MISSING]
+    kind = kinds[str(name)]
+    required = [f.name for f in dataclasses.fields(kind) if f.default is dataclasses.MISSING]
     if lacking := [field for field in required if field not in rest]:
         raise SpecError(f"{path}: {name} needs {', '.join(lacking)}")
-    types = field_types(made)
+    types = field_types(kind)
     for key in rest:
         if key not in types:
             raise SpecError(unknown(f"field of {path}", key, types))
     nested = {k: v for k, v in rest.items() if isinstance(v, Mapping) and k not in required}
     start = {k: coerce(v, types[k], f"{path}.{k}") for k, v in rest.items() if k not in nested}
-    return overlay(made(**start), nested, path)
+    return overlay(kind(**start), nested, path)
 
 
 def arms_of(table: Any) -> tuple[Arm, ...]:
     """Arms from a table of new ones, as a winner's file has them.
 
     Raises:
-        SpecError: If it cannot be meant.
+        SpecError: If the table has a mistake.
     """
     return _arms((), table, "arms")
 
@@ -247,8 +247,8 @@ def _arms(old: tuple[Arm, ...], table: Any, path: str) -> tuple[Arm, ...]:
             methods = change["methods"]
             if not isinstance(methods, list) or len(change) > 1:
                 raise SpecError(f'{here}: expected methods = [{{ is = "adamw", ... }}, ...], got {shown(change)}')
-            made = (_made(catalogue.METHODS, m, f"{here}.methods[{i}]") for i, m in enumerate(methods))
-            arms[name] = Arm(name, tuple(made))
+            built = (_built(catalogue.METHODS, m, f"{here}.methods[{i}]") for i, m in enumerate(methods))
+            arms[name] = Arm(name, tuple(built))
         elif name not in arms:
             raise SpecError(unknown("arm", name, arms) + "; a new one needs methods = [...]")
         elif not isinstance(change, Mapping):
@@ -259,15 +259,15 @@ def _arms(old: tuple[Arm, ...], table: Any, path: str) -> tuple[Arm, ...]:
 
 
 def _changed(arm: Arm, table: Mapping[str, Any], path: str) -> Arm:
-    names = {made: name for name, made in catalogue.METHODS.items()}
-    own = [names[type(method)] for method in arm.methods]
+    names = {kind: name for name, kind in catalogue.METHODS.items()}
+    known = [names[type(method)] for method in arm.methods]
     methods = list(arm.methods)
     for name, change in table.items():
-        if name not in own:
-            raise SpecError(unknown(f"method of arm {arm.name!r}", name, own))
+        if name not in known:
+            raise SpecError(unknown(f"method of arm {arm.name!r}", name, known))
         if not isinstance(change, Mapping):
             raise SpecError(f"{path}.{name}: expected a field, such as {path}.{name}.lr, got {shown(change)}")
-        at = own.index(name)
+        at = known.index(name)
         methods[at] = overlay(methods[at], change, f"{path}.{name}")
     return Arm(arm.name, tuple(methods))
 

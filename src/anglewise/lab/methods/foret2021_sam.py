@@ -59,7 +59,7 @@ class SAM(Method):
         return optax.GradientTransformationExtraArgs(lambda params: optax.EmptyState(), update)  # type: ignore[arg-type]
 
     def ascent(self, gradient: Params, params: Params) -> Params:
-        """e; 0 where the gradient is 0."""
+        """The step e from `params` up the `gradient`; 0 where the gradient is 0."""
 
         def size(w: Array) -> Any:
             return jnp.abs(w) + ETA if self.adaptive else 1

@@ -20,7 +20,7 @@ from anglewise.lab.methods.sites import pick
 from anglewise.lab.protocols.dataclass import method
 from anglewise.lab.protocols.fields import NOT_NEGATIVE, Names
 from anglewise.lab.protocols.method import Method
-from anglewise.lab.protocols.model import Activations, Params
+from anglewise.lab.protocols.model import Activations, Network, Params, called
 from anglewise.lab.protocols.schedule import Number
 
 
@@ -54,17 +54,22 @@ class TAR(Method):
     beta: Annotated[Number, NOT_NEGATIVE] = 1.0
     sites: Annotated[tuple[str, ...], Names("site")] = ()
 
-    def penalty(self, activations: Activations, params: Params) -> Any:
-        """Beta times the mean squared difference of neighbouring positions at the last site.
+    def reshape(self, network: Network) -> Network:
+        """Check the last site, and leave the network as it is.
 
         Raises:
             SpecError: If that site has a single position.
         """
-        ((site, h),) = pick(activations, self.sites[-1:]).items()
-        if h.ndim < 3 or h.shape[0] < 2:
+        site = (self.sites or tuple(network.linear_maps))[-1]
+        if site in network.all_sites and network.all_sites[site].positions < 2:
             raise SpecError(
-                f"tar needs a site with more than one position, got {site} of shape {h.shape}: "
-                'use a Transformer with positions="all"'
+                f"tar got a {called(network)} with a single position at {site}, expected several: "
+                'take a Transformer with positions="all"'
             )
+        return network
+
+    def penalty(self, activations: Activations, params: Params) -> Any:
+        """Beta times the mean squared difference of neighbouring positions at the last site."""
+        (h,) = pick(activations, self.sites[-1:]).values()
         change = h[1:] - h[:-1]
         return self.beta * jnp.mean(change * change)

@@ -75,12 +75,12 @@ class L1(_Sparsity):
     roles: Annotated[tuple[str, ...], Names("role")] = (*MATRICES, "vector")
 
     def norm(self, params: Params) -> Any:
-        """Sum of absolute values; the sub-gradient at zero is zero, as in PyTorch."""
+        """Sum of absolute values of `params`; the sub-gradient at zero is zero, as in PyTorch."""
         pairs = zip(jax.tree.leaves(params), jax.tree.leaves(params.roles), strict=True)
         return sum(jnp.sum(jax.lax.stop_gradient(jnp.sign(w)) * w) for w, role in pairs if role in self.roles)
 
     def shrunk(self, params: Params, by: Any) -> Params:
-        """Every weight nearer to zero by `by`."""
+        """Every weight of `params` nearer to zero by `by`."""
 
         def one(role: str, w: Array) -> Array:
             return w - jnp.clip(w, -by, by) if role in self.roles else w
@@ -110,7 +110,7 @@ class Nuclear(_Sparsity):
             raise SpecError(f"roles must be of matrices ({', '.join(MATRICES)}), got {', '.join(sorted(unmeant))}")
 
     def norm(self, params: Params) -> Any:
-        """Sum of singular values."""
+        """Sum of singular values of the matrices in `params`."""
 
         def along(W: Matrices) -> Matrices:
             return jax.lax.stop_gradient(msign_svd(jax.lax.stop_gradient(W))) * W
@@ -120,7 +120,7 @@ class Nuclear(_Sparsity):
         return sum(jnp.sum(w) for w, role in pairs if role in self.roles)
 
     def shrunk(self, params: Params, by: Any) -> Params:
-        """Every singular value nearer to zero by `by`."""
+        """Every singular value of `params` nearer to zero by `by`."""
 
         def one(W: Matrices) -> Matrices:
             U, S, Vt = jnp.linalg.svd(W, full_matrices=False)

@@ -71,7 +71,7 @@ class EGD(Method):
         return self.strength * self.equalised(G) + (1 - self.strength) * G
 
     def equalised(self, G: Matrices) -> Matrices:
-        """The gradient of one matrix with equal speeds."""
+        """The gradient `G` of one matrix with equal speeds."""
         if self.kind == "column":
             norms = length(G, -2)
             return jnp.where(norms == 0, 0, G / jnp.maximum(jnp.where(norms == 0, 1, norms), self.floor))

@@ -112,6 +112,11 @@ class StopGradientPenalty(Method):
     def again(self, site: str, activations: Activations, params: Params) -> Float[Array, "*batch d"]:
         """The activation at a site, through which gradients reach only what they may.
 
+        Args:
+            site: Which.
+            activations: Of the forward pass, by site.
+            params: The weights.
+
         Raises:
             SpecError: If no linear map makes the activation at the site.
         """

@@ -66,7 +66,7 @@ class PerpGrad(Method):
         return optax.stateless(project)  # type: ignore[arg-type]
 
     def orthogonal(self, gradient: Params, params: Params) -> Params:
-        """The gradient without what is along the weights, rescaled where the rule says so."""
+        """The `gradient` without what is along the weights `params`, rescaled where the rule says so."""
         if self.per == "global":
             return self._without(gradient, params, lambda x: optax.tree.sum(x))
         if self.per == "tensor":

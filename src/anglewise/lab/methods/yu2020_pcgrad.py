@@ -58,7 +58,7 @@ class PCGrad(Method):
         return optax.GradientTransformationExtraArgs(lambda params: optax.EmptyState(), update)  # type: ignore[arg-type]
 
     def combine(self, task: Params, penalty: Params) -> Params:
-        """The sum of both gradients after projection."""
+        """The sum of the `task` gradient and the `penalty` gradient after projection."""
         first = task if self.variant == "protect-task" else without_conflict(task, penalty)
         second = penalty if self.variant == "protect-penalty" else without_conflict(penalty, task)
         return jax.tree.map(jnp.add, first, second)

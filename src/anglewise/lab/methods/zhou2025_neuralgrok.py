@@ -143,7 +143,7 @@ class NeuralGrok(Method):
         return optax.GradientTransformationExtraArgs(init, update)  # type: ignore[arg-type]
 
     def amplify(self, phi: Phi, gradient: Params) -> Params:
-        """The gradient as the model gets it."""
+        """The `gradient` as the model gets it from the amplifier with weights `phi`."""
 
         def one(g: Array) -> Array:
             z = scores(phi, g.reshape(-1)).reshape(g.shape)

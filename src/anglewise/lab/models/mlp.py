@@ -60,7 +60,7 @@ class MLP:
         return tuple(f"hidden.{k}.pre" for k in range(len(self.hidden)))
 
     def pieces(self, task: Task) -> int:
-        """Parts of the program, which are compiled one by one: three for each layer, a look-up for each position."""
+        """Parts of the program on `task`, compiled one by one: three for each layer, a look-up for each position."""
         return 3 * len(self.hidden) + task.length * (self.embedding > 0)
 
     def parameters(self, task: Task) -> int:
@@ -71,11 +71,11 @@ class MLP:
         return tables * task.tokens * self.embedding + layers
 
     def activations(self, task: Task) -> int:
-        """Numbers that one example's forward pass keeps: its input, every layer before and after, its logits."""
+        """Numbers that a forward pass keeps of one example of `task`: input, every layer before and after, logits."""
         return task.length * (self.embedding or task.tokens) + 2 * sum(self.hidden) + 2 * task.classes
 
     def init(self, task: Task, key: PRNGKeyArray) -> MLPNetwork:
-        """A network with PyTorch's default initialisation: linear layers uniform, embeddings standard normal."""
+        """A network for `task`, drawn with `key` as PyTorch does: linear layers uniform, embeddings standard normal."""
         return MLPNetwork(self, task, key=key)
 
 

@@ -86,7 +86,7 @@ class Transformer:
         return tuple(f"block.{k}.{part}.out" for k in range(self.layers) for part in ("attention", "mlp"))
 
     def pieces(self, task: Task) -> int:
-        """Parts of the program, which are compiled one by one: in every block, pairs of positions that attend."""
+        """Parts of the program on `task`, compiled one by one: in every block, pairs of positions that attend."""
         return self.layers * task.length * (task.length + 1) // 2
 
     def parameters(self, task: Task) -> int:
@@ -100,12 +100,12 @@ class Transformer:
         return tables + self.layers * block + last
 
     def activations(self, task: Task) -> int:
-        """Numbers that one example's forward pass keeps: per block and position some six vectors and the MLP's."""
+        """Numbers that a forward pass keeps of one example of `task`: vectors of every block and position."""
         d, hidden, length = self.width, self.mlp or 4 * self.width, task.length
         return length * d + self.layers * length * (6 * d + hidden) + 2 * task.classes
 
     def init(self, task: Task, key: PRNGKeyArray) -> TransformerNetwork:
-        """A network with freshly drawn weights."""
+        """A network for `task`, whose weights are drawn with `key`."""
         if 0 < self.positions_table < task.length:
             raise SpecError(
                 f"positions_table must be 0 or at least the input's length {task.length}, got {self.positions_table}"

@@ -22,7 +22,14 @@ T = TypeVar("T")
 def method(cls: type[T]) -> type[T]:
     """Make `cls` a frozen dataclass and a pytree whose leaves are its float fields.
 
-    What a field may hold stands beside it (see :mod:`anglewise.lab.protocols.fields`), and is checked at construction.
+    What a field may hold stands beside it, ``lr: Annotated[Number, NOT_NEGATIVE] = 1e-3``, and is checked when one is
+    made.
+
+    Args:
+        cls: A subclass of :class:`Method` with annotated fields.
+
+    Returns:
+        The class.
     """
     frozen: Any = dataclasses.dataclass(frozen=True)(bounded(cls))
     hints = typing.get_type_hints(frozen)

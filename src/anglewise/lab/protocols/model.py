@@ -54,18 +54,22 @@ class Site(NamedTuple):
 
 
 class LinearMap(NamedTuple):
-    """The linear map behind a site: h = x @ weight (+ bias), with x the activation at `source`."""
+    """The linear map behind a site: h = x @ weight (+ bias), with x the activation at `source`.
+
+    Args:
+        source: A site.
+        layer: Picks the layer from a network (or from anything of its structure); it has a `weight` and a `bias`.
+    """
 
     source: str
     layer: Callable[[Any], Any]
-    """Picks the layer from a network (or from anything of its structure); it has a `weight` and a `bias`."""
 
     def weight(self, network: Any) -> Float[Array, "i d"]:
-        """The weight."""
+        """The weight in `network`."""
         return self.layer(network).weight
 
     def bias(self, network: Any) -> Float[Array, " d"] | None:
-        """The bias; None where the layer has none."""
+        """The bias in `network`; None where the layer has none."""
         return self.layer(network).bias
 
 
@@ -101,7 +105,16 @@ class Network(Protocol):
     def __call__(
         self, inputs: Int[Array, "n length"], *, tap: Tap | None = None, key: PRNGKeyArray | None = None
     ) -> tuple[Float[Array, "n classes"], Activations]:
-        """Logits and activations by site.  `key` is there only for methods that need noise in the forward pass."""
+        """Run the network on a batch.
+
+        Args:
+            inputs: Token indices.
+            tap: Called with every activation; what it gives is what the network goes on with.
+            key: For noise in the forward pass; there only for methods that need it.
+
+        Returns:
+            Logits, and activations by site.
+        """
 
     @property
     def all_sites(self) -> Mapping[str, Site]:
@@ -170,7 +183,7 @@ class Model(Protocol):
         """The sites whose radius is penalised and shown when nobody says otherwise."""
 
     def init(self, task: Task, key: PRNGKeyArray) -> Network:
-        """A network with freshly drawn weights."""
+        """A network for `task`, whose weights are drawn with `key`."""
 
 
 @runtime_checkable

@@ -100,7 +100,7 @@ class Snapshot:
         return self.at(self.params)
 
     def at(self, params: Params) -> Network:
-        """The network with other weights."""
+        """The network with other weights, `params`."""
         return self.build(params) if self.build else eqx.combine(params, self.static)
 
     def rows(self, part: Part = "train", most: int = ROWS) -> tuple[Array, Array]:
@@ -109,7 +109,7 @@ class Snapshot:
         return (inputs[:most], labels[:most]) if most else (inputs, labels)
 
     def forward(self, part: Part = "train", most: int = ROWS) -> Pass:
-        """Logits and activations on the rows of one part."""
+        """Logits and activations on the first `most` rows of one `part`."""
         return self._once(("forward", part, most), lambda: self._pass(*self.rows(part, most)))
 
     def table(self) -> Pass:
@@ -121,11 +121,24 @@ class Snapshot:
         return self._once("table", lambda: self._pass(*pairs(self.task)))
 
     def gradients(self, of: Of = "task", part: Part = "train", most: int = ROWS) -> Mapping[str, Array]:
-        """Per-sample gradients with respect to the activations at every site, shaped like these."""
+        """Per-sample gradients of one loss with respect to the activations at every site, shaped like these.
+
+        Args:
+            of: Which loss.
+            part: Whose rows.
+            most: How many of them; 0 for all.
+        """
         return self._once(("gradients", of, part, most), lambda: self._gradients(of, *self.rows(part, most)))
 
     def objective(self, params: Params, inputs: Array, labels: Array, of: Of = "task") -> Array:
-        """A loss as a function of the weights: mean task loss, penalty, or their sum."""
+        """A loss as a function of the weights.
+
+        Args:
+            params: The weights.
+            inputs: Token indices.
+            labels: Their classes.
+            of: Mean task loss, penalty, or their sum.
+        """
         logits, activations = self.at(params)(inputs)
         return self._terms(of, logits, activations, labels, params)
 
@@ -195,7 +208,7 @@ class Reading:
         return True
 
     def measure(self, snapshot: Snapshot) -> Mapping[tuple[str, str], Array]:
-        """Values by (site, name): a scalar becomes a row of ``readings``, an array a row of ``arrays``.
+        """Values of a `snapshot` by (site, name): a scalar becomes a row of ``readings``, an array a row of ``arrays``.
 
         The site is ``""`` for what belongs to the whole network, or the name of a parameter for what belongs to one.
         """

@@ -22,7 +22,14 @@ T = TypeVar("T")
 
 @dataclass_transform(frozen_default=True)
 def schedule(cls: type[T]) -> type[T]:
-    """Make `cls` a frozen dataclass and a pytree whose leaves are its fields."""
+    """Make `cls` a frozen dataclass and a pytree whose leaves are its fields.
+
+    Args:
+        cls: A subclass of :class:`Schedule` with annotated fields.
+
+    Returns:
+        The class.
+    """
     frozen: Any = dataclasses.dataclass(frozen=True)(bounded(cls))
     return jax.tree_util.register_dataclass(frozen, [f.name for f in dataclasses.fields(frozen)], [])
 

@@ -12,7 +12,14 @@ from jaxtyping import Array, Int, PRNGKeyArray
 
 
 class Data(NamedTuple):
-    """One task's examples, split once into train and test; inputs are token indices."""
+    """One task's examples, split once into train and test.
+
+    Args:
+        train_inputs: Token indices, ``[n, length]``.
+        train_labels: Their classes, ``[n]``.
+        test_inputs: Token indices, ``[m, length]``.
+        test_labels: Their classes, ``[m]``.
+    """
 
     train_inputs: Int[Array, "n length"]
     train_labels: Int[Array, " n"]

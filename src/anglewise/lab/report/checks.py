@@ -31,7 +31,7 @@ def matched(results: Results, tolerance: float = TOLERANCE) -> dict[str, str | N
         for (name, site), series in results.readings.items()
         if name.startswith("match_") and name.endswith("_wanted")
     }
-    found: dict[str, str | None] = {}
+    failures: dict[str, str | None] = {}
     for arm in results.arms:
         runs = {
             key: {
@@ -41,15 +41,15 @@ def matched(results: Results, tolerance: float = TOLERANCE) -> dict[str, str | N
             if key[0] == arm
         }
         if any(runs.values()):
-            found[arm] = _said({key: pairs for key, pairs in runs.items() if pairs}, tolerance)
-    return found
+            failures[arm] = _failure({key: pairs for key, pairs in runs.items() if pairs}, tolerance)
+    return failures
 
 
 def _got(name: str) -> str:
     return name.removesuffix("_wanted") + "_got"
 
 
-def _said(runs: dict[Key, dict[str, tuple[Series, Series]]], tolerance: float) -> str | None:
+def _failure(runs: dict[Key, dict[str, tuple[Series, Series]]], tolerance: float) -> str | None:
     measured, broken, first = 0, set[Key](), ""
     for key, pairs in runs.items():
         for what, (wanted, got) in pairs.items():

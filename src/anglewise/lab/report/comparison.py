@@ -145,12 +145,12 @@ class _Timed(NamedTuple):
 
 def _timed(runs: Runs, arm: str, criterion: Criterion) -> dict[int, _Timed]:
     """Times by seed; in seconds, budget and grid are what they would have taken at the run's own pace."""
-    found = {}
+    times = {}
     for seed, run in runs.of(arm).items():
         unit = seconds_per_step(run) if criterion == "seconds" else 1.0
         if np.isfinite(unit) and unit > 0:
-            found[seed] = _Timed(time_of(run, criterion), runs.budget * unit, runs.every * unit)
-    return found
+            times[seed] = _Timed(time_of(run, criterion), runs.budget * unit, runs.every * unit)
+    return times
 
 
 def _summary(all_runs: Runs, arm: str, criterion: Criterion, baseline: dict[int, _Timed]) -> ArmSummary:
@@ -158,14 +158,14 @@ def _summary(all_runs: Runs, arm: str, criterion: Criterion, baseline: dict[int,
     n, planned = len(runs), all_runs.planned[arm]
     times = [time_of(run, criterion) for run in runs.values()]
     reached = sum(t is not None for t in times)
-    own = _timed(all_runs, arm, criterion)
-    common = sorted(own.keys() & baseline.keys()) if arm != all_runs.baseline else []
+    timed = _timed(all_runs, arm, criterion)
+    common = sorted(timed.keys() & baseline.keys()) if arm != all_runs.baseline else []
     in_seconds = [
         None if t is None else t if criterion == "seconds" else t * seconds_per_step(run)
         for t, run in zip(times, runs.values(), strict=True)
     ]
-    timed = all(t is None or np.isfinite(t) for t in in_seconds)
-    pairs = [(baseline[seed], own[seed]) for seed in common]
+    known = all(t is None or np.isfinite(t) for t in in_seconds)
+    pairs = [(baseline[seed], timed[seed]) for seed in common]
     ratio, p = _compared(pairs)
     return ArmSummary(
         arm=arm,
@@ -174,15 +174,15 @@ def _summary(all_runs: Runs, arm: str, criterion: Criterion, baseline: dict[int,
         missing=planned - n,
         reached=reached,
         share=share(reached, n) if n else None,
-        median=_median(times, known=timed or criterion != "seconds"),
-        mean=_mean(list(own.values())),
+        median=_median(times, known=known or criterion != "seconds"),
+        mean=_mean(list(timed.values())),
         speed_up=ratio,
         bound=_bound(pairs),
         pairs=len(common),
         telling=sum(x.time is not None or y.time is not None for x, y in pairs),
         p=p,
         p_holm=None,
-        seconds=_median(in_seconds, known=timed),
+        seconds=_median(in_seconds, known=known),
         outcomes=Counter(run.outcome for run in runs.values()),
     )
 
@@ -191,10 +191,10 @@ def _median(times: Sequence[float | None], *, known: bool) -> float | None:
     return None if not times else censored_median(times) if known else math.nan
 
 
-def _mean(own: list[_Timed]) -> Interval | None:
-    if not own:
+def _mean(runs: list[_Timed]) -> Interval | None:
+    if not runs:
         return None
-    return restricted_mean([one.time for one in own], [one.budget for one in own], grid=[one.grid for one in own])
+    return restricted_mean([one.time for one in runs], [one.budget for one in runs], grid=[one.grid for one in runs])
 
 
 def _compared(pairs: Sequence[tuple[_Timed, _Timed]]) -> tuple[Interval | None, PValue | None]:
@@ -204,8 +204,8 @@ def _compared(pairs: Sequence[tuple[_Timed, _Timed]]) -> tuple[Interval | None, 
     x, y = ([one.time for one in side] for side in zip(*pairs, strict=True))
     budgets = [[one.budget for one in side] for side in zip(*pairs, strict=True)]
     grids = [[one.grid for one in side] for side in zip(*pairs, strict=True)]
-    found = speed_up(x, y, budgets, grid=grids)
-    return found, sign_flip(x, y, budgets) if found is not None and len(pairs) > 1 else None
+    ratio = speed_up(x, y, budgets, grid=grids)
+    return ratio, sign_flip(x, y, budgets) if ratio is not None and len(pairs) > 1 else None
 
 
 def _bound(pairs: Sequence[tuple[_Timed, _Timed]]) -> str:

@@ -38,21 +38,21 @@ def _headline(first: list[ArmSummary], results: Results) -> str:
     if not any(s.reached for s in ran):
         n = sum(s.finished for s in ran)
         return f"No run reached {100 * results.threshold:g} % test accuracy {within} (n = {n})."
-    rivals = [s for s in ran if s.speed_up is not None]
-    if not rivals:
+    compared = [s for s in ran if s.speed_up is not None]
+    if not compared:
         best = min(ran, key=_mean)
-        made = f"{_quote(best.arm)} reached {100 * results.threshold:g} % test accuracy"
+        crossing = f"{_quote(best.arm)} reached {100 * results.threshold:g} % test accuracy"
         if best.illustration:
-            return f"Illustration, one seed: {made} at step {number(best.median)} of {results.budget:,}."
-        return f"{made} {within} in {best.reached} of {best.finished} runs, {_median(best, results)}."
-    return _comparison(rivals, results, within)
+            return f"Illustration, one seed: {crossing} at step {number(best.median)} of {results.budget:,}."
+        return f"{crossing} {within} in {best.reached} of {best.finished} runs, {_median(best, results)}."
+    return _comparison(compared, results, within)
 
 
-def _comparison(rivals: list[ArmSummary], results: Results, within: str) -> str:
+def _comparison(compared: list[ArmSummary], results: Results, within: str) -> str:
     base = f"the baseline {_quote(results.baseline)}"
     # the largest gain may be the least certain: an arm that was shown to be faster goes before one that was not,
     # and a control that does not match what it was to match comes last
-    best = max(rivals, key=lambda s: (not s.unmatched, _shown(s), _value(s)))
+    best = max(compared, key=lambda s: (not s.unmatched, _shown(s), _value(s)))
     estimate = best.speed_up
     assert estimate is not None
     bound = {"\u2264 ": "at most ", "\u2265 ": "at least ", "\u2248 ": "about "}.get(best.bound, "")
@@ -63,15 +63,15 @@ def _comparison(rivals: list[ArmSummary], results: Results, within: str) -> str:
     if estimate.low is not None and estimate.high is not None:
         ends = f"95 % interval {fixed(estimate.low, 2)} to {fixed(estimate.high, 2)}"
     sign = "\u2264" if best.p_holm.at_most else "="
-    test = f"p {sign} {number(best.p_holm.value, 2)} after Holm's correction for {_arms(len(rivals))}"
+    test = f"p {sign} {number(best.p_holm.value, 2)} after Holm's correction for {_arms(len(compared))}"
     detail = f"{ends}, {best.pairs} paired seeds, {test}"
     if best.bound:
         detail += "; a run that never got there counts as the budget"
     if _shown(best):
-        too = [_quote(s.arm) for s in rivals if _shown(s) and s is not best]
-        others = f" Shown to be faster too: {', '.join(too[:5])}{' and more' if len(too) > 5 else ''}." if too else ""
+        too = [_quote(s.arm) for s in compared if _shown(s) and s is not best]
+        others = f" Also shown to be faster: {', '.join(too[:5])}{' and more' if len(too) > 5 else ''}." if too else ""
         return f"{_quote(best.arm)} generalised {factor} ({detail}), {_median(best, results)}.{others}"
-    smallest = 2.0 ** (1 - best.telling) * len(rivals)
+    smallest = 2.0 ** (1 - best.telling) * len(compared)
     if smallest > ALPHA:
         few = f"{best.telling} {'pair' if best.telling == 1 else 'pairs'}"
         detail += f"; {few} cannot give less than {number(min(smallest, 1.0), 2)}"
@@ -118,11 +118,11 @@ def _ranked(tables: Mapping[Criterion, list[ArmSummary]]) -> list[str]:
     doubt = f" By {_listed(unsure)}, the intervals of the first two overlap: their order may be chance."
     if len(set(leads.values())) == 1:
         by = _listed([WORDS[criterion] for criterion in orders]) + (" alike" if len(orders) > 1 else "")
-        found = f"By {by}, {_quote(leads['first'])} has the smallest restricted mean."
+        leader = f"By {by}, {_quote(leads['first'])} has the smallest restricted mean."
     else:
         parts = "; ".join(f"by {WORDS[criterion]}, {_quote(arm)}" for criterion, arm in leads.items())
-        found = f"The criterion matters for which arm has the smallest restricted mean: {parts}."
-    return [found + (doubt if unsure else "")]
+        leader = f"The criterion matters for which arm has the smallest restricted mean: {parts}."
+    return [leader + (doubt if unsure else "")]
 
 
 def _order(table: list[ArmSummary]) -> list[ArmSummary]:

@@ -22,6 +22,7 @@ from anglewise.lab.report.table import terminal
 from anglewise.lab.store import Reader
 
 if TYPE_CHECKING:
+    import numpy as np
     import pyarrow as pa
 
 WIDTH = 110
@@ -115,6 +116,24 @@ class ExperimentResults:
             >>> results.query("SELECT arm, median(t_capped) AS steps FROM runs GROUP BY arm")  # doctest: +SKIP
         """
         return self.reader.query(sql, self.experiment_id, timeout=timeout)
+
+    def weights(self, arm: str, seed: int) -> dict[str, np.ndarray]:
+        """The last weights of a run.
+
+        Args:
+            arm: Name of its arm.
+            seed: Its seed.
+
+        Returns:
+            Arrays by the names that they have in the network, such as ``layers.0.weight``.
+
+        Raises:
+            StoreError: If there is no such run, or it kept no weights.
+        """
+        runs = {(row["arm"], row["seed"]): row["run_id"] for row in self.query("SELECT * FROM experiments").to_pylist()}
+        if (arm, seed) not in runs:
+            raise StoreError(unknown("run", f"{arm}, seed {seed}", [f"{name}, seed {n}" for name, n in runs]))
+        return self.reader.weights(runs[arm, seed])
 
     def report(self, to: str | Path | None = None) -> Path:
         """Write the report: one HTML file that holds everything.

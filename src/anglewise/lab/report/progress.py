@@ -147,8 +147,11 @@ def progress_for(*, quiet: bool = False, console: Console | None = None) -> Sile
     """The progress display that suits the place: none if `quiet`, a table in a terminal, lines elsewhere.
 
     Args:
-        quiet: Print nothing.
+        quiet: Whether to print nothing.
         console: Where to; standard error if None, so that standard output stays free for results.
+
+    Returns:
+        What :func:`train` reports to.
     """
     if quiet:
         return Silent()

@@ -116,21 +116,21 @@ class Results:
         """
         kept: list[Key] = []
         for name in wanted:
-            found = [key for key in self.planned if key[0] == name]
-            found = found or [key for key, run_id in self.runs.items() if name and run_id.startswith(name)]
-            if not found:
+            matches = [key for key in self.planned if key[0] == name]
+            matches = matches or [key for key, run_id in self.runs.items() if name and run_id.startswith(name)]
+            if not matches:
                 raise StoreError(unknown("arm or run", name, [*self.arms, *self.runs.values()][: len(self.arms) + 8]))
-            if len({self.runs.get(key, key) for key in found}) > 1 and name not in self.arms:
-                raise StoreError(f"{len(found)} runs begin with {name!r}: give more of the id")
-            kept += found
+            if len({self.runs.get(key, key) for key in matches}) > 1 and name not in self.arms:
+                raise StoreError(f"{len(matches)} runs begin with {name!r}: give more of the id")
+            kept += matches
         return self.only(kept) if wanted else self
 
     def only(self, keys: Collection[Key]) -> Results:
         """The same experiment with only some of its runs."""
         keys = set(keys)
 
-        def of(found: Mapping[Key, Any]) -> dict[Key, Any]:
-            return {key: value for key, value in found.items() if key in keys}
+        def of(by_run: Mapping[Key, Any]) -> dict[Key, Any]:
+            return {key: value for key, value in by_run.items() if key in keys}
 
         arms = tuple(arm for arm in self.arms if any(name == arm for name, _ in keys))
         panels = {panel: of(series) for panel, series in self.readings.items()}
@@ -254,13 +254,13 @@ def load_run(reader: Any, run: str) -> tuple[Results, Key]:
     """
     newest = sorted(reader.experiments(), key=_updated)
     homes = {planned.run_id: m.experiment_id for m in newest for planned in m.runs}
-    found = [run_id for run_id in homes if run and run_id.startswith(run)]
-    if not found:
+    matches = [run_id for run_id in homes if run and run_id.startswith(run)]
+    if not matches:
         raise StoreError(unknown("run", run, list(homes)[:12]))
-    if len(found) > 1:
-        raise StoreError(f"{len(found)} runs begin with {run!r}: give more of the id")
-    results = load(reader, homes[found[0]])
-    results = results.only([next(key for key, run_id in results.runs.items() if run_id == found[0])])
+    if len(matches) > 1:
+        raise StoreError(f"{len(matches)} runs begin with {run!r}: give more of the id")
+    results = load(reader, homes[matches[0]])
+    results = results.only([next(key for key, run_id in results.runs.items() if run_id == matches[0])])
     return results, results.planned[0]
 
 
@@ -281,11 +281,11 @@ class _Stored:
             f'SELECT arm, seed, name, site, step, shape, "values" FROM arrays WHERE {where} {newest} '
             "ORDER BY name, site, arm, seed, step"
         )
-        found: dict[tuple[str, str], dict[Key, Frames]] = {}
+        arrays: dict[tuple[str, str], dict[Key, Frames]] = {}
         for (name, site, arm, seed), rows in _groups(table, ["name", "site", "arm", "seed"]).items():
             part = table.slice(rows.start, rows.stop - rows.start)
-            found.setdefault((name, site), {})[arm, int(seed)] = _frames(part)
-        return found
+            arrays.setdefault((name, site), {})[arm, int(seed)] = _frames(part)
+        return arrays
 
 
 def _frames(table: Any) -> Frames:
@@ -313,10 +313,10 @@ def _number(value: Any) -> float:
 def _groups(table: Any, by: Sequence[str]) -> dict[tuple[Any, ...], slice]:
     """Consecutive rows with equal keys, of a table sorted by them."""
     columns = [table.column(name).to_pylist() for name in by]
-    found: dict[tuple[Any, ...], slice] = {}
+    groups: dict[tuple[Any, ...], slice] = {}
     for i, key in enumerate(zip(*columns, strict=True)):
-        found[key] = slice(found[key].start if key in found else i, i + 1)
-    return found
+        groups[key] = slice(groups[key].start if key in groups else i, i + 1)
+    return groups
 
 
 def _series(table: Any, rows: slice, column: str) -> Series:
@@ -329,11 +329,11 @@ def _series(table: Any, rows: slice, column: str) -> Series:
 
 def _tally(records: Sequence[Mapping[str, Any]]) -> dict[str, Counter[str]]:
     """How many runs have which value, for every key; nested keys are joined by dots."""
-    found: dict[str, Counter[str]] = {}
+    counts: dict[str, Counter[str]] = {}
     for record in records:
         for key, value in _flat(record):
-            found.setdefault(key, Counter())[value] += 1
-    return found
+            counts.setdefault(key, Counter())[value] += 1
+    return counts
 
 
 def _flat(record: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:

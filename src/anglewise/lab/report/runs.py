@@ -157,7 +157,7 @@ def collected(
 
 def finishes(results: Results) -> list[Finish]:
     """Every finished run of a store's experiment, arm by arm and seed by seed."""
-    found = []
+    rows = []
     for arm in results.arms:
         for seed, run in results.finished(arm).items():
             curve = results.curves["test_accuracy"].get((arm, seed))
@@ -166,14 +166,14 @@ def finishes(results: Results) -> list[Finish]:
             lost = run.outcome == "diverged"
             first, sustained, *higher = (None if lost else t for t in (run.first, run.sustained, *high))
             after = values[steps >= sustained] if sustained is not None else np.zeros(0)
-            found.append(
+            rows.append(
                 Finish(
                     arm, seed, run.outcome, run.steps, run.seconds, first, sustained, higher[0], higher[1],
                     float(np.min(after)) if after.size else None,
                     run.steps - int(sustained) if sustained is not None else 0,
                 )
             )  # fmt: skip
-    return found
+    return rows
 
 
 def write_runs(finished: Iterable[Finish]) -> str:
@@ -207,13 +207,13 @@ def read_runs(text: str) -> list[Finish]:
     lacking = [name for name in NEEDED if name not in (reader.fieldnames or ())]
     if lacking:
         raise AnglewiseError(f"runs without the columns {', '.join(lacking)}: expected {', '.join(Finish._fields)}")
-    found = []
+    rows = []
     for row in reader:
         try:
-            found.append(_finish(row))
+            rows.append(_finish(row))
         except (TypeError, ValueError) as error:
             raise AnglewiseError(f"line {reader.line_num} of the runs: {error}; expected a number there") from error
-    return found
+    return rows
 
 
 def _finish(row: Mapping[str, str]) -> Finish:

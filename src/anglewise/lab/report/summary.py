@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any
 
 from rich.console import Console
 from rich.text import Text
@@ -12,7 +11,7 @@ from rich.text import Text
 from anglewise.lab.report.comparison import CRITERIA, ArmSummary, Criterion, summaries
 from anglewise.lab.report.format import DASH, Estimate, count_of, fixed, known_to, percent, plain
 from anglewise.lab.report.headline import headline
-from anglewise.lab.report.results import Results, load
+from anglewise.lab.report.results import Results
 from anglewise.lab.report.runs import every_of
 from anglewise.lab.report.table import Cell, Column, Name, Table, terminal
 
@@ -101,15 +100,6 @@ def explained(text: str, every: int) -> str:
         every: Steps between two evaluations; 0 for exact times.
     """
     return " ".join(filter(None, (known_to(every), text, SIGNS)))
-
-
-def print_summary(reader: Any, experiment_id: str | None = None, console: Console | None = None) -> None:
-    """Print one experiment of a store: its headline, and a table per criterion.
-
-    Raises:
-        StoreError: If there is no such experiment.
-    """
-    print_results(load(reader, experiment_id), console)
 
 
 def print_results(results: Results, console: Console | None = None) -> None:

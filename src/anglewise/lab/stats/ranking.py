@@ -17,7 +17,7 @@ def auc(score: np.ndarray, y: np.ndarray, within: np.ndarray) -> float:
     """Share of pairs (true, false) of one stratum in which the true one has the higher score; ties count half.
 
     Args:
-        score: Shape ``[n]``; NaN where nothing was said, and the point is left out.
+        score: Shape ``[n]``; NaN where there is none, and the point is left out.
         y: True or false.
         within: Stratum of each; pairs are formed inside one.
 

@@ -180,7 +180,7 @@ def logrank(x: Sequence[float | None], y: Sequence[float | None], budget: float)
         budget: :math:`B`, in the unit of the times.
 
     Returns:
-        The p-value; 1 where nothing can be told apart (no run of either group got there).
+        The p-value; 1 where no run of either group got there.
 
     Raises:
         ValueError: If a group is empty, or as :func:`capped`.

@@ -1,7 +1,7 @@
 """A store, examined: everything in it that is not as it was written, and what can be put right without training.
 
-Nothing is believed: checksums are worked out anew, ids are compared with the specifications that they are hashes of,
-rows are counted, and outcomes are worked out again from the curves.
+Nothing is taken on trust.  Checksums are computed anew, ids are compared with the specifications that they are hashes
+of, rows are counted, and outcomes are computed again from the curves.
 """
 
 from __future__ import annotations
@@ -211,7 +211,7 @@ def _file(path: Path, what: str) -> Iterator[Finding]:
 
 
 def report(root: Path, findings: list[Finding], *, mended: bool) -> dict[str, Any]:
-    """What was found, as JSON values."""
+    """The findings as JSON values."""
     return {
         "store": str(root),
         "runs": len(run_folders(root)),

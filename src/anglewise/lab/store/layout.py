@@ -174,7 +174,7 @@ def check_marker(root: Path) -> bool:
 def read_json(path: Path) -> dict[str, Any] | None:
     """The object in a JSON file; None if it is absent, or is not what was written.
 
-    A file of an older version has no checksum, and is believed.
+    A file of an older version has no checksum, and is taken as it is.
     """
     try:
         content = json.loads(path.read_bytes())

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 
 
 class Reader:
-    """A store, open for reading: takes no lock, and minds no writer at work.
+    """A store, open for reading.  It takes no lock, and a writer may be at work.
 
     Args:
         path: Its folder.
@@ -61,14 +61,14 @@ class Reader:
     """
 
     def __init__(self, path: str | Path, *, pauses: tuple[float, ...] = (0.02, 0.2)):
-        """Look whether it is there."""
+        """Check that it is there."""
         self.root, self.pauses = Path(path), pauses
         if not check_marker(self.root):
             raise StoreError(_no_store(self.root))
 
     @classmethod
     def unchecked(cls, root: Path) -> Reader:
-        """A reader of a store whose marker may be damaged: for whoever examines it."""
+        """A reader of the store in `root`, whose marker may be damaged: for examining it."""
         reader = cls.__new__(cls)
         reader.root, reader.pauses = root, ()
         return reader
@@ -89,12 +89,12 @@ class Reader:
         return sorted(manifests, key=lambda manifest: manifest.created)
 
     def outcome(self, run_id: str) -> Outcome | None:
-        """How a run ended; None if it has not, or was never begun."""
+        """How the run `run_id` ended; None if it has not, or was never begun."""
         values = read_json(self._run(run_id) / "outcome.json")
         return None if values is None else Outcome.from_json(values)
 
     def spec(self, run_id: str) -> Json:
-        """What a run is; empty if it was never begun."""
+        """The specification of the run `run_id`; empty if it was never begun."""
         return read_json(self._run(run_id) / "spec.json") or {}
 
     def finished(self) -> set[str]:
@@ -102,7 +102,7 @@ class Reader:
         return {run.name for run in run_folders(self.root) if read_json(run / "outcome.json") is not None}
 
     def weights(self, run_id: str) -> dict[str, np.ndarray]:
-        """The last weights of a run, by name as in the network, such as ``layers.0.weight``.
+        """The last weights of the run `run_id`, by name as in the network, such as ``layers.0.weight``.
 
         Raises:
             StoreError: If none were kept, or they are damaged.
@@ -110,11 +110,11 @@ class Reader:
         return weights_in(self._run(run_id))
 
     def kept(self, run_id: str) -> Kept | None:
-        """The last state of a run, from which it can go on; None where it is not there."""
+        """The last state of the run `run_id`, from which it can go on; None where it is not there."""
         return kept_in(self._run(run_id))
 
     def curves(self, run_id: str) -> dict[str, np.ndarray]:
-        """All evaluations of a run, whichever experiment they were made for: columns of ``curves``, shape ``[n]``.
+        """All evaluations of the run `run_id`, for whichever experiment: columns of ``curves``, shape ``[n]``.
 
         Raises:
             StoreError: If a segment is damaged.
@@ -124,7 +124,7 @@ class Reader:
         return plain | {"step": plain["step"].astype(np.int64)}
 
     def provenance(self, run_id: str) -> Provenance:
-        """What a run was trained with; empty if it was never begun."""
+        """What the run `run_id` was trained with; empty if it was never begun."""
         return cast(Provenance, read_json(self._run(run_id) / "provenance.json") or {})
 
     def query(self, sql: str, experiment_id: str | None = None, *, timeout: float | None = None) -> pa.Table:

@@ -40,7 +40,11 @@ from anglewise.lab.store.run_folder import RunFolder, delete
 
 
 class Store:
-    """A store, open for writing by this process alone; a context manager.  Made by :meth:`open`."""
+    """A store, open for writing by this process alone; a context manager.  :meth:`open` makes it.
+
+    Args:
+        root: Its folder.
+        lock: The open file whose lock this process holds."""
 
     def __init__(self, root: Path, lock: IO[str]):
         """Take over a folder whose lock is held."""
@@ -144,7 +148,7 @@ class Store:
             run.append({"curves": curves, "readings": readings, "arrays": arrays})
 
     def seal(self, run_id: str) -> None:
-        """Turn a run's tail into one immutable segment of each kind.
+        """Turn the tail of the run `run_id` into one immutable segment of each kind.
 
         Raises:
             StoreError: If the disk does not take it; nothing is lost then.
@@ -176,7 +180,7 @@ class Store:
             return run.rewind(step)
 
     def counts(self, run_id: str) -> dict[str, int]:
-        """How many rows of each kind a run has, as far as this process knows: what it found, and what it added."""
+        """Rows of each kind that the run `run_id` has, as this process knows them: what it found, and what it added."""
         with self._changing(run_id) as run:
             return dict(run.counts)
 
@@ -224,7 +228,7 @@ class Store:
         return set(self._finished)
 
     def reset(self, run_id: str) -> None:
-        """Delete a run, if it is there, so that it can be trained from its beginning.
+        """Delete the run `run_id`, if it is there, so that it can be trained from its beginning.
 
         Raises:
             StoreError: If it cannot be deleted.
@@ -237,7 +241,7 @@ class Store:
             self._runs.pop(run_id)
 
     def population_dir(self, population_id: str) -> Path:
-        """Folder for a population's checkpoints; not made here."""
+        """Folder for the checkpoints of the population `population_id`; it is not made here."""
         return self.root / "populations" / checked("population_id", population_id)
 
     def populations(self) -> list[Path]:
@@ -245,7 +249,7 @@ class Store:
         return sorted(path for path in (self.root / "populations").iterdir() if NAME.fullmatch(path.name))
 
     def drop_population(self, population_id: str) -> None:
-        """Delete a population's folder, if it is there.
+        """Delete the folder of the population `population_id`, if it is there.
 
         Raises:
             StoreError: If it cannot be deleted.

@@ -88,7 +88,7 @@ class Parity:
         return tuple(range(self.secret))
 
     def answer(self, inputs: Int[np.ndarray, "n bits"]) -> Int[np.ndarray, " n"]:
-        """Parity of the secret bits."""
+        """Parity of the secret bits of `inputs`."""
         return inputs[:, list(self.secret_positions)].sum(axis=1) % 2
 
     def split(self, key: PRNGKeyArray) -> Data:

@@ -1,9 +1,11 @@
-r"""Tuning: the same search, the same budget, for every entry of a track.
+r"""Tuning: the same search, the same budget, for every candidate of a track.
 
-A search goes by rounds.  Round 0 draws its trials from the entry's whole space (a Latin hypercube; the setting that
-the entry starts from is trial 0).  Later rounds draw around the best so far, ever closer, and from the third on around
-the mean of those that survived the last round: an evolution strategy.  Within a round, trials are halved by budget: all
-of them for half the steps on one seed, the best third for all steps on every tuning seed.  A trial's score is
+A search goes by rounds.  Round 0 draws its trials from the whole space of the candidate (a Latin hypercube; trial 0 is
+the setting that the candidate starts from).  Later rounds draw around the best so far, ever closer, and from the third
+on around the mean of those that survived the last round: an evolution strategy.
+
+Within a round, trials are halved by budget: all of them train for half the steps on one seed, the best third for all
+steps on every tuning seed.  A trial's score is
 
 .. math:: \operatorname{mean}_s \begin{cases} T_s & \text{if seed } s \text{ reached the threshold within } B \\
           B\,(2 - a_s) & \text{otherwise, with } a_s \text{ its last accuracy (0 if it diverged)} \end{cases}
@@ -35,7 +37,7 @@ from anglewise.lab.runner import train
 from anglewise.lab.spec import Arm, Experiment, Training
 from anglewise.lab.store import Provenance, Reader, Store
 from anglewise.lab.tasks.held_out import HeldOut
-from anglewise.lab.tuning.space import Entry
+from anglewise.lab.tuning.space import Candidate
 
 FIRST_SEED = 10_000
 """Tuning seeds start here; reported seeds lie below."""
@@ -48,7 +50,7 @@ SPREAD, CLOSER = 0.3, 0.25
 @dataclasses.dataclass(frozen=True)
 @bounded
 class Search:
-    """How much is searched: the same for every entry of a track.
+    """How much is searched: the same for every candidate of a track.
 
     Args:
         trials: Settings tried per round; by default as many as a third of them have runs on the second rung, so that
@@ -67,7 +69,15 @@ class Search:
 
 
 class Trial(NamedTuple):
-    """One setting: where it lies in the unit cube, its arm, and its score on the last rung that it reached."""
+    """One setting that was tried.
+
+    Args:
+        name: Of its arm in the store.
+        point: Where it lies in the unit cube.
+        arm: With this setting.
+        rung: The last rung that it reached.
+        score: Its score there; lower is better.
+    """
 
     name: str
     point: tuple[float, ...]
@@ -76,21 +86,21 @@ class Trial(NamedTuple):
     score: float
 
 
-def placed(entry: Entry, point: Sequence[float], name: str) -> Arm:
-    """The entry's arm at a point of the unit cube, one coordinate per axis."""
-    methods = list(entry.arm.methods)
-    for axis, x in zip(entry.axes, point, strict=True):
+def placed(candidate: Candidate, point: Sequence[float], name: str) -> Arm:
+    """The candidate's arm at a point of the unit cube, one coordinate per axis."""
+    methods = list(candidate.arm.methods)
+    for axis, x in zip(candidate.axes, point, strict=True):
         methods[axis.method] = _set(methods[axis.method], axis.field.split("."), axis.value(float(x)))
     return Arm(name, tuple(methods))
 
 
-def centre(entry: Entry) -> tuple[float, ...]:
-    """Where the entry's own setting lies, moved onto the cube where it lies outside."""
-    return tuple(axis.place(_get(entry.arm.methods[axis.method], axis.field.split("."))) for axis in entry.axes)
+def centre(candidate: Candidate) -> tuple[float, ...]:
+    """Where the candidate's own setting lies, moved onto the cube where it lies outside."""
+    return tuple(axis.place(_get(candidate.arm.methods[axis.method], axis.field.split("."))) for axis in candidate.axes)
 
 
 def search(
-    entry: Entry,
+    candidate: Candidate,
     experiment: Experiment,
     rules: Search,
     store: Store,
@@ -100,15 +110,15 @@ def search(
     stop: Callable[[], bool] = lambda: False,
     programs: Programs | None = None,
 ) -> tuple[Trial, list[Trial]]:
-    """Find an entry's best setting.
+    """Find a candidate's best setting.
 
     Args:
-        entry: A template and its space.
+        candidate: A template and its space.
         experiment: The track: its task, model and training.
         rules: How much is searched.
         store: Where every trial is kept; open for writing.
         provenance: Written beside every run.
-        say: Told one line per rung.
+        say: Receives one line per rung.
         stop: Asked after every segment of training; True saves and ends.
         programs: Compiled programs to train all rungs with; None for those of this search alone.
 
@@ -116,19 +126,19 @@ def search(
         The best trial of all rounds (on the second rung), and every trial in the order tried.
 
     Raises:
-        SpecError: For a search that cannot be meant.
+        SpecError: For a search with a wrong value.
         Interrupted: When `stop` said so; the same call goes on from there.
     """
-    rng = np.random.default_rng([rules.seed, zlib.crc32(entry.arm.name.encode())])
+    rng = np.random.default_rng([rules.seed, zlib.crc32(candidate.arm.name.encode())])
     programs = Programs(AT_EVALUATIONS) if programs is None else programs
     tried: list[Trial] = []
     best: Trial | None = None
     around: np.ndarray | None = None
     began = time.monotonic()
     for turn in range(rules.rounds):
-        points = _points(entry, rules, turn, around, rng)
+        points = _points(candidate, rules, turn, around, rng)
         trials = [
-            Trial(f"{turn}.{i:02}", tuple(map(float, p)), placed(entry, p, f"{turn}.{i:02}"), 0, np.inf)
+            Trial(f"{turn}.{i:02}", tuple(map(float, p)), placed(candidate, p, f"{turn}.{i:02}"), 0, np.inf)
             for i, p in enumerate(points)
         ]
         for rung in (0, 1):
@@ -136,15 +146,15 @@ def search(
                 trials = survivors = trials[: max(1, -(-len(trials) // KEEP))]
             budget = experiment.training.budget if rung else max(1, experiment.training.budget // SHORT)
             seeds = rules.seeds if rung else 1
-            scores = _scores(experiment, entry, rules, trials, budget, seeds, store, provenance, stop, programs)
+            scores = _scores(experiment, candidate, rules, trials, budget, seeds, store, provenance, stop, programs)
             done = [trial._replace(rung=rung, score=score) for trial, score in zip(trials, scores, strict=True)]
             trials = sorted(done, key=lambda trial: trial.score)
             tried = [one for one in tried if one.name not in {t.name for t in trials}] + trials
             shares = (turn + (rung + 1) / 2) / rules.rounds
             left = (time.monotonic() - began) * (1 - shares) / shares
-            setting = _shown(entry, trials[0])
+            setting = _shown(candidate, trials[0])
             say(
-                f"{entry.arm.name}: round {turn + 1} of {rules.rounds}, {len(trials)} trials x {seeds} seeds x "
+                f"{candidate.arm.name}: round {turn + 1} of {rules.rounds}, {len(trials)} trials x {seeds} seeds x "
                 f"{budget} steps at most: best {trials[0].score:.1f} ({setting}); about {left:.0f} s left"
             )
             survivors = trials
@@ -155,40 +165,44 @@ def search(
     return best, sorted(tried, key=lambda trial: trial.name)
 
 
-def admit_search(entry: Entry, experiment: Experiment, rules: Search, entries: int = 1, *, large: bool = False) -> None:
-    """Refuse a search that asks for too much, before anything is made.
+def admit_search(
+    candidate: Candidate, experiment: Experiment, rules: Search, candidates: int = 1, *, large: bool = False
+) -> None:
+    """Check that a search does not ask for too much, before it starts.
 
     Args:
-        entry: What is searched.
+        candidate: What is searched.
         experiment: The track.
         rules: How much is searched.
-        entries: How many entries are searched alike.
+        candidates: How many candidates are searched alike.
         large: Whether limits are lifted.
 
     Raises:
-        SpecError: In one line, with the estimate and the limit, or with what is wrong with the entry's arm.
+        SpecError: In one line, with the estimate and the limit, or with what is wrong with the candidate's arm.
     """
-    rung = tuning_experiment(experiment, entry, rules, [entry.arm], experiment.training.budget, 1)
+    rung = tuning_experiment(experiment, candidate, rules, [candidate.arm], experiment.training.budget, 1)
     half, whole = rules.trials, -(-rules.trials // KEEP) * rules.seeds
-    runs = entries * rules.rounds * (half + whole)
-    steps = entries * rules.rounds * (half // SHORT + whole) * experiment.training.budget
+    runs = candidates * rules.rounds * (half + whole)
+    steps = candidates * rules.rounds * (half // SHORT + whole) * experiment.training.budget
     if not large:
         within(f"the search of {experiment.name}", cost(rung)._replace(runs=runs, steps=steps), Limits(bytes=memory()))
     admit(rung, large=True)
 
 
-def _points(entry: Entry, rules: Search, turn: int, around: np.ndarray | None, rng: np.random.Generator) -> np.ndarray:
+def _points(
+    candidate: Candidate, rules: Search, turn: int, around: np.ndarray | None, rng: np.random.Generator
+) -> np.ndarray:
     """Points of the unit cube for one round."""
-    axes = len(entry.axes)
+    axes = len(candidate.axes)
     if around is None:
         spread = qmc.LatinHypercube(axes, rng=rng).random(rules.trials - 1) if axes else np.zeros((0, 0))
-        return np.concatenate([np.array([centre(entry)]), spread])
+        return np.concatenate([np.array([centre(candidate)]), spread])
     sigma = SPREAD * CLOSER ** ((turn - 1) / max(rules.rounds - 2, 1)) / np.sqrt(max(axes, 1))
     return np.clip(around + sigma * rng.standard_normal((rules.trials, axes)), 0, 1)
 
 
 def tuning_experiment(
-    experiment: Experiment, entry: Entry, rules: Search, arms: Sequence[Arm], budget: int, seeds: int
+    experiment: Experiment, candidate: Candidate, rules: Search, arms: Sequence[Arm], budget: int, seeds: int
 ) -> Experiment:
     """One rung as an experiment: on the training examples alone, each run to its first crossing."""
     training: Training = dataclasses.replace(
@@ -196,7 +210,7 @@ def tuning_experiment(
         measure_every=0,
     )  # fmt: skip
     return Experiment(
-        name=f"tune {experiment.name} {entry.arm.name}"[:80],
+        name=f"tune {experiment.name} {candidate.arm.name}"[:80],
         task=HeldOut(experiment.task, rules.validation),
         model=experiment.model,
         arms=tuple(arms),
@@ -207,10 +221,10 @@ def tuning_experiment(
 
 
 def _scores(
-    experiment: Experiment, entry: Entry, rules: Search, trials: Sequence[Trial], budget: int, seeds: int,
+    experiment: Experiment, candidate: Candidate, rules: Search, trials: Sequence[Trial], budget: int, seeds: int,
     store: Store, provenance: Provenance, stop: Callable[[], bool], programs: Programs,
 ) -> list[float]:  # fmt: skip
-    rung = tuning_experiment(experiment, entry, rules, [trial.arm for trial in trials], budget, seeds)
+    rung = tuning_experiment(experiment, candidate, rules, [trial.arm for trial in trials], budget, seeds)
     train(rung, store, Silent(), provenance=provenance, stop=stop, readings=(), programs=programs)
     reader, here = Reader(store.root), f"experiment_id = '{rung.experiment_id}'"
     curves: dict[tuple[str, int], list[tuple[int, float]]] = {}
@@ -219,14 +233,14 @@ def _scores(
         curves.setdefault((row["arm"], row["seed"]), []).append((row["step"], row["test_accuracy"]))
     ended = reader.query(f"SELECT arm, seed FROM runs WHERE {here} AND outcome = 'diverged'").to_pylist()
     diverged = {(row["arm"], row["seed"]) for row in ended}
-    found: dict[str, list[float]] = {trial.name: [] for trial in trials}
+    scores: dict[str, list[float]] = {trial.name: [] for trial in trials}
     for run in rung.runs():
         key = run.arm.name, run.seed
         steps, accuracy = (np.array(x, float) for x in zip(*curves[key], strict=True))
-        found[run.arm.name].append(
+        scores[run.arm.name].append(
             2.0 * budget if key in diverged else score(steps, accuracy, rung.training.threshold, budget)
         )
-    return [float(np.mean(found[trial.name])) for trial in trials]
+    return [float(np.mean(scores[trial.name])) for trial in trials]
 
 
 def score(steps: np.ndarray, accuracy: np.ndarray, threshold: float, budget: int) -> float:
@@ -279,7 +293,7 @@ def _scaled(schedule: Any, number: float) -> Any:
     return dataclasses.replace(schedule, **changes)
 
 
-def _shown(entry: Entry, trial: Trial) -> str:
+def _shown(candidate: Candidate, trial: Trial) -> str:
     return ", ".join(
-        f"{axis.field} {axis.value(x):.3g}" for axis, x in zip(entry.axes, trial.point, strict=True)
+        f"{axis.field} {axis.value(x):.3g}" for axis, x in zip(candidate.axes, trial.point, strict=True)
     )  # fmt: skip

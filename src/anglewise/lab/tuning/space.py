@@ -1,4 +1,4 @@
-r"""What can be tuned of an arm: axes over its numbers.
+r"""What can be tuned of an arm: a candidate is an arm with axes over its numbers.
 
 An axis maps the unit interval onto a number's range, :math:`x \mapsto \ell^{1-x} h^x` (logarithmic) or
 :math:`x \mapsto \ell + (h - \ell) x`.
@@ -8,12 +8,9 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import Literal
 
 from anglewise.errors import SpecError
 from anglewise.lab.spec import Arm
-
-Kind = Literal["published", "released", "ours", "control"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,7 +32,7 @@ class Axis:
     log: bool = True
 
     def __post_init__(self) -> None:
-        """Refuse an empty range."""
+        """Check that the range is not empty."""
         if not self.low < self.high or (self.log and self.low <= 0):
             above = " above 0" if self.log else ""
             raise SpecError(f"the range of {self.field} must rise{above}, got [{self.low}, {self.high}]")
@@ -47,7 +44,7 @@ class Axis:
         return float(f"{self.low + x * (self.high - self.low):.6g}")
 
     def place(self, value: float) -> float:
-        """Where a number lies in the unit interval; 0 or 1 where it lies outside."""
+        """Where the number `value` lies in the unit interval; 0 or 1 where it lies outside of the axis."""
         if self.log:
             x = math.log(max(value, self.low) / self.low) / math.log(self.high / self.low)
         else:
@@ -56,20 +53,22 @@ class Axis:
 
 
 @dataclasses.dataclass(frozen=True)
-class Entry:
-    """One rival on a track: a setting to start from, and what is tuned of it.
+class Candidate:
+    """An arm that competes on a track: a setting to start from, and what is tuned of it.
 
     Args:
         arm: Its methods, at the published setting where there is one.
-        axes: What is tuned; learning rate and weight decay always among it.
+        axes: What is tuned, learning rate and weight decay always; empty where the setting is shown as it is.
         source: Where the setting to start from comes from.
         changes: What it changes, in the words of the method's place: loss, gradient, optimiser, weights, forward
             pass, head, first weights.
-        closed: Why it stands outside the ranking, if it does (transferred embeddings, test data in training).
+        unranked: Why it has no place in the ranking, if it has none (transferred embeddings, a published setting).
+        alone: Name of the same candidate without the radial penalty; empty where this one is not such a pair.
     """
 
     arm: Arm
     axes: tuple[Axis, ...]
     source: str
     changes: str
-    closed: str = ""
+    unranked: str = ""
+    alone: str = ""

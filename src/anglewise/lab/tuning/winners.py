@@ -1,100 +1,188 @@
-"""Winners of a search as files: an arm that any experiment can lay over itself, and how it was found."""
+"""A winner is the best setting that a search found; its file holds the arm and how it was found.
+
+The file is TOML: a table ``[search]``, and ``[arms.NAME]``, which any experiment can lay over itself.
+"""
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, NamedTuple
 
+import tomli_w
+
+from anglewise.errors import SpecError, shown, unknown
 from anglewise.files import put
 from anglewise.lab.catalogue import METHODS, SCHEDULES
-from anglewise.lab.protocols.schedule import Schedule
-from anglewise.lab.spec import Arm, Experiment
+from anglewise.lab.experiments.config import arms_of, coerce, table_of
+from anglewise.lab.protocols.fields import ANY, COUNT, INSIDE, SEEDS, bounded
+from anglewise.lab.spec import Arm, Experiment, field_types
 from anglewise.lab.store import Provenance, Store
 from anglewise.lab.tuning.search import FIRST_SEED, Search, Trial, search
-from anglewise.lab.tuning.space import Entry
+from anglewise.lab.tuning.space import Candidate
+
+NAMES = {cls: name for name, cls in (*METHODS.items(), *SCHEDULES.items())}
+
+
+@dataclasses.dataclass(frozen=True)
+@functools.partial(bounded, prefix="search.")
+class SearchSummary:
+    """How a setting was found: the table ``[search]`` of a winner's file.
+
+    Args:
+        trials: Settings that were tried.
+        rounds: Rounds of the search.
+        tuning_seeds: Seeds that a trial of the second rung was judged on.
+        first_tuning_seed: The first of them.
+        validation_share: Share of the training examples that they were judged on.
+        budget: Optimiser steps at most.
+        score: Of the winner, in steps.
+        track: The experiment that was searched.
+        trial: The winner's name among the trials.
+        command: The line that searches again.
+        commit: Of the code.
+        device: On which.
+        space: The axes that were searched.
+        at_the_border: Those at whose border the winner lies.
+    """
+
+    trials: Annotated[int, COUNT]
+    rounds: Annotated[int, COUNT]
+    tuning_seeds: Annotated[int, COUNT]
+    first_tuning_seed: Annotated[int, SEEDS]
+    validation_share: Annotated[float, INSIDE]
+    budget: Annotated[int, COUNT]
+    score: Annotated[float, ANY]
+    track: str = ""
+    trial: str = ""
+    command: str = ""
+    commit: str = ""
+    device: str = ""
+    space: tuple[str, ...] = ()
+    at_the_border: tuple[str, ...] = ()
+
+
+class Winner(NamedTuple):
+    """An arm with the winning setting, and how the setting was found."""
+
+    arm: Arm
+    search: SearchSummary
 
 
 def tune(
-    entry: Entry, experiment: Experiment, rules: Search, out: Path, to: Path, command: str,
+    candidate: Candidate, experiment: Experiment, rules: Search, out: Path, to: Path, command: str,
     provenance: Provenance, stop: Callable[[], bool],
 ) -> Path:  # fmt: skip
-    """Search one entry's setting in a store of its own, and write its winner.
+    """Search a candidate's setting in a store of its own, and write the winner.
 
     Returns:
         The winner's file.
 
     Raises:
-        SpecError: For a search that cannot be meant.
+        SpecError: For a search with a wrong value.
         Interrupted: When `stop` said so.
     """
-    to.mkdir(parents=True, exist_ok=True)  # where it cannot be, nothing is searched
-    names = {cls: name for name, cls in (*METHODS.items(), *SCHEDULES.items())}
-    with Store.open(out / entry.arm.name) as store:
-        best, tried = search(
-            entry, experiment, rules, store, provenance=provenance, say=lambda text: print(text, flush=True), stop=stop
-        )
-    found = {
-        "command": command,
-        "commit": str(provenance.get("git_commit") or "") + ("-dirty" if provenance.get("git_dirty") else ""),
-        "device": str(provenance.get("device") or ""),
-        **summary(entry, experiment, rules, best, tried),
-    }
-    path = to / f"{entry.arm.name}.toml"
-    put(path, toml(Arm(entry.arm.name, best.arm.methods), found, names).encode())
+    to.mkdir(parents=True, exist_ok=True)  # if this fails, nothing has been searched in vain
+    name = candidate.arm.name
+    with Store.open(out / name) as store:
+        best, trials = search(
+            candidate, experiment, rules, store, provenance=provenance, say=lambda text: print(text, flush=True),
+            stop=stop,
+        )  # fmt: skip
+    how = dataclasses.replace(
+        summary(candidate, experiment, rules, best, trials),
+        command=command,
+        commit=str(provenance.get("git_commit") or "") + ("-dirty" if provenance.get("git_dirty") else ""),
+        device=str(provenance.get("device") or ""),
+    )
+    return write(Winner(Arm(name, best.arm.methods), how), to / f"{name}.toml")
+
+
+def summary(
+    candidate: Candidate, experiment: Experiment, rules: Search, best: Trial, trials: Sequence[Trial]
+) -> SearchSummary:
+    """How a search found its best trial."""
+    methods = candidate.arm.methods
+    names = [f"{type(methods[axis.method]).__name__}.{axis.field}" for axis in candidate.axes]
+    return SearchSummary(
+        trials=len(trials),
+        rounds=rules.rounds,
+        tuning_seeds=rules.seeds,
+        first_tuning_seed=FIRST_SEED,
+        validation_share=rules.validation,
+        budget=experiment.training.budget,
+        score=round(best.score, 2),
+        track=experiment.name,
+        trial=best.name,
+        space=tuple(
+            f"{name} in [{axis.low:g}, {axis.high:g}], {'log' if axis.log else 'linear'}"
+            for name, axis in zip(names, candidate.axes, strict=True)
+        ),
+        at_the_border=tuple(name for name, x in zip(names, best.point, strict=True) if x < 0.02 or x > 0.98),
+    )
+
+
+def write(winner: Winner, path: Path) -> Path:
+    """Write a winner's file, whole or not at all."""
+    put(path, toml(winner).encode())
     return path
 
 
-def summary(entry: Entry, experiment: Experiment, rules: Search, best: Trial, tried: Sequence[Trial]) -> dict[str, Any]:
-    """What a winner's file says about how it was found."""
-    return {
-        "track": experiment.name,
-        "score": round(best.score, 2),
-        "trial": best.name,
-        "trials": len(tried),
-        "rounds": rules.rounds,
-        "tuning_seeds": rules.seeds,
-        "first_tuning_seed": FIRST_SEED,
-        "validation_share": rules.validation,
-        "budget": experiment.training.budget,
-        "space": [
-            f"{type(entry.arm.methods[axis.method]).__name__}.{axis.field} in [{axis.low:g}, {axis.high:g}], "
-            + ("log" if axis.log else "linear")
-            for axis in entry.axes
-        ],
-        "at_the_border": [
-            f"{type(entry.arm.methods[axis.method]).__name__}.{axis.field}"
-            for axis, x in zip(entry.axes, best.point, strict=True)
-            if x < 0.02 or x > 0.98
-        ],
-    }
+def toml(winner: Winner) -> str:
+    """A winner as its file has it."""
+    methods = [_table(method) for method in winner.arm.methods]
+    return tomli_w.dumps({"search": dataclasses.asdict(winner.search), "arms": {winner.arm.name: {"methods": methods}}})
 
 
-def toml(arm: Arm, found: Mapping[str, Any], names: Mapping[type, str]) -> str:
-    """A winner's file: an arm that any experiment can lay over itself, and how it was found."""
-    lines = ["[search]", *(f"{key} = {_toml(value)}" for key, value in found.items()), ""]
-    methods = ",\n".join(f"  {_table(method, names)}" for method in arm.methods)
-    return "\n".join([*lines, f'[arms."{arm.name}"]', f"methods = [\n{methods},\n]", ""])
+def _table(value: Any) -> Any:
+    """A method or schedule as a table of its kind and of the fields that differ from their default."""
+    if type(value) not in NAMES:
+        return value
+    fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    changed = {field.name for field in dataclasses.fields(value) if fields[field.name] != field.default}
+    return {"is": NAMES[type(value)], **{name: _table(fields[name]) for name in fields if name in changed}}
 
 
-def _table(value: Any, names: Mapping[type, str]) -> str:
-    defaults = {f.name: f.default for f in dataclasses.fields(value)}
-    parts = [f'is = "{names[type(value)]}"']
-    for name, default in defaults.items():
-        own = getattr(value, name)
-        if isinstance(own, Schedule):
-            parts.append(f"{name} = {_table(own, names)}")
-        elif own != default:
-            parts.append(f"{name} = {_toml(own)}")
-    return "{ " + ", ".join(parts) + " }"
+def read(path: Path) -> Winner | None:
+    """A winner from its file; None where there is none.
+
+    Raises:
+        SpecError: If the file has a mistake: with its path, the key, what was got and what was expected.
+    """
+    return winner_of(table_of(path), path.stem, str(path)) if path.exists() else None
 
 
-def _toml(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, str):
-        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
-    if isinstance(value, (list, tuple)):
-        return "[" + ", ".join(map(_toml, value)) + "]"
-    return repr(value)
+def winner_of(table: Mapping[str, Any], name: str, where: str) -> Winner:
+    """A winner from the table that its file holds.
+
+    Args:
+        table: ``{"search": {...}, "arms": {name: ...}}``.
+        name: The arm's.
+        where: The file, for messages.
+
+    Raises:
+        SpecError: If the table has a mistake.
+    """
+    try:
+        for key in ("search", "arms"):
+            if not isinstance(table.get(key), Mapping):
+                raise SpecError(f"{key}: expected a table, got {shown(table[key]) if key in table else 'nothing'}")
+        if list(table["arms"]) != [name]:
+            raise SpecError(f"arms: expected one arm, {name!r}, got {shown(list(table['arms']))}")
+        return Winner(arms_of(table["arms"])[0], _summary_of(table["search"]))
+    except SpecError as error:
+        raise SpecError(f"{where}: {error}") from error
+
+
+def _summary_of(table: Mapping[str, Any]) -> SearchSummary:
+    types = field_types(SearchSummary)
+    for key in table:
+        if key not in types:
+            raise SpecError(unknown("field of search", key, types))
+    for field in dataclasses.fields(SearchSummary):
+        if field.default is dataclasses.MISSING and field.name not in table:
+            expected = "a whole number" if types[field.name] is int else "a number"
+            raise SpecError(f"search.{field.name}: expected {expected}, got nothing")
+    return SearchSummary(**{key: coerce(value, types[key], f"search.{key}") for key, value in table.items()})

@@ -3,8 +3,8 @@ r"""Clip to Grok: after every step, no row of weights is longer than c.
 .. math:: w_{row} \leftarrow w_{row} \cdot \min(1, c / |w_{row}|)
 
 A row is the last axis of a tensor, as released: a LayerNorm gain, a LayerNorm bias and a linear bias are each
-*one row*.  A gain of ones in width 128 has length 11.3, so that with c = 2 this bounds the normalised
-activations too; ``vectors=False`` leaves it out, to tell the two apart.
+*one row*.  A gain of ones in width 128 has length 11.3.  So c = 2 bounds the normalised activations too;
+``vectors=False`` leaves gains and biases alone.
 
 Source: repository NiftyliuS/cliptogrok, ``norms.py``.
 """
@@ -28,16 +28,15 @@ class ClipRows:
 
     .. math:: w_{row} \leftarrow w_{row} \cdot \min(1, c / |w_{row}|)
 
-    Acts on the parameters that the optimizer trains; frozen ones are never touched.  Several may be attached,
-    for instance one for the head with a bound of its own.  :attr:`names` says what is clipped.
+    It acts on the parameters that the optimizer trains, and never on frozen ones.  Several may be attached, for
+    instance a second one for the head, with another bound.  :attr:`names` lists the clipped parameters.
 
     Args:
         optimizer: Any optimizer over parameters of `model`; it stays the one to use.
         model: Gives the parameters their names.
         c: Longest allowed row, in units of weight.
-        exclude: Parts of names: parameters that match one are left alone.  Those of the default need not
-            exist.
-        include: Parts of names: only parameters that match one are clipped; ``None`` for all.
+        exclude: Parts of names; a parameter whose name holds one is not clipped.  Those of the default need not exist.
+        include: Parts of names; only parameters whose name holds one are clipped.  ``None`` means all.
         vectors: Clip tensors of fewer than two axes as one row, as released.
         start: Rows that are scaled to exactly `c` before training; rows of zeros stay.  ``"none"``;
             ``"all"`` that the optimizer trains, excluded ones too, as released for at most 3 layers; or parts of

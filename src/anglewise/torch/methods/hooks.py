@@ -1,23 +1,23 @@
-"""What acts inside every ``step`` of an optimizer that stays the user's own.
+"""Methods that act inside every ``step`` of the user's optimizer.
 
-A *gradient filter* rewrites the gradients right before the update; a *projection* rewrites the weights right
-after it.  Both attach by PyTorch's optimizer hooks and wrap nothing, because a wrapper has to imitate all of
-``Optimizer`` and every copy in the wild forgot a part (hyper-parameters that never reach the base, a state
-dict without the base's moments, groups that come apart on loading).  Here the optimizer *is* the base:
+A *gradient filter* rewrites the gradients right before the update.  A *projection* rewrites the weights right after it.
+Both attach by PyTorch's optimizer hooks and wrap nothing.  A wrapper has to imitate all of ``Optimizer``, and the
+published wrappers forget a part: hyper-parameters never reach the base, the state dict lacks the base's moments, or
+groups come apart on loading.  Here the optimizer *is* the base:
 
 - learning-rate schedulers, ``param_groups``, ``zero_grad``, ``foreach``, ``fused`` and every hyper-parameter
   are the base's, untouched;
-- a filter keeps its memory in ``optimizer.state``, so ``state_dict`` and ``load_state_dict`` carry it with no
-  further code, in the parameter's dtype, like the base's own moments;
-- ``GradScaler`` either calls ``step`` with finite, unscaled gradients, or not at all; for a fused optimizer
-  it calls ``step`` always and leaves the two numbers on the optimizer, and the filter obeys them.
+- a filter keeps its memory in ``optimizer.state``, in the parameter's dtype, like the base's moments; so
+  ``state_dict`` and ``load_state_dict`` carry it;
+- ``GradScaler`` either calls ``step`` with finite, unscaled gradients, or not at all.  For a fused optimizer it always
+  calls ``step`` and leaves two numbers on the optimizer, and the filter obeys them.
 
-Inside one step: closure, if any; filters, in the order attached; the base's update; projections, in the order
-attached.  ``clip_grad_norm_`` in the loop therefore comes before the filters; to clip what a filter returns,
-register that as a step pre-hook after it.  Filters rewrite ``p.grad`` in place.
+The order inside one step: the closure, if any; filters, in the order attached; the base's update; projections, in the
+order attached.  So ``clip_grad_norm_`` in the loop comes before the filters.  To clip what a filter returns, register
+the clipping as a step pre-hook after the filter.  Filters rewrite ``p.grad`` in place.
 
-Two limits, both PyTorch's: copying or pickling the optimizer object drops its hooks (attach again; the memory
-is in the state), and sharded gradients (DTensor) have not been tried.
+Two limits, both of PyTorch.  Copying or pickling the optimizer drops its hooks: attach again, the memory is in the
+state.  Sharded gradients (DTensor) have not been tried.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ def require_optimizer(optimizer: object, kind: str) -> Optimizer:
     """Return `optimizer` if hooks can be attached to it.
 
     Args:
-        optimizer: What the caller was given.
-        kind: Who asks, for the message.
+        optimizer: The caller's argument.
+        kind: Name of the caller's class, for the message.
 
     Returns:
         The same object.
@@ -61,21 +61,21 @@ def require_optimizer(optimizer: object, kind: str) -> Optimizer:
 
 
 def is_skipped(optimizer: Optimizer) -> bool:
-    """Whether the step under way is one that a fused optimizer will not take, since gradients overflowed.
+    """Whether a fused optimizer will skip the current step, since gradients overflowed.
 
     Example:
         >>> is_skipped(torch.optim.SGD([torch.zeros(1)], lr=0.1))
         False
     """
-    found: Tensor | None = getattr(optimizer, "found_inf", None)
-    return found is not None and bool(found.item())
+    overflow: Tensor | None = getattr(optimizer, "found_inf", None)
+    return overflow is not None and bool(overflow.item())
 
 
 def is_rehearsal(optimizer: Optimizer) -> bool:
-    """Whether the step under way is one that checkpoint tools take so that the optimizer makes its state.
+    """Whether a checkpoint tool takes the current step only to make the optimizer create its state.
 
     ``torch.distributed.checkpoint.state_dict`` steps once with all gradients and all learning rates 0, before the first
-    real step.  Such a step is to leave no trace but the state.
+    real step.  Such a step must change nothing but the state.
 
     Example:
         >>> w = torch.zeros(1, requires_grad=True)
@@ -139,7 +139,7 @@ class GradientFilter(ABC):
         """Rewrite ``p.grad`` in place for every p of `params`; autograd is off.
 
         Args:
-            optimizer: The optimizer under way.
+            optimizer: The optimizer that takes the step.
             params: Its parameters that have a gradient: dense, real, finite if a ``GradScaler`` looked,
                 unscaled.
         """
@@ -150,7 +150,7 @@ class GradientFilter(ABC):
         Checkpoint tools ask for the state before there was a step, to load a saved one into its places.
 
         Args:
-            optimizer: The optimizer under way.
+            optimizer: The optimizer that takes the step.
             params: Its parameters that have a gradient, which is 0.
         """
 
@@ -162,8 +162,8 @@ class GradientFilter(ABC):
 
     def recall(self, p: Tensor) -> Mapping[str, Any]:
         """What the optimizer's state holds for `p`; empty before the first step."""
-        found: Mapping[str, Any] = self.optimizer.state.get(p, {})  # get, since [] would create
-        return found
+        state: Mapping[str, Any] = self.optimizer.state.get(p, {})  # get, since [] would create
+        return state
 
     def remember(self, p: Tensor, **memory: Any) -> None:
         """Put `memory` in the optimizer's state for `p` once this step has been taken.

@@ -5,15 +5,14 @@ r"""Grokfast: amplify the slow part of the gradient, its mean over time, by an E
     \mu \leftarrow \alpha \mu + (1 - \alpha) g, \quad \mu_0 = g_0, \qquad g \leftarrow g + \lambda \mu
 
 The paper prints :math:`\mu_0 = \theta_0`, evidently a slip; the released code starts at the first gradient.
-A parameter whose first gradient comes later starts then (the released code raises ``KeyError``).
+A parameter whose first gradient comes later starts then.  The released code raises ``KeyError`` there.
 
 *Control.*  Where the gradient hardly changes, :math:`g + \lambda \mu = (1 + \lambda) g`: a larger step, which
-needs no filter.  Two controls tell the two apart:
+needs no filter.  Two controls separate the filter from the larger step:
 
-- ``equal_learning_rate=True`` divides the filtered gradient by that factor.  Under SGD this is the learning
-  rate divided by it.  Adam is blind to the scale of its gradient, so that the division changes nothing there
-  but for its eps (and coupled decay);
-- the control arm, the base alone with a larger learning rate: ``scale_learning_rate(optimizer, 1 + lamb)``.
+- ``equal_learning_rate=True`` divides the filtered gradient by that factor.  Under SGD this divides the learning rate.
+  Adam does not see the scale of its gradient, so the division acts only through its eps (and coupled decay);
+- the control arm is the base alone with a larger learning rate: ``scale_learning_rate(optimizer, 1 + lamb)``.
 
 Source: arXiv 2405.20233; repository ironjr/grokfast, ``gradfilter_ema`` and ``gradfilter_ma``.
 """
@@ -88,7 +87,7 @@ class GrokfastEMA(GradientFilter):
         self.alpha, self.lamb, self.equal_learning_rate = alpha, lamb, equal_learning_rate
 
     def prepare(self, optimizer: Optimizer, params: list[Tensor]) -> None:
-        """A mean of nothing."""
+        """Remember means of 0."""
         for p in params:
             self.remember(p, grokfast_ema=torch.zeros_like(p), grokfast_ema_count=0)
 
@@ -170,7 +169,7 @@ class GrokfastMA(GradientFilter):
         self.warmup, self.equal_learning_rate = warmup, equal_learning_rate
 
     def prepare(self, optimizer: Optimizer, params: list[Tensor]) -> None:
-        """An empty ring."""
+        """Remember empty rings."""
         for p in params:
             self.remember(p, grokfast_ma_ring=p.new_zeros((self.window, *p.shape)), grokfast_ma_count=0)
 

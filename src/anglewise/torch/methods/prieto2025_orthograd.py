@@ -5,12 +5,12 @@ r"""OrthoGrad (perpGrad): keep of the gradient only what is orthogonal to the we
     q = g - \frac{\langle w, g \rangle}{|w|^2 + \epsilon} w, \qquad
     g \leftarrow \frac{|g|}{|q| + \epsilon} q, \qquad \epsilon = 10^{-30}
 
-A step along w scales the logits and lowers the loss without changing a prediction; this removes it.  The
-paper prints q alone, for w all parameters as one vector; the released code takes w tensor by tensor and gives
-q the length of g.  Both have a name: ``PUBLISHED`` and ``RELEASED``.
+A step along w scales the logits: it lowers the loss without changing a prediction.  OrthoGrad removes that part.  The
+paper prints q alone, with all parameters as one vector w (``PUBLISHED``).  The released code takes w tensor by tensor
+and gives q the length of g (``RELEASED``).
 
-One deviation: where all of g is along w (always so for a tensor of one element), what is left of it, at most
-8 units of rounding, is taken for the 0 it is, and g becomes 0.  As released, that noise gets the length of g.
+One deviation: where all of g is along w, as for a tensor of one element, q is rounding noise of at most 8 units.  Here
+g becomes 0; the released code gives that noise the length of g.
 
 Source: arXiv 2501.04697; repository LucasPrietoAl/grokking-at-the-edge-of-numerical-stability, ``OrthoGrad``.
 """

@@ -5,8 +5,8 @@ r"""StableMax: a softmax whose exponential grows only linearly, so that large lo
     s(x) = \begin{cases} x + 1 & x \ge 0 \\ 1 / (1 - x) & x < 0 \end{cases}, \qquad
     p_i = \frac{s(z_i)}{\sum_j s(z_j)}
 
-This is the softmax of :math:`\operatorname{sign}(x) \ln(1 + |x|)`, and is computed so.  The 1e-30 that the
-released code adds to 1 - x, which is at least 1, is nothing in float64.
+This is the softmax of :math:`\operatorname{sign}(x) \ln(1 + |x|)`, and is computed so.  The released code adds 1e-30
+to 1 - x, which is at least 1; in float64 this changes nothing.
 
 Source: arXiv 2501.04697; repository LucasPrietoAl/grokking-at-the-edge-of-numerical-stability.
 """

@@ -1,4 +1,4 @@
-r"""PCGrad: where the gradients of task and penalty conflict, remove from each what works against the other.
+r"""PCGrad: where the gradients of task and penalty conflict, remove from each its part against the other.
 
 .. math::
 
@@ -28,8 +28,7 @@ def pcgrad_backward(
 ) -> None:
     r"""Instead of ``(task + penalty).backward()``: add both gradients, without their conflict, to ``.grad``.
 
-    A scaled loss works as it does elsewhere: scale both terms by the same factor.  With gradient accumulation each
-    micro-batch has a surgery of its own.
+    Under loss scaling, scale both terms by the same factor.  With gradient accumulation, call it for each micro-batch.
 
     Args:
         task: The task loss, a scalar.
@@ -70,9 +69,9 @@ def pcgrad_backward(
     for p, g, h in zip(params, first, second, strict=True):
         if g is None and h is None:
             continue
-        own, other = (torch.zeros_like(p) if part is None else part for part in (g, h))
-        left = own if variant == "protect-task" else own - shares[1].to(own) * other
-        right = other if variant == "protect-penalty" else other - shares[0].to(own) * own
+        g, h = (torch.zeros_like(p) if part is None else part for part in (g, h))
+        left = g if variant == "protect-task" else g - shares[1].to(g) * h
+        right = h if variant == "protect-penalty" else h - shares[0].to(g) * g
         p.grad = left + right if p.grad is None else p.grad + left + right
 
 

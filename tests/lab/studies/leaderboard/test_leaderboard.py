@@ -106,7 +106,7 @@ def test_an_arm_without_runs_has_no_place(make):
 def test_names_are_escaped_wherever_they_are_shown(make):
     name = "<script>alert(1)</script>"
     results = make({name: 50, "b": 60}, seeds=3)
-    shown = {what: {name: name} for what in ("changes", "notes", "found", "refused")}
+    shown = {what: {name: name} for what in ("changes", "notes", "settings", "refused")}
     html = page(results, rows(results), track="track-c2", **shown)
     assert "<script>alert" not in html and "&lt;script&gt;alert" in html
 

@@ -10,10 +10,11 @@ from anglewise.errors import AnglewiseError
 from anglewise.lab.report.runs import collected, read_runs, runs_of, write_runs
 from anglewise.lab.report.summary import ratio
 from anglewise.lab.report.table import markdown, text
-from anglewise.lab.studies.penalty.show import Recipe, effects, save_figure, table
+from anglewise.lab.studies.penalty.analysis import FourArms, effects, table
+from anglewise.lab.studies.penalty.show import save_figure
 
 TIMES = {"a": 120, "a+": 60, "b-": 80, "b": 80, "c": 100, "c+": None, "d-": None, "d": 50}
-RECIPES = [Recipe("first", ("a", "a+"), ("b-", "b")), Recipe("second|", ("c", "c+"), ("d-", "d"))]
+METHODS = [FourArms("first", ("a", "a+"), ("b-", "b")), FourArms("second|", ("c", "c+"), ("d-", "d"))]
 
 
 @pytest.fixture
@@ -22,8 +23,8 @@ def runs(make):
 
 
 def test_an_effect_is_the_paired_ratio_at_its_own_setting(runs):
-    found = effects(runs, RECIPES)
-    assert [(effect.recipe, effect.found) for effect in found] == [
+    found = effects(runs, METHODS)
+    assert [(effect.method, effect.found) for effect in found] == [
         ("first", "alone"), ("first", "with the penalty"), ("second|", "alone"), ("second|", "with the penalty"),
     ]  # fmt: skip
     first, second = (effect.sides["first"][1] for effect in found[:2])
@@ -34,13 +35,13 @@ def test_an_effect_is_the_paired_ratio_at_its_own_setting(runs):
 
 
 def test_p_values_are_adjusted_over_the_table(runs):
-    found = [effect.sides["first"][1] for effect in effects(runs, RECIPES)]
+    found = [effect.sides["first"][1] for effect in effects(runs, METHODS)]
     assert [one.p.value for one in found] == [2 / 256, found[1].p.value, 2 / 256, 2 / 256]
     assert [one.p_holm.value for one in found] == [8 / 256, found[1].p.value, 8 / 256, 8 / 256]
 
 
 def test_a_run_that_never_got_there_makes_a_bound_and_is_counted(runs):
-    put_in, taken_out = effects(runs, RECIPES)[2:]
+    put_in, taken_out = effects(runs, METHODS)[2:]
     assert [side.reached for side in put_in.sides["first"]] == [8, 0]
     assert str(ratio(put_in.sides["first"][1])).startswith("\u2264 0.5")
     assert [side.reached for side in taken_out.sides["first"]] == [0, 8]
@@ -53,7 +54,7 @@ def test_a_run_that_never_got_there_makes_a_bound_and_is_counted(runs):
 def test_the_sustained_crossing_stands_beside_the_first(runs):
     """A gain by the first crossing that the sustained one turns into a loss."""
     lost = tuple(run._replace(sustained=None) if run.arm == "a+" and run.seed < 6 else run for run in runs.finished)
-    (effect, *_) = effects(dataclasses.replace(runs, finished=lost), RECIPES)
+    (effect, *_) = effects(dataclasses.replace(runs, finished=lost), METHODS)
     first, sustained = effect.sides["first"][1].speed_up, effect.sides["sustained"][1].speed_up
     assert first.low > 1 > sustained.value
     shown = table([effect], runs)
@@ -65,30 +66,30 @@ def test_the_sustained_crossing_stands_beside_the_first(runs):
 
 def test_few_seeds_have_no_interval_of_a_median(make):
     runs = runs_of(make(TIMES, seeds=5))
-    lines = markdown(table(effects(runs, RECIPES), runs)).splitlines()
+    lines = markdown(table(effects(runs, METHODS), runs)).splitlines()
     assert "[0, 0]" not in "".join(lines) and "[" not in lines[2].split("|")[3]
 
 
 def test_an_arm_without_finished_runs_has_no_effect(make):
     runs = runs_of(make(TIMES, seeds=2, missing=[("a+", 0), ("a+", 1)]))
-    first = effects(runs, RECIPES)[0]
+    first = effects(runs, METHODS)[0]
     assert [side.finished for side in first.sides["first"]] == [2, 0] and first.medians[1] is None
     assert str(ratio(first.sides["first"][1])) == "\u2013" == text(table([first], runs).rows[0][3])
 
 
 def test_an_unknown_arm_is_refused(runs):
     with pytest.raises(AnglewiseError, match=r"unknown arm 'a\+\+': did you mean 'a\+'\?"):
-        effects(runs, [Recipe("first", ("a", "a++"), ("b-", "b"))])
+        effects(runs, [FourArms("first", ("a", "a++"), ("b-", "b"))])
 
 
 def test_a_record_gives_the_effects_of_the_store(runs):
     read = read_runs(write_runs(runs.finished))
     record = collected(read, baseline="a", budget=runs.budget, every=runs.every, planned=runs.planned)
-    assert effects(record, RECIPES) == effects(runs, RECIPES)
+    assert effects(record, METHODS) == effects(runs, METHODS)
 
 
 def test_the_figure_is_drawn_and_a_strange_ending_refused(runs, tmp_path):
-    found = effects(runs, RECIPES)
+    found = effects(runs, METHODS)
     for ending in ("svg", "png"):
         assert save_figure(runs, found, tmp_path / f"penalty.{ending}").stat().st_size > 1000
     with pytest.raises(AnglewiseError, match=r"penalty\.txt"):

@@ -13,7 +13,8 @@ from anglewise.errors import SpecError
 from anglewise.lab.experiments.reproduce import REPRODUCTIONS
 from anglewise.lab.report.results import Ended, Results, Series
 from anglewise.lab.report.table import markdown, text
-from anglewise.lab.studies.reproduction.plan import chosen, compared, table
+from anglewise.lab.studies.reproduction.analysis import table
+from anglewise.lab.studies.reproduction.plan import chosen, from_results
 
 OURS = "ours [steps]: median [95 %] or (range)"
 
@@ -46,7 +47,7 @@ def results(name, crossings, outcome="generalised"):
     [([150, 200, 299], 1.0, True), ([330, 330, 330], 1.1, True), ([62, 62, 62], 0.5, False), ([450], 1.5, False)],
 )
 def test_the_ratio_is_to_the_nearer_end_of_what_was_reported(crossings, ratio, same):
-    found = compared("perpgrad", results("perpgrad", crossings))  # they report 124 to 300
+    found = from_results("perpgrad", results("perpgrad", crossings))  # they report 124 to 300
     assert found.ratio == pytest.approx(ratio)
     assert found.same is same
     assert found.ours == tuple(sorted(map(float, crossings)))
@@ -55,8 +56,8 @@ def test_the_ratio_is_to_the_nearer_end_of_what_was_reported(crossings, ratio, s
 def test_runs_that_never_got_there_or_diverged_count_as_beyond_the_budget():
     budget = REPRODUCTIONS["perpgrad"].experiment.training.budget
     for found in (
-        compared("perpgrad", results("perpgrad", [None, None, 200])),
-        compared("perpgrad", results("perpgrad", [200, 200, 200], "diverged")),
+        from_results("perpgrad", results("perpgrad", [None, None, 200])),
+        from_results("perpgrad", results("perpgrad", [200, 200, 200], "diverged")),
     ):
         assert not found.same and math.isinf(found.median.value)
         row = row_of(found)
@@ -68,27 +69,27 @@ def test_a_sustained_criterion_is_compared_with_the_sustained_crossing():
     made = results("muon", [5350])
     key = made.planned[0]
     made = dataclasses.replace(made, ended={key: made.ended[key]._replace(first=100)})  # a crossing that did not hold
-    assert compared("muon", made).median.value == 5350
+    assert from_results("muon", made).median.value == 5350
 
 
 def test_ours_has_an_interval_where_there_are_seeds_enough_and_its_range_otherwise():
-    some = row_of(compared("perpgrad", results("perpgrad", [150, 160, 165])))
+    some = row_of(from_results("perpgrad", results("perpgrad", [150, 160, 165])))
     assert some[OURS] == "160 (150 to 165)"
-    many = compared("perpgrad", results("perpgrad", [150, 151, 152, 153, 154, 155, None, None]))
+    many = from_results("perpgrad", results("perpgrad", [150, 151, 152, 153, 154, 155, None, None]))
     assert many.median.value == 153.5 and row_of(many)[OURS].startswith("153.5 [149, > ")
 
 
 def test_ours_says_how_often_it_was_evaluated():
-    row = row_of(compared("muon", results("muon", [5350])))
+    row = row_of(from_results("muon", results("muon", [5350])))
     assert row[OURS] == "5,350, evaluated every 50"
 
 
 def test_the_median_of_runs_of_which_half_got_there_is_the_last_of_them():
-    assert compared("perpgrad", results("perpgrad", [200, None, 250, None])).median.value == 250
+    assert from_results("perpgrad", results("perpgrad", [200, None, 250, None])).median.value == 250
 
 
 def test_the_table_has_a_row_per_rival():
-    rows = [compared("perpgrad", results("perpgrad", [150])), compared("muon", results("muon", [None]))]
+    rows = [from_results("perpgrad", results("perpgrad", [150])), from_results("muon", results("muon", [None]))]
     lines = markdown(table(rows)).splitlines()
     assert len(lines) == 4 and all(line.count(" | ") == len(table([]).head) - 1 for line in (lines[0], *lines[2:]))
 
@@ -96,7 +97,7 @@ def test_the_table_has_a_row_per_rival():
 def test_an_unknown_one_is_refused(capsys):
     with pytest.raises(SpecError, match="unknown reproduction 'x'"):
         chosen(["x"])
-    assert main(["baselines", "x"]) != 0
+    assert main(["reproduce", "x"]) != 0
     assert "unknown reproduction 'x'" in capsys.readouterr().err
 
 

@@ -45,7 +45,7 @@ PREDICTORS = (
 )
 """All that is tried.  "Together" leaves Fourier gain out, which only tasks with a cyclic group have."""
 NEEDED = "energy,motion,spectrum,norms,embedding,neuron-fourier"
-"""Readings to ask for when the runs are made."""
+"""Readings to ask for when the runs are trained."""
 SPLITS: tuple[Split, ...] = ("seeds", "arms", "tasks")
 HORIZONS: tuple[Horizon, ...] = ("doubling", "ever")
 ASKED = {
@@ -119,13 +119,13 @@ def study_of(
     return Study(tuple(runs), tuple(scores), missing)
 
 
-def summary(made: Study) -> str:
+def summary(study: Study) -> str:
     """What was looked at, in one line."""
-    never = [run for run in made.runs if run.time is None]
+    never = [run for run in study.runs if run.time is None]
     controls = sum(run.control for run in never)
-    left = f"; {made.missing} planned runs had not finished and are left out" if made.missing else ""
+    left = f"; {study.missing} planned runs had not finished and are left out" if study.missing else ""
     return (
-        f"{len(made.runs)} runs of {len({run.task for run in made.runs})} tasks: {len(made.runs) - len(never)} "
+        f"{len(study.runs)} runs of {len({run.task for run in study.runs})} tasks: {len(study.runs) - len(never)} "
         f"generalised, {len(never) - controls} with a rule to learn did not within their budget, {controls} had random "
         f"labels{left}"
     )

@@ -14,7 +14,7 @@ from anglewise.lab.report.html.document import document, write_file
 from anglewise.lab.report.plots.paper import TWO_COLUMNS, checked, save, stroke, styled
 from anglewise.lab.report.plots.style import Panel, axes, colour, rule
 from anglewise.lab.stats.estimate import Interval
-from anglewise.lab.stats.warning_score import FALSE_ALARMS, Score, Split
+from anglewise.lab.stats.warning_score import FALSE_ALARMS, Score
 from anglewise.lab.studies.early_warning.analysis import ASKED, HORIZONS, SPLITS, Study, summary
 from anglewise.lab.studies.early_warning.tables import by_task, tables
 
@@ -44,37 +44,37 @@ COLUMNS = (
 )
 
 
-def write_page(made: Study, path: str | os.PathLike[str], command: str = "") -> Path:
+def write_page(study: Study, path: str | os.PathLike[str], command: str = "") -> Path:
     """Write the study as one self-contained page; an old one is replaced in one move.
 
     Raises:
         AnglewiseError: If the file cannot be written.
     """
-    return write_file(page(made, command), path)
+    return write_file(page(study, command), path)
 
 
-def page(made: Study, command: str = "") -> str:
+def page(study: Study, command: str = "") -> str:
     """The whole page as text.
 
     Args:
-        made: The study.
+        study: What came out.
         command: What reproduces it; empty for none.
     """
-    panels = [_forest(made, column) for column in COLUMNS]
+    panels = [_forest(study, column) for column in COLUMNS]
     return document(
         "early-warning",
         panels,
         figures=panels,
-        summary=summary(made),
+        summary=summary(study),
         asked=ASKED,
         splits=[HELD_OUT[split] for split in SPLITS],
-        tables={horizon: tables(made, horizon) for horizon in HORIZONS},
-        by_task=by_task(made),
+        tables={horizon: tables(study, horizon) for horizon in HORIZONS},
+        by_task=by_task(study),
         command=command,
     )
 
 
-def save_figure(made: Study, path: str | os.PathLike[str]) -> Path:
+def save_figure(study: Study, path: str | os.PathLike[str]) -> Path:
     """Draw the study; the ending of `path` (.svg, .pdf or .png) is the format, equal studies give equal bytes in SVG.
 
     Raises:
@@ -82,96 +82,87 @@ def save_figure(made: Study, path: str | os.PathLike[str]) -> Path:
     """
     path = checked(path)
     with styled():
-        return save(figure(made), path)
+        return save(figure(study), path)
 
 
-def figure(made: Study) -> Any:
+def figure(study: Study) -> Any:
     """The same as a figure of matplotlib."""
     from matplotlib.figure import Figure
 
-    names = _names(made)
-    drawn = Figure(figsize=(TWO_COLUMNS, 0.9 + 0.21 * len(names)), layout="constrained")
-    columns = drawn.subplots(1, len(COLUMNS), sharey=True)
-    for axis, column in zip(columns, COLUMNS, strict=True):
+    names = _names(study)
+    drawing = Figure(figsize=(TWO_COLUMNS, 0.9 + 0.21 * len(names)), layout="constrained")
+    axes_ = drawing.subplots(1, len(COLUMNS), sharey=True)
+    for axis, column in zip(axes_, COLUMNS, strict=True):
         axis.set_title(textwrap.fill(column.title, 15), fontsize=7)
         axis.axvline(column.line, color="#888", lw=0.8, ls=":")
-        for i, split in enumerate(SPLITS):
-            placed = [(s, y + 0.24 * (i - 1), found) for s, y, found in _placed(made, split, column, names)]
-            bars = [(*_bar(f), at) for _, at, f in placed]
-            x, y = [
-                [v for low, high, _ in bars for v in (low, high, nan)],
-                [v for *_, at in bars for v in (at, at, nan)],
-            ]
-            axis.plot(x, y, color=colour(i), lw=0.9)
+        for i in range(len(SPLITS)):
+            bars = _bars(study, i, column, names)
+            x = [end for bar in bars for end in (bar.low, bar.high, nan)]
+            axis.plot(x, [at for bar in bars for at in (bar.at, bar.at, nan)], color=colour(i), lw=0.9)
             for hollow in (False, True):
-                shown = [(at, found.value) for score, at, found in placed if (score.kind in COMPARED) == hollow]
-                fill = "white" if hollow else colour(i)
-                axis.plot(
-                    [v for _, v in shown], [at for at, _ in shown], "o", color=colour(i), ms=2.6, mfc=fill, mew=0.7
-                )
+                some = [bar for bar in bars if bar.hollow == hollow]
+                x, y = [bar.value for bar in some], [bar.at for bar in some]
+                axis.plot(x, y, "o", color=colour(i), ms=2.6, mfc="white" if hollow else colour(i), mew=0.7)
         axis.set_xlim(*EDGES)
         axis.set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
-    columns[0].set_yticks(range(len(names)), names)
-    columns[0].set_ylim(len(names) - 0.4, -0.6)
+    axes_[0].set_yticks(range(len(names)), names)
+    axes_[0].set_ylim(len(names) - 0.4, -0.6)
     handles = [stroke(colour(i), "-", "o") for i in range(len(SPLITS))]
-    drawn.legend(handles, list(HELD_OUT.values()), loc="outside lower center", ncols=len(SPLITS), fontsize=7)
-    return drawn
+    drawing.legend(handles, list(HELD_OUT.values()), loc="outside lower center", ncols=len(SPLITS), fontsize=7)
+    return drawing
 
 
-def _forest(made: Study, column: Column) -> Panel:
-    names = _names(made)
+def _forest(study: Study, column: Column) -> Panel:
+    names = _names(study)
     data = []
     for i, split in enumerate(SPLITS):
-        points = [
-            (y + 0.24 * (i - 1), found, score.predictor) for score, y, found in _placed(made, split, column, names)
-        ]
-        symbols = [
-            "circle-open" if score.kind in COMPARED else "circle" for score, *_ in _placed(made, split, column, names)
-        ]
-        ends = [_bar(found) for _, found, _ in points]
-        data.append(
-            {
-                "type": "scatter",
-                "mode": "markers",
-                "x": [found.value for _, found, _ in points],
-                "y": [y for y, _, _ in points],
-                "text": [label(name) for *_, name in points],
-                "error_x": {
-                    "type": "data",
-                    "symmetric": False,
-                    "array": [high - found.value for (_, found, _), (_, high) in zip(points, ends, strict=True)],
-                    "arrayminus": [found.value - low for (_, found, _), (low, _) in zip(points, ends, strict=True)],
-                    "color": colour(i),
-                    "thickness": 1.4,
-                    "width": 0,
-                },
-                "marker": {"color": colour(i), "size": 7, "symbol": symbols},
-                "meta": {"arm": i, "layer": "median"},
-                "hovertemplate": f"%{{text}}<br>{column.title} %{{x:.2f}}<extra>{HELD_OUT[split]}</extra>",
-            }
-        )
+        bars = _bars(study, i, column, names)
+        error = {
+            "type": "data", "symmetric": False, "color": colour(i), "thickness": 1.4, "width": 0,
+            "array": [bar.high - bar.value for bar in bars], "arrayminus": [bar.value - bar.low for bar in bars],
+        }  # fmt: skip
+        symbols = ["circle-open" if bar.hollow else "circle" for bar in bars]
+        data.append({
+            "type": "scatter", "mode": "markers", "x": [bar.value for bar in bars], "y": [bar.at for bar in bars],
+            "text": [label(bar.predictor) for bar in bars], "error_x": error,
+            "marker": {"color": colour(i), "size": 7, "symbol": symbols}, "meta": {"arm": i, "layer": "median"},
+            "hovertemplate": f"%{{text}}<br>{column.title} %{{x:.2f}}<extra>{HELD_OUT[split]}</extra>",
+        })  # fmt: skip
     layout = axes("", 90 + 26 * len(names), column.title)
     layout["xaxis"] |= {"range": list(EDGES)}
-    layout["yaxis"] |= {"tickvals": list(range(len(names))), "ticktext": [label(name) for name in names]}
+    layout["yaxis"] |= {"tickvals": list(range(len(names))), "ticktext": list(map(label, names))}
     layout["yaxis"] |= {"range": [len(names) - 0.4, -0.6]}
     layout["margin"] = layout["margin"] | {"l": 160}
-    line = rule(0)
-    layout["shapes"] = [line | {"xref": "x", "x0": column.line, "x1": column.line, "yref": "paper", "y0": 0, "y1": 1}]
+    upright = {"xref": "x", "x0": column.line, "x1": column.line, "yref": "paper", "y0": 0, "y1": 1}
+    layout["shapes"] = [rule(0) | upright]
     return Panel(f"warning-{column.id}", column.title, data, layout)
 
 
-def _names(made: Study) -> list[str]:
-    return list(dict.fromkeys(score.predictor for score in made.scores))
+class Bar(NamedTuple):
+    """One number of one predictor as drawn."""
+
+    predictor: str
+    hollow: bool
+    at: float
+    value: float
+    low: float
+    high: float
 
 
-def _placed(made: Study, split: Split, column: Column, names: Sequence[str]) -> list[tuple[Score, int, Interval]]:
-    """Scores that have a number in a column, with their row and the number; a lead of most missed is none."""
-    found = [(score, names.index(score.predictor), column.of(score)) for score in made.of(split)]
-    return [(score, y, value) for score, y, value in found if value is not None and isfinite(value.value)]
+def _bars(study: Study, split: int, column: Column, names: Sequence[str]) -> list[Bar]:
+    """Predictors that have a number; without an interval the bar has no length, a missed alarm lies at the edge."""
+    bars = []
+    for score in study.of(SPLITS[split]):
+        number = column.of(score)
+        if number is None or not isfinite(number.value):
+            continue
+        ends = (number.value, number.value) if number.low is None or number.high is None else (number.low, number.high)
+        at = names.index(score.predictor) + 0.24 * (split - 1)
+        bars.append(
+            Bar(score.predictor, score.kind in COMPARED, at, number.value, *(max(end, EDGES[0]) for end in ends))
+        )
+    return bars
 
 
-def _bar(found: Interval) -> tuple[float, float]:
-    """Ends of the bar to draw: of no length without an interval, and to the edge of the axis for a missed alarm."""
-    if found.low is None or found.high is None:
-        return found.value, found.value
-    return max(found.low, EDGES[0]), max(found.high, EDGES[0])
+def _names(study: Study) -> list[str]:
+    return list(dict.fromkeys(score.predictor for score in study.scores))

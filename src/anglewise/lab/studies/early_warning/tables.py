@@ -78,25 +78,25 @@ def predictors(scores: Sequence[Any], title: str = "") -> Table:
     return Table(HEAD, rows, title, NOTE)
 
 
-def tables(made: Study, horizon: Horizon = "doubling") -> list[Table]:
+def tables(study: Study, horizon: Horizon = "doubling") -> list[Table]:
     """The table of every split that has scores."""
     what = {"seeds": "a quarter of the seeds", "arms": "a whole arm", "tasks": "a whole task"}
     return [
         predictors(scores, f"{ASKED[horizon]} Held out: {what[split]}")
         for split in SPLITS
-        if (scores := made.of(split, horizon))
+        if (scores := study.of(split, horizon))
     ]
 
 
-def by_task(made: Study, split: Split = "tasks") -> Table:
+def by_task(study: Study, split: Split = "tasks") -> Table:
     """Alarms task by task, for the primary question: a predictor a row.
 
     A cell is ``in time + too early of n that generalise; false of n that do not``.
     """
-    tasks = list(dict.fromkeys(run.task for run in made.runs))
+    tasks = list(dict.fromkeys(run.task for run in study.runs))
     return Table(
         ["predictor", *tasks],
-        [[Name(score.predictor), *(_alarms(score, task) for task in tasks)] for score in made.of(split)],
+        [[Name(score.predictor), *(_alarms(score, task) for task in tasks)] for score in study.of(split)],
         "Each task judged by models that never saw it",
         "In time + too early of the runs that generalise; false of those that do not.",
     )
@@ -113,12 +113,12 @@ def _alarms(score: Score, task: str) -> str:
     return "; ".join(parts)
 
 
-def print_study(made: Study, console: Console | None = None) -> None:
+def print_study(study: Study, console: Console | None = None) -> None:
     """Print the tables of the primary question."""
     console = console or Console()
-    console.print(Text(summary(made), style="bold"))
+    console.print(Text(summary(study), style="bold"))
     width = console.width
-    for table in map(terminal, tables(made)):
+    for table in map(terminal, tables(study)):
         console.width = 1000  # as wide as it is: what does not fit the window is wrapped there, and nothing is lost
         console.width = max(width, Measurement.get(console, console.options, table).maximum)
         console.print(table)
@@ -126,19 +126,19 @@ def print_study(made: Study, console: Console | None = None) -> None:
     console.print(Text(NOTE, style="dim"))
 
 
-def all_scores(made: Study) -> Table:
+def all_scores(study: Study) -> Table:
     """One row per horizon, split and predictor."""
     counts = ("horizon", "split", "predictor", "kind", "seeds", "generalised", "never", "controls")
     rows = [
         [*(getattr(score, name) for name in counts), *(Estimate(getattr(score, name)) for name in NUMBERS)]
-        for score in made.scores
+        for score in study.scores
     ]
     return Table([*counts, *NUMBERS], rows)
 
 
-def write_csv(made: Study, path: str | os.PathLike[str]) -> Path:
+def write_csv(study: Study, path: str | os.PathLike[str]) -> Path:
     """Write all scores, numbers to four digits.
 
     A lead, or an end of its interval, is ``-inf`` where it is that of a run without alarm.  Empty: it does not exist.
     """
-    return write_file(to_csv(all_scores(made), digits=4), path)
+    return write_file(to_csv(all_scores(study), digits=4), path)

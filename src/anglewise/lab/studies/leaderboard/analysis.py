@@ -77,31 +77,31 @@ def rows(runs: Runs, samples_per_step: float = math.nan) -> list[Row]:
         samples_per_step: Training examples that one step sees; NaN leaves samples out.
     """
     compared = {crossing: {one.arm: one for one in compare(runs, crossing)} for crossing in CROSSINGS}
-    made = []
+    table = []
     for arm in runs.arms:
-        own = list(runs.of(arm).values())
-        firsts = [int(run.first) for run in own if run.first is not None]
-        in_seconds = [time_of(run, "seconds") for run in own]
-        lows = [run.lowest for run in own if run.lowest is not None]
-        middle = censored_median([run.first for run in own]) if own else None
-        made.append(
+        finished = list(runs.of(arm).values())
+        firsts = [int(run.first) for run in finished if run.first is not None]
+        in_seconds = [time_of(run, "seconds") for run in finished]
+        lows = [run.lowest for run in finished if run.lowest is not None]
+        middle = censored_median([run.first for run in finished]) if finished else None
+        table.append(
             Row(
-                arm, len(own), runs.planned[arm], share(len(firsts), len(own)) if own else None,
-                _medians(own, runs.every),
+                arm, len(finished), runs.planned[arm], share(len(firsts), len(finished)) if finished else None,
+                _medians(finished, runs.every),
                 (min(firsts), max(firsts)) if firsts else None,
-                censored_median(in_seconds) if own and _known(in_seconds) else None,
+                censored_median(in_seconds) if finished and _known(in_seconds) else None,
                 None if middle is None or math.isnan(samples_per_step) else middle * samples_per_step,
                 {crossing: compared[crossing][arm] for crossing in CROSSINGS},
                 float(np.median(lows)) if lows else None, min(lows, default=None),
-                Counter(run.outcome for run in own),
+                Counter(run.outcome for run in finished),
             )
         )  # fmt: skip
-    return sorted(made, key=rank)
+    return sorted(table, key=rank)
 
 
-def _medians(own: Sequence[Finish], every: int) -> dict[str, Interval]:
+def _medians(runs: Sequence[Finish], every: int) -> dict[str, Interval]:
     """Median times by criterion; a criterion that is unknown for some run is left out."""
-    times = {name: [getattr(run, name) for run in own] for name in CRITERIA} if own else {}
+    times = {name: [getattr(run, name) for run in runs] for name in CRITERIA} if runs else {}
     return {name: median_interval(values, grid=every) for name, values in times.items() if _known(values)}
 
 
@@ -177,13 +177,13 @@ def held(*sides: ArmSummary) -> str:
     return f" (held: {' and '.join(f'{side.reached} of {side.finished}' for side in sides)})"
 
 
-def by_criterion(found: Sequence[Row]) -> dict[str, list[str]]:
+def by_criterion(rows: Sequence[Row]) -> dict[str, list[str]]:
     """The order of arms by each criterion, fastest first; only those whose median lies within the budget."""
     orders = {}
     for name in CRITERIA:
-        reached = [row for row in found if name in row.medians and math.isfinite(row.medians[name].value)]
+        reached = [row for row in rows if name in row.medians and math.isfinite(row.medians[name].value)]
         orders[name] = [row.arm for row in sorted(reached, key=lambda row: row.medians[name].value)]
-    timed = [(row.seconds, row.arm) for row in found if row.seconds is not None]
+    timed = [(row.seconds, row.arm) for row in rows if row.seconds is not None]
     orders["seconds"] = [arm for _, arm in sorted(timed, key=lambda pair: pair[0])]
     return orders
 

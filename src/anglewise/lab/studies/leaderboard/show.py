@@ -1,7 +1,11 @@
-"""A leaderboard as one page and as a figure: a row per arm, a dot per seed, the median on top."""
+"""A leaderboard in the terminal, as a page, as Markdown, as runs in a file, or as a figure.
+
+In figures a row is an arm, a dot is a seed, and the median stands on top.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import os
 from collections.abc import Mapping, Sequence
@@ -9,19 +13,69 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
+
 from anglewise.lab.report.format import label
-from anglewise.lab.report.html.document import document
+from anglewise.lab.report.html.document import document, write_file
 from anglewise.lab.report.html.experiment import provenance
 from anglewise.lab.report.plots.paper import TWO_COLUMNS, checked, save, styled
 from anglewise.lab.report.plots.style import COLOURS, Panel, axes, packed
-from anglewise.lab.report.results import Results
-from anglewise.lab.report.runs import Finish, every_of, finishes
+from anglewise.lab.report.results import Results, load
+from anglewise.lab.report.runs import Finish, every_of, finishes, runs_of, write_runs
 from anglewise.lab.report.summary import explained
-from anglewise.lab.report.table import Column, Name, Table
-from anglewise.lab.studies.leaderboard.analysis import CRITERIA, NOTE, Row, by_criterion, published, ranking, without
+from anglewise.lab.report.table import Column, Name, Table, markdown, printed
+from anglewise.lab.studies.leaderboard.analysis import (
+    CRITERIA,
+    NARROW,
+    NOTE,
+    Row,
+    by_criterion,
+    published,
+    ranking,
+    without,
+)
+from anglewise.lab.studies.leaderboard.analysis import rows as rows_of
+from anglewise.lab.studies.leaderboard.plan import LeaderboardPlan
 
+ENDINGS = (".html", ".md", ".csv", ".svg", ".pdf", ".png")
 SHOWN = ("first", "sustained")
 GREY = "#9aa3ad"
+
+
+def terminal(plan: LeaderboardPlan, reader: Any) -> str:
+    """The table for a terminal."""
+    results, rows = _read(plan, reader)
+    table = ranking(rows, results.budget, plan.notes, explained(NOTE, every_of(results))).only(NARROW)
+    return printed(dataclasses.replace(table, title=results.title)) + without(plan.refused)
+
+
+def write(plan: LeaderboardPlan, reader: Any, to: Path) -> Path:
+    """Write a leaderboard; the ending of `to` is the format.
+
+    Raises:
+        AnglewiseError: If the file cannot be written.
+    """
+    results, rows = _read(plan, reader)
+    if to.suffix == ".html":
+        text = page(
+            results, rows, track=plan.track, changes=plan.changes, notes=plan.notes, settings=plan.settings,
+            refused=plan.refused,
+        )  # fmt: skip
+    elif to.suffix == ".md":
+        text = markdown(ranking(rows, results.budget, plan.notes)) + without(plan.refused, start="\n", end="\n")
+    elif to.suffix == ".csv":
+        text = write_runs(finishes(results))
+    else:
+        return save_figure(results, rows, to, plan.changes)
+    return write_file(text, to)
+
+
+def _read(plan: LeaderboardPlan, reader: Any) -> tuple[Results, list[Row]]:
+    results = load(reader, plan.experiment.experiment_id)
+    rule, n = plan.experiment.training, plan.experiment.task.sizes[0]
+    size = min(rule.batch or n, n)
+    per_step = float(size) if rule.order == "replacement" or size == n else n / -(-n // size)
+    return results, rows_of(runs_of(results), per_step)
 
 
 def groups_of(rows: Sequence[Row], changes: Mapping[str, str]) -> list[str]:
@@ -36,7 +90,7 @@ def ticks_to(budget: int) -> list[int]:
 
 def page(
     results: Results, rows: Sequence[Row], *, track: str = "", changes: Mapping[str, str] = MappingProxyType({}),
-    notes: Mapping[str, str] = MappingProxyType({}), found: Mapping[str, str] = MappingProxyType({}),
+    notes: Mapping[str, str] = MappingProxyType({}), settings: Mapping[str, str] = MappingProxyType({}),
     refused: Mapping[str, str] = MappingProxyType({}),
 ) -> str:  # fmt: skip
     """A leaderboard as one self-contained page.
@@ -47,7 +101,7 @@ def page(
         track: Its name, for published records.
         changes: What each arm changes: the colour of its dots.
         notes: Why an arm stands outside the ranking.
-        found: How each arm's setting was found.
+        settings: Where each arm's setting comes from.
         refused: Who has no row, and why.
     """
     runs = finishes(results)
@@ -65,7 +119,7 @@ def page(
         orders=orders(rows),
         published=published(track),
         settings=Table(
-            ("", Column("", words=True)), [(Name(row.arm), found[row.arm]) for row in rows if row.arm in found]
+            ("", Column("", words=True)), [(Name(row.arm), settings[row.arm]) for row in rows if row.arm in settings]
         ),
         provenance=provenance(results),
     )
@@ -82,26 +136,18 @@ def _strip(
     results: Results, rows: Sequence[Row], runs: Sequence[Finish], criterion: str, changes: Mapping[str, str]
 ) -> Panel:
     """One dot per run, one row per arm."""
-    import numpy as np
-
-    groups, names = groups_of(rows, changes), [row.arm for row in rows]
-    edge = results.budget * 1.06
+    groups, edge = groups_of(rows, changes), results.budget * 1.06
     data: list[dict[str, Any]] = []
     for i, row in enumerate(rows):
-        own = [run for run in runs if run.arm == row.arm]
-        ink = COLOURS[groups.index(changes.get(row.arm, "") or "other") % len(COLOURS)]
-        reached = [(getattr(run, criterion), run.seed) for run in own if getattr(run, criterion) is not None]
-        never = [run.seed for run in own if getattr(run, criterion) is None]
-        for x, seeds, symbol, what in (
-            ([t for t, _ in reached], [s for _, s in reached], "circle", "step %{x}"),
-            ([edge] * len(never), never, "x-thin-open", "not within the budget"),
-        ):
-            if seeds:
-                jitter = 0.25 * np.sin(12.9898 * np.array(seeds) + 1.7)
+        times = [(getattr(run, criterion), run.seed) for run in runs if run.arm == row.arm]
+        for reached, symbol, what in ((True, "circle", "step %{x}"), (False, "x-thin-open", "not within the budget")):
+            some = [(edge if time is None else time, seed) for time, seed in times if (time is not None) == reached]
+            if some:
+                x, seeds = np.array(some, float).T
                 data.append({
-                    "type": "scatter", "mode": "markers", "x": packed(np.array(x, float)),
-                    "y": packed(i + jitter), "customdata": seeds,
-                    "marker": {"color": ink, "size": 5, "symbol": symbol, "opacity": 0.55},
+                    "type": "scatter", "mode": "markers", "x": packed(x),
+                    "y": packed(i + 0.25 * np.sin(12.9898 * seeds + 1.7)), "customdata": seeds.astype(int).tolist(),
+                    "marker": {"color": _ink(row, groups, changes), "size": 5, "symbol": symbol, "opacity": 0.55},
                     "meta": {"arm": 0, "layer": "median"},
                     "hovertemplate": f"{what}<br>seed %{{customdata}}<extra>{label(row.arm)}</extra>",
                 })  # fmt: skip
@@ -116,10 +162,14 @@ def _strip(
     ticks = ticks_to(results.budget)
     layout["xaxis"] |= {"type": "log", "tickvals": ticks, "ticktext": [f"{t:,}" for t in ticks]}
     layout["xaxis"].pop("rangemode", None)
-    layout["yaxis"] |= {"tickvals": list(range(len(names))), "ticktext": [label(name) for name in names]}
-    layout["yaxis"] |= {"range": [len(names) - 0.4, -0.6]}
-    layout["margin"] = layout["margin"] | {"l": max(90, 20 + 7 * max(map(len, names), default=0))}
-    return Panel(f"board-{criterion}", f"{CRITERIA[criterion]}", data, layout)
+    layout["yaxis"] |= {"tickvals": list(range(len(rows))), "ticktext": [label(row.arm) for row in rows]}
+    layout["yaxis"] |= {"range": [len(rows) - 0.4, -0.6]}
+    layout["margin"] = layout["margin"] | {"l": max(90, 20 + 7 * max((len(row.arm) for row in rows), default=0))}
+    return Panel(f"steps-{criterion}", CRITERIA[criterion], data, layout)
+
+
+def _ink(row: Row, groups: Sequence[str], changes: Mapping[str, str]) -> str:
+    return COLOURS[groups.index(changes.get(row.arm) or "other") % len(COLOURS)]
 
 
 def save_figure(
@@ -134,19 +184,18 @@ def save_figure(
 
     path, groups, runs = checked(path), groups_of(rows, changes), finishes(results)
     with styled():
-        drawn = Figure(figsize=(TWO_COLUMNS, 0.8 + 0.145 * len(rows)), layout="constrained")
-        axis = drawn.subplots()
+        drawing = Figure(figsize=(TWO_COLUMNS, 0.8 + 0.145 * len(rows)), layout="constrained")
+        axis = drawing.subplots()
         for i, row in enumerate(rows):
-            ink = COLOURS[groups.index(changes.get(row.arm, "") or "other") % len(COLOURS)]
-            own = [run for run in runs if run.arm == row.arm]
-            reached = [run.first for run in own if run.first is not None]
-            never = len(own) - len(reached)
+            reached = [run.first for run in runs if run.arm == row.arm and run.first is not None]
+            never = row.n - len(reached)
+            ink = _ink(row, groups, changes)
             axis.plot(reached, [i] * len(reached), "o", color=ink, ms=2.4, alpha=0.5, mew=0)
             middle = row.medians["first"].value if row.medians else math.inf
             if math.isfinite(middle):
                 axis.plot([middle, middle], [i - 0.4, i + 0.4], color="#222", lw=1.4)
-            if never or not own:
-                text = f"{never} of {len(own)} not in budget" if own else "not trained"
+            if never or not row.n:
+                text = f"{never} of {row.n} not in budget" if row.n else "not trained"
                 axis.text(results.budget * 1.04, i, text, fontsize=5, va="center", color=GREY)
         axis.set_xscale("log")
         ticks = ticks_to(results.budget)
@@ -162,5 +211,5 @@ def save_figure(
             axis.plot([], [], "o", color=COLOURS[i % len(COLOURS)], ms=3, label=name)[0]
             for i, name in enumerate(groups)
         ]
-        drawn.legend(handles=handles, loc="outside upper center", ncols=min(len(groups), 5), fontsize=6)
-        return save(drawn, path)
+        drawing.legend(handles=handles, loc="outside upper center", ncols=min(len(groups), 5), fontsize=6)
+        return save(drawing, path)

@@ -3,7 +3,7 @@ import pytest
 from anglewise.errors import SpecError
 from anglewise.lab.methods.optimizers import AdamW
 from anglewise.lab.spec import Arm
-from anglewise.lab.tuning.tuned import Found, read
+from anglewise.lab.tuning.winners import SearchSummary, read
 
 SEARCH = """\
 [search]
@@ -25,9 +25,9 @@ def written(tmp_path, text):
 
 
 def test_a_winner_is_read_back(tmp_path):
-    found = read(written(tmp_path, SEARCH + ARM))
-    assert found.arm == Arm("adamw", (AdamW(lr=0.02),))
-    assert found.found == Found(3, 1, 1, 10000, 0.05, 30, 12.0, at_the_border=("AdamW.lr",))
+    winner = read(written(tmp_path, SEARCH + ARM))
+    assert winner.arm == Arm("adamw", (AdamW(lr=0.02),))
+    assert winner.search == SearchSummary(3, 1, 1, 10000, 0.05, 30, 12.0, at_the_border=("AdamW.lr",))
     assert read(tmp_path / "none.toml") is None
 
 
