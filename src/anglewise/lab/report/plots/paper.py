@@ -1,4 +1,4 @@
-"""What matplotlib's figures share: sizes, style, grid of panels, one legend, a way to disk with equal bytes."""
+"""What matplotlib's figures share: sizes, style, one legend, a way to disk with equal bytes."""
 
 from __future__ import annotations
 
@@ -85,15 +85,6 @@ def save(figure: Any, path: Path, dpi: int = 300) -> Path:
     drawn = io.BytesIO()  # whole before anything is written: a failed drawing leaves the old file as it is
     figure.savefig(drawn, dpi=dpi, metadata=metadata, format=path.suffix[1:])
     return write_file(drawn.getvalue(), path)
-
-
-def panels(rows: int, columns: int, height: float = 1.75, width: float | None = None) -> tuple[Any, Any]:
-    """A figure of one or two columns' width, and its axes as an array ``[rows, columns]``."""
-    from matplotlib.figure import Figure
-
-    across = width or (ONE_COLUMN if columns == 1 else TWO_COLUMNS)
-    figure = Figure(figsize=(across, 0.35 + height * rows), layout="constrained")
-    return figure, figure.subplots(rows, columns, squeeze=False)
 
 
 def logarithmic(axis: Any, values: np.ndarray) -> None:
