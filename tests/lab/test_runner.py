@@ -298,7 +298,7 @@ def everything(folder, of):
     """Rows of all views but what seconds there were, and the last weights."""
     reader = Reader(folder)
     found = {view: repr(rows(folder, view, of=of)) for view in ("curves", "readings", "arrays")}
-    runs = [{k: v for k, v in row.items() if k != "seconds"} for row in rows(folder, "runs", of=of)]
+    runs = [{k: v for k, v in row.items() if "seconds" not in k} for row in rows(folder, "runs", of=of)]
     weights = {row["run_id"]: reader.weights(row["run_id"]) for row in runs}
     return found, runs, {(run, name): x.tobytes() for run, some in weights.items() for name, x in some.items()}
 
