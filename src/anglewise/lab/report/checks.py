@@ -33,10 +33,11 @@ def matched(results: Results, tolerance: float = TOLERANCE) -> dict[str, str | N
             got = results.readings.get((f"match_{what}_got", site), {})
             for key in by_run.keys() & got.keys():
                 checks.setdefault(key, []).append((what, by_run[key], got[key]))
-    runs = {
-        arm: [(seed, checks[arm, seed]) for seed in results.seeds(arm) if (arm, seed) in checks] for arm in results.arms
-    }
-    return {arm: _failure(checked, tolerance) for arm, checked in runs.items() if checked}
+    runs: dict[str, dict[int, list[tuple[str, Series, Series]]]] = {}
+    for arm, seed in results.planned:
+        if (arm, seed) in checks:
+            runs.setdefault(arm, {})[seed] = checks[arm, seed]
+    return {arm: _failure(runs[arm], tolerance) for arm in results.arms if arm in runs}
 
 
 def _failure(runs: dict[int, list[tuple[str, Series, Series]]], tolerance: float) -> str | None:
