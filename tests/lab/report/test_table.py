@@ -11,7 +11,8 @@ from markdown_it import MarkdownIt
 from rich.console import Console
 
 from anglewise.lab.report.format import Estimate, percent
-from anglewise.lab.report.table import Column, Name, Table, html, markdown, printed, terminal, text, to_csv
+from anglewise.lab.report.html.document import environment
+from anglewise.lab.report.table import Column, Name, Table, markdown, printed, terminal, text, to_csv
 from anglewise.lab.stats import Interval, PValue
 
 HOSTILE = [
@@ -100,11 +101,12 @@ def test_markdown_keeps_one_line_for_each_row_and_no_tag():
 
 
 def test_html_shows_every_name_as_text():
-    rendered = Parsed(html(TABLE))
+    html = str(environment().get_template("parts.html.jinja").module.table(TABLE))
+    rendered = Parsed(html)
     assert "img" not in rendered.tags and not steers("".join(map("".join, rendered.rows)))
     assert [row[3] for row in rendered.rows[1:8]] == list(map(shown, HOSTILE))
     assert [rendered.rows[i][1] for i in (1, -2, -1)] == ["1.41 [1.26, 1.61]", "3", "\u2013"]
-    assert html(TABLE).count('<tr class="marked">') == 1 and "\u202e" not in html(TABLE)
+    assert html.count('<tr class="marked">') == 1 and "\u202e" not in html
 
 
 def test_csv_keeps_every_letter_and_digit():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -173,9 +174,7 @@ class ExperimentResults:
         Returns:
             Lines of text, as the command line prints them.
         """
-        console = Console(file=io.StringIO(), width=WIDTH, record=True)
-        print_results(self._load(), console)
-        return _text(console)
+        return _printed(lambda console: print_results(self._load(), console))
 
     def __repr__(self) -> str:
         """The headline and the table of the first criterion; the reason where there is none."""
@@ -184,11 +183,9 @@ class ExperimentResults:
         except AnglewiseError as error:
             return f"ExperimentResults({str(self.store)!r}, {self.experiment_id!r}): {error}"
         tables = summaries(results)
-        console = Console(file=io.StringIO(), width=WIDTH, record=True)
-        for line in (plain(results.title or results.name), *headline(results, tables)):
-            console.print(Text(line))
-        console.print(terminal(narrow(results, "first", tables["first"])))
-        return _text(console)
+        lines = map(Text, (plain(results.title or results.name), *headline(results, tables)))
+        table = terminal(narrow(results, "first", tables["first"]))
+        return _printed(lambda console: console.print(*lines, table, sep="\n"))
 
     def _repr_html_(self) -> str:
         return card(self._load())
@@ -210,7 +207,9 @@ class ExperimentResults:
         return table.filter(pc.is_in(table.column("name").cast(pa.string()), pa.array(names)))
 
 
-def _text(console: Console) -> str:
+def _printed(show: Callable[[Console], None]) -> str:
+    console = Console(file=io.StringIO(), width=WIDTH, record=True)
+    show(console)
     return "\n".join(line.rstrip() for line in console.export_text().splitlines())
 
 

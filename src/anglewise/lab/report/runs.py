@@ -156,16 +156,17 @@ def finishes(results: Results) -> list[Finish]:
     for arm in results.arms:
         for seed, run in results.finished(arm).items():
             curve = results.curves["test_accuracy"].get((arm, seed))
-            steps, values = (curve.steps, curve.values) if curve is not None else (np.zeros(0, int), np.zeros(0))
-            high = times(steps, values, HIGH, results.sustain) if curve is not None else (math.nan, math.nan)
-            lost = run.outcome == "diverged"
-            first, sustained, *higher = (None if lost else t for t in (run.first, run.sustained, *high))
-            after = values[steps >= sustained] if sustained is not None else np.zeros(0)
+            high = (math.nan, math.nan) if curve is None else times(*curve, HIGH, results.sustain)
+            crossings = (None,) * 4 if run.outcome == "diverged" else (run.first, run.sustained, *high)
+            first, sustained, first99, sustained99 = crossings
+            lowest = None
+            if sustained is not None and curve is not None and curve.steps[-1] >= sustained:
+                lowest = float(np.min(curve.values[curve.steps >= sustained]))
+            watched = 0 if sustained is None else run.steps - sustained
             rows.append(
                 Finish(
-                    arm, seed, run.outcome, run.steps, run.seconds, first, sustained, higher[0], higher[1],
-                    float(np.min(after)) if after.size else None,
-                    run.steps - int(sustained) if sustained is not None else 0,
+                    arm, seed, run.outcome, run.steps, run.seconds, first, sustained, first99, sustained99, lowest,
+                    watched,
                 )
             )  # fmt: skip
     return rows

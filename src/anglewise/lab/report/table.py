@@ -1,4 +1,4 @@
-"""A table, written once and shown four ways: terminal, Markdown, HTML and CSV.
+"""A table, written once and shown four ways: terminal, Markdown, CSV, and HTML by a template's macro.
 
 A *cell* is text, a number, an estimate with its interval, or a :class:`Name`.  Terminal, Markdown and HTML round
 numbers and make names harmless.  CSV keeps every letter and digit, and gives an estimate three columns.
@@ -132,13 +132,6 @@ def markdown_line(cells: Sequence[Cell]) -> str:
     """One row in Markdown."""
     texts = (text(cell).replace("|", "\\|").replace("<", "&lt;") for cell in cells)
     return f"| {' | '.join(texts)} |"
-
-
-def html(table: Table, kind: str = "numbers") -> str:
-    """For a page in HTML; `kind` is the class of its style."""
-    from anglewise.lab.report.html.document import environment
-
-    return str(environment().get_template("parts.html.jinja").module.table(table, kind))  # type: ignore[attr-defined]
 
 
 def to_csv(table: Table, digits: int = 17) -> str:
