@@ -38,11 +38,7 @@ KINDS: dict[str, Mapping[str, Any]] = {"task": catalogue.TASKS, "model": catalog
 
 
 def load(source: str, named: Mapping[str, Experiment]) -> Experiment:
-    """An experiment by name, or from a TOML file.
-
-    Args:
-        source: A name in `named`, or the path of a file ending in ``.toml``.
-        named: Experiments that have a name.
+    """An experiment by its name in `named`, or from a file that ends in ``.toml``.
 
     Raises:
         SpecError: If there is no such experiment or file, or the file has a mistake.
@@ -135,22 +131,17 @@ def merged(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any
 
 
 def overlay(value: Any, changes: Mapping[str, Any], path: str) -> Any:
-    """Lay a table of changes over a frozen dataclass.
-
-    Args:
-        value: What to change; it is not changed, a new one is returned.
-        changes: Fields and their new values, or nested tables.
-        path: Where we are, for messages.
+    """The frozen dataclass `value` with other fields; `changes` may nest, and messages begin with `path`.
 
     Raises:
         SpecError: For an unknown field or a value of the wrong type.
     """
-    types, new = _known(type(value), changes, path or "the experiment"), {}
+    types, new = known_fields(type(value), changes, path or "the experiment"), {}
     for key, change in changes.items():
         here = f"{path}.{key}" if path else key
         old = getattr(value, key)
         if key == "arms" and isinstance(value, Experiment):
-            new[key] = _arms(old, change, here)
+            new[key] = arms_of(change, old, here)
         elif isinstance(change, Mapping):
             kinds = _kinds(value, key, types[key])
             if dataclasses.is_dataclass(old) and not ("is" in change and kinds):
@@ -164,8 +155,12 @@ def overlay(value: Any, changes: Mapping[str, Any], path: str) -> Any:
     return dataclasses.replace(value, **new)
 
 
-def _known(cls: type, table: Mapping[str, Any], what: str) -> dict[str, Any]:
-    """The types of a class's fields, once each key of `table` is found to be one."""
+def known_fields(cls: type, table: Mapping[str, Any], what: str) -> dict[str, Any]:
+    """The types of a class's fields by name.
+
+    Raises:
+        SpecError: If a key of `table` is no field.
+    """
     types = field_types(cls)
     for key in table:
         if key not in types:
@@ -181,7 +176,7 @@ def _kinds(value: Any, key: str, hint: Any) -> Mapping[str, Any]:
 
 
 def coerce(value: Any, hint: Any, path: str) -> Any:
-    """`value` as the type of a field: whole numbers serve as floats, comma-separated text as a tuple.
+    """`value` as the type of a field: a whole number as a float, text with commas as a tuple.
 
     Raises:
         SpecError: If it is of another type.
@@ -228,23 +223,18 @@ def _built(kinds: Mapping[str, Any], table: Any, path: str) -> Any:
     required = [f.name for f in dataclasses.fields(kind) if f.default is dataclasses.MISSING]
     if lacking := [field for field in required if field not in rest]:
         raise SpecError(f"{path}: {name} needs {', '.join(lacking)}")
-    types = _known(kind, rest, path)
+    types = known_fields(kind, rest, path)
     nested = {k: v for k, v in rest.items() if isinstance(v, Mapping) and k not in required}
     start = {k: coerce(v, types[k], f"{path}.{k}") for k, v in rest.items() if k not in nested}
     return overlay(kind(**start), nested, path)
 
 
-def arms_of(table: Any) -> tuple[Arm, ...]:
-    """Arms from a table of new ones, as a winner's file has them.
+def arms_of(table: Any, old: Sequence[Arm] = (), path: str = "arms") -> tuple[Arm, ...]:
+    """Change arms by name, method and field; ``methods`` makes an arm anew, as in a winner's file.
 
     Raises:
         SpecError: If the table has a mistake.
     """
-    return _arms((), table, "arms")
-
-
-def _arms(old: tuple[Arm, ...], table: Any, path: str) -> tuple[Arm, ...]:
-    """Change arms by name, method and field; ``methods`` makes an arm anew."""
     if not isinstance(table, Mapping):
         raise SpecError(f"{path}: expected tables such as [arms.NAME], got {shown(table)}")
     arms = {arm.name: arm for arm in old}
@@ -266,9 +256,9 @@ def _arms(old: tuple[Arm, ...], table: Any, path: str) -> tuple[Arm, ...]:
 
 
 def _changed(arm: Arm, table: Mapping[str, Any], path: str) -> Arm:
+    """An arm with other numbers in its methods."""
     names = {kind: name for name, kind in catalogue.METHODS.items()}
-    known = [names[type(method)] for method in arm.methods]
-    methods = list(arm.methods)
+    known, methods = [names[type(method)] for method in arm.methods], list(arm.methods)
     for name, change in table.items():
         if name not in known:
             raise SpecError(unknown(f"method of arm {arm.name!r}", name, known))
