@@ -1,20 +1,14 @@
 """Causal arms: which part of the radial penalty helps on the quickstart's task.
 
-Parts of it are taken away, and others put in their place.
+Task, model and optimiser are the quickstart's, untuned.  Each arm takes a part of the penalty away, or replaces it:
 
-Task, model and optimiser are the quickstart's, untuned.  Beside the penalty itself stand
+- The push has another direction: that of another row's activation, a random one, or noise or decay of equal size.
+- The radii change without the penalty: a factor per batch holds or replays the mean radius, or a clamp bounds it.
+- The target is 4, so that activations grow.
+- One half of the gradient acts: on the layer behind the site, or on all layers below it.
+- The penalty acts for a part of the time: before or after a step.
 
-- its push without its direction: along another row's activation, along a random direction, and with its gradient
-  replaced by noise or by a decay of the same size;
-- its effect on radii without the penalty: one factor per batch that holds the mean radius, or replays the radial arm's,
-  and clamps from above and from below;
-- the reverse: a target of 4, which inflates;
-- one half of its gradient: the layer behind the site alone, or all below it;
-- one part of its time: before or after a step.
-
-Controls prove their match in the reading ``match``, and a report marks those whose proof fails.
-
-Measured for this file on a CPU: see MEMORISED, HALF_FITTED, TYPICAL_RADIUS and REPLAY.
+Each control measures how well it matches (reading ``match``), and a report marks those that do not match.
 """
 
 from __future__ import annotations
@@ -31,18 +25,16 @@ from anglewise.lab.spec import Arm, Experiment, Training
 (RADIAL,) = RADIAL_PENALTY.methods
 SMALLER = RadialPenalty(strength=0.1, target=0.5)
 INFLATION = RadialPenalty(strength=0.05, target=4.0)
-"""The reverse intervention: its sphere lies far outside the radii that the network has by itself."""
+"""The reverse intervention: the target lies far above the radii that the network has without a penalty."""
 MEMORISED = 137.0
-"""Step at which the plain arm has memorised: train accuracy first at .99 or above, median of seeds 0 to 15, evaluated
-every 2 steps (110 to 150; one seed later than 150, where those runs ended).  Here this is no early event: train and
-test accuracy rise to the end together (test accuracy first at .95: median 137 too), and the radial arm is through at
-about 92, so that `before` this step is nearly all of the time and `after` it hardly any."""
+"""Step at which the plain arm's train accuracy is first .99 or above: median of seeds 0 to 15 (110 to 150, one later).
+The median step of test accuracy .95 is 137 too: train and test accuracy rise together.  The radial arm generalises at
+about step 92, so `before` covers nearly all of its training and `after` hardly any."""
 HALF_FITTED = 42.0
-"""Step at which the plain arm's train accuracy first is .5 or above, median of the same seeds (36 to 46); its test
-accuracy then is .002 at most, below chance.  The step that does split fitting from generalising."""
+"""Step at which the plain arm's train accuracy is first .5 or above: median of the same seeds (36 to 46).  Test
+accuracy is then .002 at most, below chance.  So this step separates fitting from generalising."""
 TYPICAL_RADIUS = 1.2
-"""Mean of the radial arm's two sites as it generalises (0.95 and 1.50 at step 80, medians of 9 seeds); over its whole
-training the median is 1.0."""
+"""Mean radius of the radial arm's two sites at step 80 (0.95 and 1.50, medians of 9 seeds), as it generalises."""
 REPLAY = (
     RadiusReplay(
         Recorded((0.577, 0.711, 0.474, 0.534, 0.652, 0.723, 0.77, 0.814, 0.879, 0.937, 0.953, 1.077, 1.087), 8.0),

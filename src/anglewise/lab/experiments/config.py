@@ -1,7 +1,7 @@
 """Experiments from TOML files and flags: one typed overlay serves both.
 
-A change is a nested table laid over frozen data.  Every key must name a field, every value must have the field's
-type, and whatever is wrong is one line that says what was got, what was expected and the nearest right name.
+A change is a nested table laid over frozen data.  Every key must name a field, and every value must have the field's
+type.  Each error is one line: what was got, what was expected, and the nearest right name.
 
 .. code-block:: toml
 
@@ -33,16 +33,12 @@ from anglewise.lab.protocols.schedule import Schedule
 from anglewise.lab.spec import Arm, Experiment, field_types
 
 LARGEST = 2**20
-"""Bytes of a file that is read at most."""
+"""Largest file that is read, in bytes."""
 KINDS: dict[str, Mapping[str, Any]] = {"task": catalogue.TASKS, "model": catalogue.MODELS}
 
 
 def load(source: str, named: Mapping[str, Experiment]) -> Experiment:
-    """An experiment by name, or from a TOML file.
-
-    Args:
-        source: A name in `named`, or the path of a file ending in ``.toml``.
-        named: Experiments that have a name.
+    """An experiment by its name in `named`, or from a file that ends in ``.toml``.
 
     Raises:
         SpecError: If there is no such experiment or file, or the file has a mistake.
@@ -53,25 +49,24 @@ def load(source: str, named: Mapping[str, Experiment]) -> Experiment:
         return named[source]
     table = table_of(Path(source))
     table.setdefault("name", name_of_file(source, named))
-    base = table.pop("base", None)
-    if base is not None and str(base) not in named:
-        raise SpecError(unknown("experiment", str(base), named) + f" (base in {source})")
-    if base is not None:
-        return overlay(named[str(base)], table, "")
+    if "base" in table:
+        base = str(table.pop("base"))
+        if base not in named:
+            raise SpecError(unknown("experiment", base, named) + f" (base in {source})")
+        return overlay(named[base], table, "")
     for key in ("task", "model", "arms"):
         if key not in table:
             raise SpecError(f"{source} lacks [{key}]: give it, or a base to start from")
-    parts = {key: _built(KINDS[key], table.pop(key), key) for key in ("task", "model")}
-    arms = _arms((), table.pop("arms"), "arms")
-    plain = Experiment(str(table.pop("name")), parts["task"], parts["model"], arms)
-    return overlay(plain, table, "")
+    task, model = (_built(KINDS[key], table.pop(key), key) for key in ("task", "model"))
+    arms = arms_of(table.pop("arms"))
+    return overlay(Experiment(str(table.pop("name")), task, model, arms), table, "")
 
 
 def table_of(path: Path) -> dict[str, Any]:
     """What a TOML file holds.
 
     Raises:
-        SpecError: If it cannot be read, is no regular file (whose end may never come), is large, or is no TOML.
+        SpecError: If it is no regular file (one may never end), is large, cannot be read, or is no TOML.
     """
     try:
         there = path.stat()
@@ -91,7 +86,7 @@ def table_of(path: Path) -> dict[str, Any]:
 
 
 def name_of_file(source: str, named: Collection[str]) -> str:
-    """Name of an experiment whose file gives none: the file's, and never that of a named experiment.
+    """The name for an experiment whose file gives none: the file's, but not that of a named experiment.
 
     Example:
         >>> name_of_file("sweeps/wide.toml", ["quickstart"]), name_of_file("quickstart.toml", ["quickstart"])
@@ -104,10 +99,9 @@ def name_of_file(source: str, named: Collection[str]) -> str:
 def flag_table(path: str, text: str) -> dict[str, Any]:
     """The change that one flag means: ``task.p`` and ``97`` give ``{"task": {"p": 97}}``."""
     try:
-        value = tomllib.loads(f"value = {text}")["value"]
+        return nested(path, tomllib.loads(f"value = {text}")["value"])
     except (ValueError, RecursionError):
-        value = text
-    return nested(path, value)
+        return nested(path, text)
 
 
 def nested(path: str, value: Any) -> dict[str, Any]:
@@ -123,7 +117,7 @@ def nested(path: str, value: Any) -> dict[str, Any]:
 
 
 def merged(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
-    """One change that makes both, so that only the outcome must make sense; `second` wins where both set a field.
+    """Both changes as one; `second` wins where both set a field.
 
     Example:
         >>> merged({"task": {"p": 97}, "seeds": 2}, {"task": {"train": 0.3}})
@@ -137,31 +131,22 @@ def merged(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any
 
 
 def overlay(value: Any, changes: Mapping[str, Any], path: str) -> Any:
-    """Lay a table of changes over a frozen dataclass.
-
-    Args:
-        value: What to change; it is not changed, a new one is returned.
-        changes: Fields and their new values, or nested tables.
-        path: Where we are, for messages.
+    """The frozen dataclass `value` with other fields; `changes` may nest, and messages begin with `path`.
 
     Raises:
         SpecError: For an unknown field or a value of the wrong type.
     """
-    types, new = field_types(type(value)), {}
+    types, new = known_fields(type(value), changes, path or "the experiment"), {}
     for key, change in changes.items():
         here = f"{path}.{key}" if path else key
-        if key not in types:
-            where = f"field of {path or 'the experiment'}"
-            raise SpecError(unknown(where, key, types))
         old = getattr(value, key)
         if key == "arms" and isinstance(value, Experiment):
-            new[key] = _arms(old, change, here)
+            new[key] = arms_of(change, old, here)
         elif isinstance(change, Mapping):
-            kinds = KINDS.get(key) if isinstance(value, Experiment) else catalogue.SCHEDULES
-            takes_kind = kinds is not None and (key in KINDS or _takes_schedule(types[key]))
-            if dataclasses.is_dataclass(old) and not ("is" in change and takes_kind):
+            kinds = _kinds(value, key, types[key])
+            if dataclasses.is_dataclass(old) and not ("is" in change and kinds):
                 new[key] = overlay(old, change, here)
-            elif kinds is not None and takes_kind:
+            elif kinds:
                 new[key] = _built(kinds, change, here)
             else:
                 raise SpecError(f"{here}: expected {_named(types[key])}, got a table")
@@ -170,8 +155,28 @@ def overlay(value: Any, changes: Mapping[str, Any], path: str) -> Any:
     return dataclasses.replace(value, **new)
 
 
+def known_fields(cls: type, table: Mapping[str, Any], what: str) -> dict[str, Any]:
+    """The types of a class's fields by name.
+
+    Raises:
+        SpecError: If a key of `table` is no field.
+    """
+    types = field_types(cls)
+    for key in table:
+        if key not in types:
+            raise SpecError(unknown(f"field of {what}", key, types))
+    return types
+
+
+def _kinds(value: Any, key: str, hint: Any) -> Mapping[str, Any]:
+    """What a table with "is" can make for a field; empty where the field takes none."""
+    if isinstance(value, Experiment):
+        return KINDS.get(key, {})
+    return catalogue.SCHEDULES if Schedule in typing.get_args(hint) else {}
+
+
 def coerce(value: Any, hint: Any, path: str) -> Any:
-    """`value` as the type of a field: whole numbers serve as floats, comma-separated text as a tuple.
+    """`value` as the type of a field: a whole number as a float, text with commas as a tuple.
 
     Raises:
         SpecError: If it is of another type.
@@ -186,7 +191,7 @@ def coerce(value: Any, hint: Any, path: str) -> Any:
         if not isinstance(items, Sequence):
             items = [items]
         if options[0] in (int, float) and isinstance(value, str):
-            items = [_read(x, options[0]) for x in items]
+            items = [_read(item, options[0]) for item in items]
         return tuple(coerce(x, options[0], path) for x in items)
     if (hint is float or float in options) and isinstance(value, (int, float)) and not isinstance(value, bool):
         try:
@@ -210,34 +215,26 @@ def _built(kinds: Mapping[str, Any], table: Any, path: str) -> Any:
     """A new object of the kind named by "is"."""
     if not isinstance(table, Mapping) or "is" not in table:
         raise SpecError(f'{path}: expected a table with "is" = one of {", ".join(sorted(kinds))}, got {shown(table)}')
-    name = table["is"]
-    if str(name) not in kinds:
-        raise SpecError(f"{path}: {unknown('kind', str(name), kinds)}")
-    rest = {key: value for key, value in table.items() if key != "is"}
-    kind = kinds[str(name)]
+    rest = dict(table)
+    name = str(rest.pop("is"))
+    if name not in kinds:
+        raise SpecError(f"{path}: {unknown('kind', name, kinds)}")
+    kind = kinds[name]
     required = [f.name for f in dataclasses.fields(kind) if f.default is dataclasses.MISSING]
     if lacking := [field for field in required if field not in rest]:
         raise SpecError(f"{path}: {name} needs {', '.join(lacking)}")
-    types = field_types(kind)
-    for key in rest:
-        if key not in types:
-            raise SpecError(unknown(f"field of {path}", key, types))
+    types = known_fields(kind, rest, path)
     nested = {k: v for k, v in rest.items() if isinstance(v, Mapping) and k not in required}
     start = {k: coerce(v, types[k], f"{path}.{k}") for k, v in rest.items() if k not in nested}
     return overlay(kind(**start), nested, path)
 
 
-def arms_of(table: Any) -> tuple[Arm, ...]:
-    """Arms from a table of new ones, as a winner's file has them.
+def arms_of(table: Any, old: Sequence[Arm] = (), path: str = "arms") -> tuple[Arm, ...]:
+    """Change arms by name, method and field; ``methods`` makes an arm anew, as in a winner's file.
 
     Raises:
         SpecError: If the table has a mistake.
     """
-    return _arms((), table, "arms")
-
-
-def _arms(old: tuple[Arm, ...], table: Any, path: str) -> tuple[Arm, ...]:
-    """Change arms by name, method and field; ``methods`` makes an arm anew."""
     if not isinstance(table, Mapping):
         raise SpecError(f"{path}: expected tables such as [arms.NAME], got {shown(table)}")
     arms = {arm.name: arm for arm in old}
@@ -259,9 +256,9 @@ def _arms(old: tuple[Arm, ...], table: Any, path: str) -> tuple[Arm, ...]:
 
 
 def _changed(arm: Arm, table: Mapping[str, Any], path: str) -> Arm:
+    """An arm with other numbers in its methods."""
     names = {kind: name for name, kind in catalogue.METHODS.items()}
-    known = [names[type(method)] for method in arm.methods]
-    methods = list(arm.methods)
+    known, methods = [names[type(method)] for method in arm.methods], list(arm.methods)
     for name, change in table.items():
         if name not in known:
             raise SpecError(unknown(f"method of arm {arm.name!r}", name, known))
@@ -270,10 +267,6 @@ def _changed(arm: Arm, table: Mapping[str, Any], path: str) -> Arm:
         at = known.index(name)
         methods[at] = overlay(methods[at], change, f"{path}.{name}")
     return Arm(arm.name, tuple(methods))
-
-
-def _takes_schedule(hint: Any) -> bool:
-    return Schedule in typing.get_args(hint)
 
 
 def _named(hint: Any) -> str:

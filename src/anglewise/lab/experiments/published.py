@@ -1,7 +1,7 @@
-"""Settings that others published, each written once: who shows or reproduces one takes it from here.
+"""Settings that others published, each written once.
 
-A setting is the chain of methods that an arm has, with all its numbers, as far as the source states them.  What a
-source leaves open is said where the setting is reproduced (``reproduce.py``) or in the method's own file.
+A setting is an arm's methods with all numbers that the source states.  What a source leaves open is said where the
+setting is reproduced (``reproduce.py``) or in the method's own file.
 """
 
 from __future__ import annotations
@@ -21,12 +21,7 @@ from anglewise.lab.protocols.schedule import Linear, Warmup
 
 
 class Published(NamedTuple):
-    """One setting.
-
-    Attributes:
-        methods: The arm's methods, in their order.
-        source: Where it stands.
-    """
+    """An arm's methods, in their order, and where they are published."""
 
     methods: tuple[Any, ...]
     source: str
@@ -45,18 +40,9 @@ CHOU_C2 = Published((AdamW(lr=0.05, wd=2.0, beta1=0.9, beta2=0.99, eps=1e-25),),
 def constrained(gain_embedding: float, gain_hidden: float, gain_head: float, vectors: Any = "msign") -> ConstrainedMuon:
     """Constrained Muon as it starts into the search; its rates fall to a fifth over 45.6 steps."""
     return ConstrainedMuon(
-        lr_embedding=0.5,
-        lr_first=0.5,
-        lr_hidden=0.6,
-        lr_head=0.8,
-        rate=Linear(1.0, 0.2, 45.6),
-        momentum=0.4,
-        lookahead=0.06,
-        gain_embedding=gain_embedding,
-        gain_hidden=gain_hidden,
-        gain_head=gain_head,
-        vectors=vectors,
-    )
+        lr_embedding=0.5, lr_first=0.5, lr_hidden=0.6, lr_head=0.8, rate=Linear(1.0, 0.2, 45.6), momentum=0.4,
+        lookahead=0.06, gain_embedding=gain_embedding, gain_hidden=gain_hidden, gain_head=gain_head, vectors=vectors,
+    )  # fmt: skip
 
 
 PERPGRAD_ADAMW = Published((PERPGRAD, AdamW(lr=0.01)), "arXiv 2501.04697, lr .01")
@@ -66,17 +52,9 @@ GROKFAST_BASELINE = Published((Adam(lr=_RELEASED_WARMUP, beta1=0.9, beta2=0.98),
 """Their plain run, without weight decay; their filtered runs have some."""
 _FILTERED = dataclasses.replace(GROKFAST_BASELINE.methods[0], wd=0.005)
 GROKFAST_EMA = Published((lee2024_grokfast.PUBLISHED, _FILTERED), "arXiv 2405.20233")
-GROKFAST_MA = Published(
-    (lee2024_grokfast.PUBLISHED_MA, dataclasses.replace(_FILTERED, wd=0.01)),
-    "arXiv 2405.20233",
-)
-LION_CLIPPED = Published(
-    (
-        dataclasses.replace(chen2023_lion.CLIP_TO_GROK, lr=Warmup(chen2023_lion.CLIP_TO_GROK.lr, 10.0)),  # type: ignore[arg-type]
-        cliptogrok2026_rows.RELEASED,
-    ),
-    "repository NiftyliuS/cliptogrok",
-)
+GROKFAST_MA = Published((lee2024_grokfast.PUBLISHED_MA, dataclasses.replace(_FILTERED, wd=0.01)), "arXiv 2405.20233")
+_LION = dataclasses.replace(chen2023_lion.CLIP_TO_GROK, lr=Warmup(chen2023_lion.CLIP_TO_GROK.lr, 10.0))  # type: ignore[arg-type]
+LION_CLIPPED = Published((_LION, cliptogrok2026_rows.RELEASED), "repository NiftyliuS/cliptogrok")
 
 NANDA = Published((AdamW(lr=_RELEASED_WARMUP, wd=1.0, beta1=0.9, beta2=0.98),), "arXiv 2301.05217")
 POWER = Published((AdamW(lr=_RELEASED_WARMUP, wd=1.0, beta1=0.9, beta2=0.98),), "arXiv 2201.02177, openai/grok")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -22,13 +22,7 @@ Readings: TypeAlias = str | Sequence[str | Reading]
 
 @dataclasses.dataclass(frozen=True)
 class Request:
-    """What is to be trained and read.
-
-    Args:
-        experiment: With all changes.
-        readings: What is read of the networks.
-        notes: Settings that cannot act as they are written, and readings that are left out; a line for each.
-    """
+    """What is to be trained and read, with a note for each setting without effect and each reading left out."""
 
     experiment: Experiment
     readings: tuple[Reading, ...]
@@ -49,15 +43,7 @@ def requested(
     readings: Readings | None = None,
     changes: Mapping[str, Any] | None = None,
 ) -> Request:
-    """The request that a call means; see :func:`anglewise.lab.run`.
-
-    Args:
-        experiment: A name, the path of a TOML file, or an experiment.
-        seeds: Number of paired seeds.
-        budget: Optimiser steps at most.
-        arms: Arms to keep.
-        readings: What to read; None for the default ones.
-        changes: New values of fields, by path; they win over `seeds` and `budget`.
+    """The request that a call of :func:`anglewise.lab.run` means; `changes` win over `seeds` and `budget`.
 
     Raises:
         SpecError: If a name or a field does not exist, or a value cannot stand there.
@@ -112,15 +98,7 @@ def readings_named(wanted: Readings, changes: Mapping[str, Any] | None = None) -
 
 
 def left_out(experiment: Experiment, readings: Mapping[str, Reading], wanted: Readings) -> list[str]:
-    """Check that readings that were asked for can be taken.
-
-    Args:
-        experiment: Of which.
-        readings: By name.
-        wanted: What was asked for.
-
-    Returns:
-        A line that names those asked for by name that do not suit the task and model, while others do.
+    """A line that lists the readings in `wanted` that do not suit the task and model; no line where all do.
 
     Raises:
         SpecError: If nothing is measured, or none of them suits the task and model.
@@ -139,40 +117,31 @@ def left_out(experiment: Experiment, readings: Mapping[str, Reading], wanted: Re
 
 
 def names_in(wanted: str | Sequence[str], known: Collection[str], what: str) -> list[str]:
-    """Names from a list, or from a text with commas, where a name may have commas of its own.
-
-    Args:
-        wanted: For instance ``"radial,radial, last layer"``; spaces beside a separating comma do not count.
-        known: Names that there are.
-        what: What they are, for the message.
-
-    Returns:
-        The names in the order given, each once.
+    """Names from a list, or from a text with commas, each once; a name may itself have commas.
 
     Raises:
-        SpecError: For one that is not known.
+        SpecError: For a name that is not in `known`; `what` says what they are.
 
     Example:
         >>> names_in("radial, last layer, adamw", ["adamw", "radial", "radial, last layer"], "arm")
         ['radial, last layer', 'adamw']
     """
-    names = list[str]()
-    parts = wanted.split(",") if isinstance(wanted, str) else []
-    while parts:
-        for count in range(len(parts), 0, -1):
-            if (name := ",".join(parts[:count]).strip()) in known:
-                names.append(name)
-                parts = parts[count:]
-                break
-        else:
-            if parts[0].strip():
-                raise SpecError(unknown(what, parts[0].strip(), known))
-            parts = parts[1:]
-    for name in () if isinstance(wanted, str) else wanted:
+    names = list(_split(wanted, known)) if isinstance(wanted, str) else list(wanted)
+    for name in names:
         if name not in known:
             raise SpecError(unknown(what, str(name), known))
-        names.append(name)
     return list(dict.fromkeys(names))
+
+
+def _split(text: str, known: Collection[str]) -> Iterator[str]:
+    """The parts of a text between commas; parts that together are a known name stay together."""
+    parts = text.split(",")
+    while parts:
+        starts = ((",".join(parts[:count]).strip(), count) for count in range(len(parts), 0, -1))
+        name, count = next(((name, count) for name, count in starts if name in known), (parts[0].strip(), 1))
+        parts = parts[count:]
+        if name:
+            yield name
 
 
 def _items(wanted: Readings) -> list[str | Reading]:

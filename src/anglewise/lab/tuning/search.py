@@ -1,19 +1,18 @@
-r"""Tuning: the same search, the same budget, for every candidate of a track.
+r"""Tuning: the same search, with the same budget, for every candidate of a track.
 
-A search goes by rounds.  Round 0 draws its trials from the whole space of the candidate (a Latin hypercube; trial 0 is
-the setting that the candidate starts from).  Later rounds draw around the best so far, ever closer, and from the third
-on around the mean of those that survived the last round: an evolution strategy.
+A search has rounds.  Round 0 draws its trials from the candidate's whole space, as a Latin hypercube.  Trial 0 is the
+setting that the candidate starts from.  Round 1 draws around the best trial, and later rounds around the mean of the
+last round's survivors.  Each round looks less far than the one before: an evolution strategy.
 
-Within a round, trials are halved by budget: all of them train for half the steps on one seed, the best third for all
-steps on every tuning seed.  A trial's score is
+A round has two rungs.  All trials train on one seed for half of the steps.  The best third of them train on every
+tuning seed for all steps.  The score of a trial is
 
 .. math:: \operatorname{mean}_s \begin{cases} T_s & \text{if seed } s \text{ reached the threshold within } B \\
           B\,(2 - a_s) & \text{otherwise, with } a_s \text{ its last accuracy (0 if it diverged)} \end{cases}
 
-so lower is better, and what never got there is ranked by how near it came; T is interpolated between evaluations.  It
-is read on a validation part cut off the *training* examples (:class:`HeldOut`); test examples are not seen, and tuning
-seeds are never reported.  Every trial is a run in a store, so a search that was killed goes on where it was, and can be
-looked at.
+Lower is better.  T is interpolated between evaluations.  Accuracy is that on a validation part of the *training*
+examples (:class:`HeldOut`).  A search never sees test examples, and tuning seeds are never reported.  Every trial is a
+run in a store, so a search that was killed goes on where it was.
 """
 
 from __future__ import annotations
@@ -22,6 +21,7 @@ import dataclasses
 import time
 import zlib
 from collections.abc import Callable, Sequence
+from operator import attrgetter
 from typing import Annotated, Any, NamedTuple
 
 import numpy as np
@@ -34,7 +34,7 @@ from anglewise.lab.protocols.schedule import Schedule
 from anglewise.lab.readings.sets import AT_EVALUATIONS
 from anglewise.lab.report.progress import Silent
 from anglewise.lab.runner import train
-from anglewise.lab.spec import Arm, Experiment, Training
+from anglewise.lab.spec import Arm, Experiment
 from anglewise.lab.store import Provenance, Reader, Store
 from anglewise.lab.tasks.held_out import HeldOut
 from anglewise.lab.tuning.space import Candidate
@@ -42,9 +42,9 @@ from anglewise.lab.tuning.space import Candidate
 FIRST_SEED = 10_000
 """Tuning seeds start here; reported seeds lie below."""
 KEEP, SHORT = 3, 2
-"""One trial in KEEP survives the first rung, whose budget is SHORT times smaller."""
+"""One trial in KEEP survives the first rung.  The first rung's budget is SHORT times smaller."""
 SPREAD, CLOSER = 0.3, 0.25
-"""How far round 1 looks from its centre, as a length in the unit cube, and what the last round's share of that is."""
+"""Round 1 looks SPREAD far from its centre, a length in the unit cube.  The last round looks CLOSER times as far."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,8 +53,7 @@ class Search:
     """How much is searched: the same for every candidate of a track.
 
     Args:
-        trials: Settings tried per round; by default as many as a third of them have runs on the second rung, so that
-            both rungs are one program on an accelerator.
+        trials: Settings tried per round.  The default gives both rungs nine runs: one program on an accelerator.
         rounds: Rounds; the first is drawn from the whole space.
         seeds: Tuning seeds of the second rung.
         validation: Share of the training examples that is kept for choosing.
@@ -95,8 +94,9 @@ def placed(candidate: Candidate, point: Sequence[float], name: str) -> Arm:
 
 
 def centre(candidate: Candidate) -> tuple[float, ...]:
-    """Where the candidate's own setting lies, moved onto the cube where it lies outside."""
-    return tuple(axis.place(_get(candidate.arm.methods[axis.method], axis.field.split("."))) for axis in candidate.axes)
+    """The point of the candidate's own setting, or the nearest one in the cube."""
+    methods = candidate.arm.methods
+    return tuple(axis.place(_size(attrgetter(axis.field)(methods[axis.method]))) for axis in candidate.axes)
 
 
 def search(
@@ -131,38 +131,31 @@ def search(
     """
     rng = np.random.default_rng([rules.seed, zlib.crc32(candidate.arm.name.encode())])
     programs = Programs(AT_EVALUATIONS) if programs is None else programs
-    tried: list[Trial] = []
-    best: Trial | None = None
+    tried: dict[str, Trial] = {}
     around: np.ndarray | None = None
-    began = time.monotonic()
+    whole, began = experiment.training.budget, time.monotonic()
     for turn in range(rules.rounds):
-        points = _points(candidate, rules, turn, around, rng)
-        trials = [
-            Trial(f"{turn}.{i:02}", tuple(map(float, p)), placed(candidate, p, f"{turn}.{i:02}"), 0, np.inf)
-            for i, p in enumerate(points)
-        ]
-        for rung in (0, 1):
-            if rung:
-                trials = survivors = trials[: max(1, -(-len(trials) // KEEP))]
-            budget = experiment.training.budget if rung else max(1, experiment.training.budget // SHORT)
-            seeds = rules.seeds if rung else 1
-            scores = _scores(experiment, candidate, rules, trials, budget, seeds, store, provenance, stop, programs)
-            done = [trial._replace(rung=rung, score=score) for trial, score in zip(trials, scores, strict=True)]
-            trials = sorted(done, key=lambda trial: trial.score)
-            tried = [one for one in tried if one.name not in {t.name for t in trials}] + trials
-            shares = (turn + (rung + 1) / 2) / rules.rounds
-            left = (time.monotonic() - began) * (1 - shares) / shares
-            setting = _shown(candidate, trials[0])
+        trials = []
+        for i, point in enumerate(_points(candidate, rules, turn, around, rng)):
+            name = f"{turn}.{i:02}"
+            trials.append(Trial(name, tuple(map(float, point)), placed(candidate, point, name), 0, np.inf))
+        for rung, seeds, budget in ((0, 1, max(1, whole // SHORT)), (1, rules.seeds, whole)):
+            trials = trials[: -(-len(trials) // KEEP)] if rung else trials
+            part = tuning_experiment(experiment, candidate, rules, [trial.arm for trial in trials], budget, seeds)
+            train(part, store, Silent(), provenance=provenance, stop=stop, readings=(), programs=programs)
+            scores = _scores(Reader(store.root), part)
+            trials = sorted((trial._replace(rung=rung, score=scores[trial.name]) for trial in trials), key=_score_of)
+            tried |= {trial.name: trial for trial in trials}
+            share = (turn + (rung + 1) / 2) / rules.rounds
+            left = (time.monotonic() - began) * (1 - share) / share
             say(
                 f"{candidate.arm.name}: round {turn + 1} of {rules.rounds}, {len(trials)} trials x {seeds} seeds x "
-                f"{budget} steps at most: best {trials[0].score:.1f} ({setting}); about {left:.0f} s left"
+                f"{budget} steps at most: best {trials[0].score:.1f} ({_shown(candidate, trials[0])}); "
+                f"about {left:.0f} s left"
             )
-            survivors = trials
-        if best is None or survivors[0].score < best.score:
-            best = survivors[0]
-        around = np.mean([trial.point for trial in survivors], axis=0) if turn else np.array(best.point)
-    assert best is not None
-    return best, sorted(tried, key=lambda trial: trial.name)
+        best = min((trial for trial in tried.values() if trial.rung), key=_score_of)
+        around = np.mean([trial.point for trial in trials], axis=0) if turn else np.array(best.point)
+    return best, [tried[name] for name in sorted(tried)]
 
 
 def admit_search(
@@ -205,42 +198,29 @@ def tuning_experiment(
     experiment: Experiment, candidate: Candidate, rules: Search, arms: Sequence[Arm], budget: int, seeds: int
 ) -> Experiment:
     """One rung as an experiment: on the training examples alone, each run to its first crossing."""
-    training: Training = dataclasses.replace(
-        experiment.training, budget=budget, every=min(experiment.training.every, budget), sustain=1, further=0,
-        measure_every=0,
+    every = min(experiment.training.every, budget)
+    training = dataclasses.replace(
+        experiment.training, budget=budget, every=every, sustain=1, further=0, measure_every=0
     )  # fmt: skip
     return Experiment(
-        name=f"tune {experiment.name} {candidate.arm.name}"[:80],
-        task=HeldOut(experiment.task, rules.validation),
-        model=experiment.model,
-        arms=tuple(arms),
-        training=training,
-        seeds=seeds,
-        first_seed=FIRST_SEED,
-    )
+        f"tune {experiment.name} {candidate.arm.name}"[:80], HeldOut(experiment.task, rules.validation),
+        experiment.model, tuple(arms), training, seeds=seeds, first_seed=FIRST_SEED,
+    )  # fmt: skip
 
 
-def _scores(
-    experiment: Experiment, candidate: Candidate, rules: Search, trials: Sequence[Trial], budget: int, seeds: int,
-    store: Store, provenance: Provenance, stop: Callable[[], bool], programs: Programs,
-) -> list[float]:  # fmt: skip
-    rung = tuning_experiment(experiment, candidate, rules, [trial.arm for trial in trials], budget, seeds)
-    train(rung, store, Silent(), provenance=provenance, stop=stop, readings=(), programs=programs)
-    reader, here = Reader(store.root), f"experiment_id = '{rung.experiment_id}'"
-    curves: dict[tuple[str, int], list[tuple[int, float]]] = {}
-    query = f"SELECT arm, seed, step, test_accuracy FROM curves WHERE {here} ORDER BY arm, seed, step"
-    for row in reader.query(query).to_pylist():
-        curves.setdefault((row["arm"], row["seed"]), []).append((row["step"], row["test_accuracy"]))
-    ended = reader.query(f"SELECT arm, seed FROM runs WHERE {here} AND outcome = 'diverged'").to_pylist()
-    diverged = {(row["arm"], row["seed"]) for row in ended}
-    scores: dict[str, list[float]] = {trial.name: [] for trial in trials}
-    for run in rung.runs():
-        key = run.arm.name, run.seed
-        steps, accuracy = (np.array(x, float) for x in zip(*curves[key], strict=True))
-        scores[run.arm.name].append(
-            2.0 * budget if key in diverged else score(steps, accuracy, rung.training.threshold, budget)
-        )
-    return [float(np.mean(scores[trial.name])) for trial in trials]
+def _scores(reader: Reader, rung: Experiment) -> dict[str, float]:
+    """The score of each trial of a rung, by its name."""
+    scores: dict[str, list[float]] = {}
+    for row in reader.query(
+        "SELECT runs.arm, outcome, list(step ORDER BY step) AS steps, list(test_accuracy ORDER BY step) AS accuracy "
+        "FROM curves JOIN runs USING (experiment_id, arm, seed) "
+        f"WHERE experiment_id = '{rung.experiment_id}' GROUP BY runs.arm, seed, outcome ORDER BY seed"
+    ).to_pylist():
+        steps, accuracy = np.array(row["steps"], float), np.array(row["accuracy"], float)
+        accuracy = np.zeros(1) if row["outcome"] == "diverged" else accuracy
+        part = score(steps, accuracy, rung.training.threshold, rung.training.budget)
+        scores.setdefault(row["arm"], []).append(part)
+    return {name: float(np.mean(parts)) for name, parts in scores.items()}
 
 
 def score(steps: np.ndarray, accuracy: np.ndarray, threshold: float, budget: int) -> float:
@@ -263,37 +243,30 @@ def score(steps: np.ndarray, accuracy: np.ndarray, threshold: float, budget: int
     return float(steps[k - 1] + share * (steps[k] - steps[k - 1]))
 
 
-def _get(value: Any, path: Sequence[str]) -> float:
-    for name in path:
-        value = getattr(value, name)
-    return float(_plateau(value)) if isinstance(value, Schedule) else float(value)
+def _score_of(trial: Trial) -> float:
+    return trial.score
+
+
+def _size(value: Any) -> float:
+    """A number, or the size of a schedule: its plateau, or where it starts."""
+    return float(getattr(value, "value", getattr(value, "start", np.nan)) if isinstance(value, Schedule) else value)
 
 
 def _set(value: Any, path: Sequence[str], number: float) -> Any:
     """`value` with the field at `path` set; a schedule is scaled as a whole."""
-    old = getattr(value, path[0])
-    if len(path) > 1:
-        new = _set(old, path[1:], number)
+    name, *rest = path
+    old = getattr(value, name)
+    if rest:
+        new = _set(old, rest, number)
     elif isinstance(old, Schedule):
-        new = _scaled(old, number)
+        heights = [field for field in ("value", "after", "start", "end") if hasattr(old, field)]
+        factor = number / _size(old)
+        new = dataclasses.replace(old, **{field: getattr(old, field) * factor for field in heights})  # type: ignore[type-var]
     else:
         new = number
-    return dataclasses.replace(value, **{path[0]: new})
-
-
-def _plateau(schedule: Any) -> float:
-    """The size of a schedule: its plateau, or where it starts."""
-    return float(getattr(schedule, "value", getattr(schedule, "start", np.nan)))
-
-
-def _scaled(schedule: Any, number: float) -> Any:
-    factor = number / _plateau(schedule)
-    names = ("value", "after", "start", "end")
-    changes = {name: getattr(schedule, name) * factor for name in names if hasattr(schedule, name)}
-    return dataclasses.replace(schedule, **changes)
+    return dataclasses.replace(value, **{name: new})
 
 
 def _shown(candidate: Candidate, trial: Trial) -> str:
-    return ", ".join(
-        f"{axis.field} {axis.value(x):.3g}" for axis, x in zip(candidate.axes, trial.point, strict=True)
-    )  # fmt: skip
+    settings = zip(candidate.axes, trial.point, strict=True)
+    return ", ".join(f"{axis.field} {axis.value(x):.3g}" for axis, x in settings)

@@ -13,12 +13,12 @@ from typing import Annotated, Any, NamedTuple
 
 import tomli_w
 
-from anglewise.errors import SpecError, shown, unknown
+from anglewise.errors import SpecError, shown
 from anglewise.files import put
 from anglewise.lab.catalogue import METHODS, SCHEDULES
-from anglewise.lab.experiments.config import arms_of, coerce, table_of
+from anglewise.lab.experiments.config import arms_of, coerce, known_fields, table_of
 from anglewise.lab.protocols.fields import ANY, COUNT, INSIDE, SEEDS, bounded
-from anglewise.lab.spec import Arm, Experiment, field_types
+from anglewise.lab.spec import Arm, Experiment
 from anglewise.lab.store import Provenance, Store
 from anglewise.lab.tuning.search import FIRST_SEED, Search, Trial, search
 from anglewise.lab.tuning.space import Candidate
@@ -75,29 +75,26 @@ def tune(
     candidate: Candidate, experiment: Experiment, rules: Search, out: Path, to: Path, command: str,
     provenance: Provenance, stop: Callable[[], bool],
 ) -> Path:  # fmt: skip
-    """Search a candidate's setting in a store of its own, and write the winner.
-
-    Returns:
-        The winner's file.
+    """Search a candidate's setting in a store of its own, and write the winner's file.
 
     Raises:
         SpecError: For a search with a wrong value.
-        Interrupted: When `stop` said so.
+        Interrupted: After `stop` returned True.
     """
-    to.mkdir(parents=True, exist_ok=True)  # if this fails, nothing has been searched in vain
+    to.mkdir(parents=True, exist_ok=True)  # before the search, since it may fail
     name = candidate.arm.name
     with Store.open(out / name) as store:
-        best, trials = search(
-            candidate, experiment, rules, store, provenance=provenance, say=lambda text: print(text, flush=True),
-            stop=stop,
-        )  # fmt: skip
+        say = functools.partial(print, flush=True)
+        best, trials = search(candidate, experiment, rules, store, provenance=provenance, say=say, stop=stop)
     how = dataclasses.replace(
         summary(candidate, experiment, rules, best, trials),
         command=command,
         commit=str(provenance.get("git_commit") or "") + ("-dirty" if provenance.get("git_dirty") else ""),
         device=str(provenance.get("device") or ""),
     )
-    return write(Winner(Arm(name, best.arm.methods), how), to / f"{name}.toml")
+    path = to / f"{name}.toml"
+    put(path, toml(Winner(Arm(name, best.arm.methods), how)).encode())
+    return path
 
 
 def summary(
@@ -124,12 +121,6 @@ def summary(
     )
 
 
-def write(winner: Winner, path: Path) -> Path:
-    """Write a winner's file, whole or not at all."""
-    put(path, toml(winner).encode())
-    return path
-
-
 def toml(winner: Winner) -> str:
     """A winner as its file has it."""
     methods = [_table(method) for method in winner.arm.methods]
@@ -140,9 +131,8 @@ def _table(value: Any) -> Any:
     """A method or schedule as a table of its kind and of the fields that differ from their default."""
     if type(value) not in NAMES:
         return value
-    fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
-    changed = {field.name for field in dataclasses.fields(value) if fields[field.name] != field.default}
-    return {"is": NAMES[type(value)], **{name: _table(fields[name]) for name in fields if name in changed}}
+    fields = [(field, getattr(value, field.name)) for field in dataclasses.fields(value)]
+    return {"is": NAMES[type(value)]} | {field.name: _table(x) for field, x in fields if x != field.default}
 
 
 def read(path: Path) -> Winner | None:
@@ -155,12 +145,7 @@ def read(path: Path) -> Winner | None:
 
 
 def winner_of(table: Mapping[str, Any], name: str, where: str) -> Winner:
-    """A winner from the table that its file holds.
-
-    Args:
-        table: ``{"search": {...}, "arms": {name: ...}}``.
-        name: The arm's.
-        where: The file, for messages.
+    """The winner `name` from the table of its file `where`: ``{"search": {...}, "arms": {name: ...}}``.
 
     Raises:
         SpecError: If the table has a mistake.
@@ -177,10 +162,7 @@ def winner_of(table: Mapping[str, Any], name: str, where: str) -> Winner:
 
 
 def _summary_of(table: Mapping[str, Any]) -> SearchSummary:
-    types = field_types(SearchSummary)
-    for key in table:
-        if key not in types:
-            raise SpecError(unknown("field of search", key, types))
+    types = known_fields(SearchSummary, table, "search")
     for field in dataclasses.fields(SearchSummary):
         if field.default is dataclasses.MISSING and field.name not in table:
             expected = "a whole number" if types[field.name] is int else "a number"

@@ -1,9 +1,8 @@
 """The early-warning study: which readings tell that a run is about to generalise, how early and how surely.
 
-Its predictors were fixed before any of its runs was looked at.  What they are made of and what is asked stands in
-:mod:`anglewise.lab.stats.warning`, how an alarm is set in :mod:`anglewise.lab.stats.alarm`, what is scored and with
-which interval in :mod:`anglewise.lab.stats.warning_score`.  This module reads runs, tries every predictor on every
-split, and shows all of them, those that do not work too.
+Its predictors were fixed before any of its runs was looked at.  :mod:`anglewise.lab.stats.warning` defines predictors
+and questions, :mod:`anglewise.lab.stats.alarm` sets alarms, :mod:`anglewise.lab.stats.warning_score` scores them.  This
+module tries every predictor on every split, and keeps all scores, also those of predictors that fail.
 """
 
 from __future__ import annotations
@@ -17,29 +16,26 @@ from anglewise.lab.stats.warning import NOISE, STEP, Horizon, Measure, Predictor
 from anglewise.lab.stats.warning_score import Score, Split, evaluate
 from anglewise.lab.studies.early_warning.trajectories import collect
 
-RADIUS = (Measure("radius"),)
-ENERGY = (Measure("radial_energy"),)
-SPEED = (Measure("angular_speed"),)
+RADIUS, ENERGY, SPEED = Measure("radius"), Measure("radial_energy"), Measure("angular_speed")
 RANK = (Measure("effective_rank"), Measure("stable_rank"))
 FOURIER = (Measure("fourier_max"), Measure("fourier_coherence", log=False))
-NORM = (Measure("weight_norm"),)
-LOSS = (Measure("train_loss"),)
-GEOMETRY = (*RADIUS, *ENERGY, *SPEED, *RANK, *NORM)
+NORM, LOSS = Measure("weight_norm"), Measure("train_loss")
+GEOMETRY = (RADIUS, ENERGY, SPEED, *RANK, NORM)
 
 PREDICTORS = (
     Predictor("base rate", "baseline", ()),
     Predictor("elapsed time", "baseline", (Measure(STEP),)),
     Predictor("noise", "baseline", (Measure(NOISE, log=False),)),
-    Predictor("radius", "geometry", RADIUS),
-    Predictor("radial energy", "geometry", ENERGY),
-    Predictor("angular speed", "geometry", SPEED),
+    Predictor("radius", "geometry", (RADIUS,)),
+    Predictor("radial energy", "geometry", (ENERGY,)),
+    Predictor("angular speed", "geometry", (SPEED,)),
     Predictor("rank", "geometry", RANK),
     Predictor("Fourier gain", "geometry", FOURIER),
-    Predictor("weight norm", "rival", NORM),
-    Predictor("train loss", "rival", LOSS),
+    Predictor("weight norm", "rival", (NORM,)),
+    Predictor("train loss", "rival", (LOSS,)),
     Predictor("together", "together", GEOMETRY),
     Predictor("together + Fourier gain", "together", (*GEOMETRY, *FOURIER)),
-    Predictor("together + train loss", "together", (*GEOMETRY, *LOSS)),
+    Predictor("together + train loss", "together", (*GEOMETRY, LOSS)),
     Predictor("test loss", "reference", (Measure("test_loss"),)),
     Predictor("test accuracy", "reference", (Measure("test_accuracy", log=False),)),
 )

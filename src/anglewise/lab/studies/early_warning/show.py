@@ -26,7 +26,7 @@ EDGES = (-0.04, 1.04)
 
 
 class Column(NamedTuple):
-    """One number of every predictor, with its interval."""
+    """One number of every predictor, with its interval, and a line at what knowing nothing gives."""
 
     id: str
     title: str

@@ -83,18 +83,16 @@ def restore(path: str | os.PathLike[str]) -> list[Trajectory]:
     if not Path(path).is_file():
         raise StoreError(f"{path} is not there: give a file that the early-warning study has written")
     table = pq.read_table(path)
-    task, arm, seed = (table.column(name).to_pylist() for name in ("task", "arm", "seed"))
     places: dict[tuple[Any, ...], list[int]] = {}
-    for i, key in enumerate(zip(task, arm, seed, strict=True)):
-        places.setdefault(key, []).append(i)
-    step = table.column("step").to_numpy()
-    named = [(name, table.column(name).to_numpy().astype(float)) for name in table.column_names if "@" in name]
+    for i, row in enumerate(table.select(["task", "arm", "seed", "time", "budget", "control"]).to_pylist()):
+        places.setdefault(tuple(row.values()), []).append(i)
+    step = table.column("step").to_numpy().astype(int)
+    named = [(name.split("@", 1), table.column(name).to_numpy()) for name in table.column_names if "@" in name]
     runs = []
-    for (task_, arm_, seed_), rows in places.items():
-        series = {tuple(name.split("@", 1)): rounded(values[rows]) for name, values in named}
-        first = {name: table.column(name)[rows[0]].as_py() for name in ("time", "budget", "control")}
-        kept: Any = {key: values for key, values in series.items() if np.isfinite(values).any()}
-        runs.append(Trajectory(task_, arm_, seed_, step[rows].astype(int), kept, **first))
+    for (task, arm, seed, *rest), rows in places.items():
+        series: Any = {tuple(key): rounded(values[rows].astype(float)) for key, values in named}
+        series = {key: values for key, values in series.items() if np.isfinite(values).any()}
+        runs.append(Trajectory(task, arm, seed, step[rows], series, *rest))
     return runs
 
 
@@ -104,36 +102,31 @@ def rounded(values: np.ndarray) -> np.ndarray:
 
 
 def _of(reader: Any, manifest: Manifest, names: Collection[str]) -> list[Trajectory]:
-    spec, training = manifest.spec, manifest.training
+    """An experiment's finished runs."""
+    training = manifest.training
     if not training["measure_every"]:
         raise StoreError(f"experiment {manifest.name!r} measures nothing: set training.measure_every")
     chosen = f"experiment_id = '{manifest.experiment_id}'"
-    ended = reader.query(
-        f"SELECT arm, seed, t95_sustained FROM runs WHERE {chosen} AND outcome IS NOT NULL"
-    ).to_pylist()
     wanted = ", ".join(map(repr, sorted(names))) or "NULL"
     looked = f"{chosen} AND step % {training['measure_every']} = 0 AND step <= {training['budget'] / 2}"
-    rows: dict[tuple[str, int], dict[tuple[str, str], dict[int, float]]] = {}
-    for row in reader.query(f"SELECT arm, seed, step, {', '.join(CURVES)} FROM curves WHERE {looked}").to_pylist():
-        for name in CURVES:
-            rows.setdefault((row["arm"], row["seed"]), {}).setdefault((name, ""), {})[row["step"]] = row[name]
-    for row in reader.query(
+    curves = reader.query(f"SELECT arm, seed, step, {', '.join(CURVES)} FROM curves WHERE {looked}").to_pylist()
+    values = [row | {"name": name, "site": "", "value": row[name]} for row in curves for name in CURVES]
+    values += reader.query(
         f"SELECT arm, seed, site, name, step, value FROM readings WHERE {looked} AND name IN ({wanted})"
-    ).to_pylist():
-        own = rows.setdefault((row["arm"], row["seed"]), {})
-        own.setdefault((row["name"], row["site"]), {})[row["step"]] = row["value"]
+    ).to_pylist()
+    series: dict[tuple[str, int], dict[tuple[str, str], dict[int, float]]] = {}
+    for row in values:
+        run = series.setdefault((row["arm"], row["seed"]), {})
+        run.setdefault((row["name"], row["site"]), {})[row["step"]] = row["value"]
     runs = []
-    for end in ended:
-        arm, seed = end["arm"], end["seed"]
-        time = None if end["t95_sustained"] is None else float(end["t95_sustained"])
-        found = rows.get((arm, seed), {})
-        steps = np.array(sorted(s for s in found.get((CURVES[0], ""), {}) if time is None or s < time), int)
-        series = {
-            key: rounded(np.array([np.nan if by.get(s) is None else by[s] for s in steps], np.float32).astype(float))
-            for key, by in found.items()
+    for end in reader.query(f"SELECT * FROM runs WHERE {chosen} AND outcome IS NOT NULL").to_pylist():
+        arm, seed, time = end["arm"], end["seed"], end["t95_sustained"]
+        by_key = series.get((arm, seed), {})
+        steps = np.array(sorted(s for s in by_key.get((CURVES[0], ""), {}) if time is None or s < time), int)
+        seen = {
+            key: rounded(np.array([by.get(s) for s in steps], np.float32).astype(float)) for key, by in by_key.items()
         }
-        control = spec["task"]["is"] == CONTROL
-        runs.append(
-            Trajectory(manifest.name, arm, seed, steps, series, time, float(training["budget"]), control=control)
-        )
+        control = manifest.spec["task"]["is"] == CONTROL
+        time = None if time is None else float(time)
+        runs.append(Trajectory(manifest.name, arm, seed, steps, seen, time, float(training["budget"]), control))
     return runs

@@ -1,9 +1,9 @@
 r"""A track's leaderboard: every arm by every criterion, each number with its interval.
 
-An arm is ranked by its median number of steps to the *first* crossing of the threshold; arms of which fewer than half
-of the seeds got there within the budget come after, by their share.  Beside it stand the sustained crossing and 99 %,
-since these can rank otherwise, seconds of runs that were trained side by side, and how far accuracy fell again after
-generalising, over the steps that every run was watched further.  The speed-up stands for both crossings.
+An arm is ranked by its median number of steps to the *first* crossing of the threshold.  Arms of which fewer than half
+of the seeds reach it within the budget come after, by their share.  The sustained crossing and 99 % have columns too,
+since they can give another order.  Seconds are of runs that were trained side by side.  The last column is how far
+accuracy fell after generalising, over the steps for which every run was watched further.
 
 A median's interval is made of order statistics, see :func:`~anglewise.lab.stats.median_interval`.
 """
@@ -101,7 +101,7 @@ def rows(runs: Runs, samples_per_step: float = math.nan) -> list[Row]:
 
 def _medians(runs: Sequence[Finish], every: int) -> dict[str, Interval]:
     """Median times by criterion; a criterion that is unknown for some run is left out."""
-    times = {name: [getattr(run, name) for run in runs] for name in CRITERIA} if runs else {}
+    times = {name: [getattr(run, name) for run in runs] for name in CRITERIA if runs}
     return {name: median_interval(values, grid=every) for name, values in times.items() if _known(values)}
 
 
@@ -179,13 +179,10 @@ def held(*sides: ArmSummary) -> str:
 
 def by_criterion(rows: Sequence[Row]) -> dict[str, list[str]]:
     """The order of arms by each criterion, fastest first; only those whose median lies within the budget."""
-    orders = {}
-    for name in CRITERIA:
-        reached = [row for row in rows if name in row.medians and math.isfinite(row.medians[name].value)]
-        orders[name] = [row.arm for row in sorted(reached, key=lambda row: row.medians[name].value)]
-    timed = [(row.seconds, row.arm) for row in rows if row.seconds is not None]
-    orders["seconds"] = [arm for _, arm in sorted(timed, key=lambda pair: pair[0])]
-    return orders
+    times = {name: {row.arm: row.medians[name].value for row in rows if name in row.medians} for name in CRITERIA}
+    times["seconds"] = {row.arm: row.seconds for row in rows if row.seconds is not None}
+    reached = {name: [arm for arm in by if math.isfinite(by[arm])] for name, by in times.items()}
+    return {name: sorted(arms, key=times[name].__getitem__) for name, arms in reached.items()}
 
 
 def without(refused: Mapping[str, str], start: str = "", end: str = "") -> str:

@@ -1,7 +1,7 @@
 """How a candidate of a leaderboard is put together: AdamW with one idea added, or something instead of AdamW.
 
-All that stand on AdamW share its axes (learning rate, decay, scale of the first embeddings) and bring at most two of
-their own.  Those that replace the optimiser bring similar ones.
+Candidates on AdamW share its axes: learning rate, decay, scale of the first embeddings.  Each adds at most two axes.
+Candidates that replace AdamW have similar axes.
 """
 
 from __future__ import annotations
@@ -20,15 +20,8 @@ from anglewise.lab.methods.tiwari2026_radial import RadialPenalty
 from anglewise.lab.spec import Arm
 from anglewise.lab.tuning.space import Axis, Candidate
 
-LOSS, GRADIENT, OPTIMISER, WEIGHTS, ACTIVATIONS, HEAD, START = (
-    "loss term",
-    "gradient",
-    "optimiser",
-    "weights",
-    "forward pass",
-    "logits and loss",
-    "first weights",
-)
+LOSS, GRADIENT, OPTIMISER, WEIGHTS = "loss term", "gradient", "optimiser", "weights"
+ACTIVATIONS, HEAD, START = "forward pass", "logits and loss", "first weights"
 """What a candidate changes."""
 AS_PUBLISHED, JOINED = "as published", "two published settings joined"
 """Why a setting that is not tuned has no place in the ranking."""

@@ -83,9 +83,20 @@ def groups_of(rows: Sequence[Row], changes: Mapping[str, str]) -> list[str]:
     return list(dict.fromkeys(sorted(changes.get(row.arm, "") or "other" for row in rows)))
 
 
-def ticks_to(budget: int) -> list[int]:
-    """Steps to write at a logarithmic axis that ends at the budget."""
-    return [t for t in (10, 20, 30, 50, 100, 200, 300, 500, 1000, 2000, 5000, 10000) if t <= budget]
+def ticks_to(budget: int) -> dict[int, str]:
+    """Steps to write at a logarithmic axis that ends at the budget, each with its text."""
+    steps = (10, 20, 30, 50, 100, 200, 300, 500, 1000, 2000, 5000, 10000)
+    return {step: f"{step:,}" for step in steps if step <= budget}
+
+
+def draw_axes(axis: Any, names: Sequence[str], budget: int, limits: tuple[float, float], title: str) -> None:
+    """Draw the axes that figures of steps share: one row per name, and logarithmic steps between `limits`."""
+    axis.set_xscale("log")
+    axis.set_xticks(*zip(*ticks_to(budget).items(), strict=True))
+    axis.minorticks_off()
+    axis.set_xlim(*limits)
+    axis.set_xlabel(title)
+    axis.set_yticks(range(len(names)), names, fontsize=6)
 
 
 def page(
@@ -160,7 +171,7 @@ def _strip(
             })  # fmt: skip
     layout = axes("", 90 + 19 * len(rows), f"steps to {CRITERIA[criterion]} crossing (logarithmic)")
     ticks = ticks_to(results.budget)
-    layout["xaxis"] |= {"type": "log", "tickvals": ticks, "ticktext": [f"{t:,}" for t in ticks]}
+    layout["xaxis"] |= {"type": "log", "tickvals": list(ticks), "ticktext": list(ticks.values())}
     layout["xaxis"].pop("rangemode", None)
     layout["yaxis"] |= {"tickvals": list(range(len(rows))), "ticktext": [label(row.arm) for row in rows]}
     layout["yaxis"] |= {"range": [len(rows) - 0.4, -0.6]}
@@ -197,15 +208,11 @@ def save_figure(
             if never or not row.n:
                 text = f"{never} of {row.n} not in budget" if row.n else "not trained"
                 axis.text(results.budget * 1.04, i, text, fontsize=5, va="center", color=GREY)
-        axis.set_xscale("log")
-        ticks = ticks_to(results.budget)
-        axis.set_xticks(ticks, [f"{t:,}" for t in ticks])
-        axis.minorticks_off()
-        axis.set_yticks(range(len(rows)), [row.arm for row in rows], fontsize=6)
-        axis.set_ylim(len(rows) - 0.4, -0.6)
         soonest = min((run.first for run in runs if run.first), default=10)
-        axis.set_xlim(0.8 * soonest, 1.9 * results.budget)
-        axis.set_xlabel("steps to 95 % test accuracy, first crossing; dots are seeds, bars medians")
+        title = "steps to 95 % test accuracy, first crossing; dots are seeds, bars medians"
+        names = [row.arm for row in rows]
+        draw_axes(axis, names, results.budget, (0.8 * soonest, 1.9 * results.budget), title)
+        axis.set_ylim(len(rows) - 0.4, -0.6)
         axis.grid(axis="x", color="#ececec", lw=0.6)
         handles = [
             axis.plot([], [], "o", color=COLOURS[i % len(COLOURS)], ms=3, label=name)[0]

@@ -15,7 +15,7 @@ from anglewise.lab.report.results import load
 from anglewise.lab.report.runs import Runs, runs_of, write_runs
 from anglewise.lab.report.summary import ratio
 from anglewise.lab.report.table import markdown, printed
-from anglewise.lab.studies.leaderboard.show import ticks_to
+from anglewise.lab.studies.leaderboard.show import draw_axes
 from anglewise.lab.studies.penalty.analysis import Effect, effects, table
 from anglewise.lab.studies.penalty.plan import PenaltyPlan
 
@@ -62,34 +62,22 @@ def save_figure(runs: Runs, measured: Sequence[Effect], path: str | os.PathLike[
                 if middle is not None and math.isfinite(middle.value):
                     axis.plot([middle.value], [i + shift], mark, color=ink, ms=5, mec="white", mew=0.7)
                 side = effect.sides["first"][j]
-                never = side.finished - side.reached
-                if never:
-                    axis.text(
-                        1.05 * runs.budget, i + shift, f"{never} of {side.finished} never", fontsize=5, va="center",
-                        color=ink,
-                    )  # fmt: skip
+                if never := side.finished - side.reached:
+                    text = f"{never} of {side.finished} never"
+                    axis.text(1.05 * runs.budget, i + shift, text, fontsize=5, va="center", color=ink)
             if i and effect.method != measured[i - 1].method:
                 axis.axhline(i - 0.5, color="#c8ccd0", lw=0.6)
-        axis.set_xscale("log")
-        ticks = ticks_to(runs.budget)
-        axis.set_xticks(ticks, [f"{t:,}" for t in ticks])
-        axis.minorticks_off()
-        axis.grid(axis="y", visible=False)
-        names = [
-            f"{effect.method}\nfound {effect.found}" if effect.found == "alone" else f"found {effect.found}"
-            for effect in measured
-        ]
-        axis.set_yticks(range(len(measured)), names, fontsize=6)
-        axis.set_ylim(len(measured) - 0.5, -0.5)
-        soonest = min((run.first for run in runs.finished if run.first), default=10)
-        latest = max((run.first for run in runs.finished if run.first), default=runs.budget)
+        names = [f"{effect.method}\n" * (effect.found == "alone") + f"found {effect.found}" for effect in measured]
+        firsts = [run.first for run in runs.finished if run.first]
         everybody = all(side.reached == side.finished for effect in measured for side in effect.sides["first"])
-        axis.set_xlim(0.85 * soonest, 1.15 * latest if everybody else 1.6 * runs.budget)
-        axis.set_xlabel("steps to 95 % test accuracy, first crossing; small marks are seeds, large ones medians")
+        latest = 1.15 * max(firsts, default=runs.budget) if everybody else 1.6 * runs.budget
+        title = "steps to 95 % test accuracy, first crossing; small marks are seeds, large ones medians"
+        draw_axes(axis, names, runs.budget, (0.85 * min(firsts, default=10), latest), title)
+        axis.grid(axis="y", visible=False)
+        axis.set_ylim(len(measured) - 0.5, -0.5)
+        ratios = [str(ratio(effect.sides["first"][1])) for effect in measured]
         beside = axis.secondary_yaxis("right")
-        beside.set_yticks(
-            range(len(measured)), [str(ratio(effect.sides["first"][1])) for effect in measured], fontsize=6
-        )
+        beside.set_yticks(range(len(measured)), ratios, fontsize=6)
         beside.set_ylabel("times as fast with the penalty [95 %]", fontsize=7)
         handles = [
             axis.plot([], [], mark, color=ink, ms=5, mec="white", mew=0.7, label=name)[0] for name, ink, mark, _ in ways
