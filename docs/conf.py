@@ -30,6 +30,8 @@ html_title = "anglewise"
 html_math_renderer = "mathml"
 html_copy_source = False
 html_show_sphinx = False
+html_static_path = ["site"]
+html_css_files = ["site.css"]
 
 HOW_IT_WORKS = ("geometry", "gradients", "theory", "weights", "spectra", "curvature", "circuits", "logits-and-neurons",
                 "attention", "parity", "early-warning", "pictures")  # fmt: skip

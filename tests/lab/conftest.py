@@ -8,7 +8,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from anglewise.lab.report.results import Ended, Frames, Results, Series
+from anglewise.lab.report.results import Ended, Results, Series
 
 SITES = ("hidden.0.pre", "hidden.1.pre")
 
@@ -112,7 +112,7 @@ def synthetic_network(
         ("strange", ""): sigma,
         ("stranger", ""): np.ones((len(steps), 3, 2)),
     }
-    return {panel: Frames(steps, values.astype(np.float32)) for panel, values in found.items()}
+    return {panel: Series(steps, values.astype(np.float32)) for panel, values in found.items()}
 
 
 def as_shelf(networks):
@@ -123,7 +123,7 @@ def as_shelf(networks):
         for key in keys:
             for (name, site), frames in networks.get(key, {}).items():
                 if names is None or name in names:
-                    kept = Frames(frames.steps[-1:], frames.values[-1:]) if last else frames
+                    kept = Series(frames.steps[-1:], frames.values[-1:]) if last else frames
                     found.setdefault((name, site), {})[key] = kept
         return found
 

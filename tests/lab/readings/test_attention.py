@@ -1,3 +1,5 @@
+import types
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -5,6 +7,7 @@ import pytest
 
 from anglewise.lab.models.mlp import MLP
 from anglewise.lab.models.transformer import Transformer
+from anglewise.lab.protocols.model import Site
 from anglewise.lab.readings.attention import Attention, matrix_entropy
 from anglewise.lab.tasks.modular import Modular
 from tests.support.programs import quick_jit
@@ -93,9 +96,11 @@ def given(weights, stream=None, **fields):
         "block.0.attention.out": None,  # not read
         "block.0.out": jnp.asarray(stream, jnp.float32),
     }
-    seen = type("Pass", (), {"activations": activations})
     model = Transformer(layers=1, width=4 * heads, heads=heads, **fields)
-    snapshot = type("Look", (), {"model": model, "forward": lambda self, part, rows: seen})()
+    kinds = {"block.0.attention.weights": "attention", "block.0.attention.out": "output", "block.0.out": "block"}
+    network = types.SimpleNamespace(all_sites={name: Site(1, kind) for name, kind in kinds.items()})
+    seen = types.SimpleNamespace(activations=activations)
+    snapshot = types.SimpleNamespace(model=model, network=network, forward=lambda part, rows: seen)
     return {key: np.asarray(value) for key, value in READING.measure(snapshot).items()}
 
 

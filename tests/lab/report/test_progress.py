@@ -106,7 +106,7 @@ QUICKSTART_LIKE = {
 def test_time_left_is_right_within_a_factor_from_the_first_ended_seed_on(compiling):
     clock, progress = Clock(), Silent()
     for left in simulate(progress, clock, QUICKSTART_LIKE, 600, compiling=compiling):
-        estimate, ended = progress.tally.left(), any(progress.tally.ended.values())
+        estimate, ended = progress.tally.left(), any(arm.ended for arm in progress.tally.arms.values())
         if estimate is not None:
             assert (estimate.about is None) != ended
             assert left <= 1.05 * estimate.most + 1e-6
@@ -136,8 +136,8 @@ def test_a_seed_that_takes_longer_than_all_before_is_expected_to_take_a_quarter_
     seen = simulate(progress, clock, {"a": (0.1, [100, 600])}, 600, seeds=2, compiling=0.0, rest=0.0, measure=0.0)
     found = {}
     for _ in seen:
-        if progress.tally.running["a"].get(1):
-            found[progress.tally.running["a"][1].step] = progress.tally.left().about
+        if running := progress.tally.arms["a"].running.get(1):
+            found[running.step] = progress.tally.left().about
     assert found[80] == pytest.approx(2.0) and found[200] == pytest.approx(5.0) and found[580] == pytest.approx(2.0)
 
 
@@ -173,8 +173,8 @@ def test_members_that_train_together_share_the_time():
 def test_runs_that_are_there_already_count_as_done_and_cost_no_time():
     progress = Silent()
     progress.start(plan(arms=("a",), seeds=4, done=3))
-    line = progress.tally.line("a")
-    assert (line.done, line.total, line.running) == (3, 4, False)
+    arm = progress.tally.arms["a"]
+    assert (arm.done, arm.total, arm.running) == (3, 4, {})
     progress.update(rows("a", 3, 100), 100)
     progress.finish(run("a", 3), Outcome("memorised", 100))
     assert progress.tally.left() == (0, 0) and progress.tally.done

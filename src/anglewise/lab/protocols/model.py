@@ -21,8 +21,9 @@ from anglewise.lab.protocols.task import Task
 Params: TypeAlias = Any
 """A network whose numbers are all trained: a pytree of floating-point arrays, with the network's properties."""
 
-Activations: TypeAlias = Mapping[str, Float[Array, "*batch d"]]
-"""Activations by site, in the order of the forward pass; the head reads the last."""
+Activations: TypeAlias = Mapping[str, Float[Array, "..."]]
+"""Activations ``[*batch, d]`` by site, each of its own width, in the order of the forward pass.  The head reads the
+last."""
 
 Tap: TypeAlias = Callable[[str, Float[Array, "*batch d"]], Float[Array, "*batch d"]]
 """Called by a network with (site, activation); what it returns is what the network goes on with."""
@@ -64,12 +65,12 @@ class LinearMap(NamedTuple):
     source: str
     layer: Callable[[Any], Any]
 
-    def weight(self, network: Any) -> Float[Array, "i d"]:
-        """The weight in `network`."""
+    def weight(self, network: Any) -> Any:
+        """The weight, ``[i, d]``."""
         return self.layer(network).weight
 
-    def bias(self, network: Any) -> Float[Array, " d"] | None:
-        """The bias in `network`; None where the layer has none."""
+    def bias(self, network: Any) -> Any:
+        """The bias, ``[d]``; None where the layer has none."""
         return self.layer(network).bias
 
 

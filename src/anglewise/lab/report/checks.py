@@ -26,40 +26,31 @@ def matched(results: Results, tolerance: float = TOLERANCE) -> dict[str, str | N
     Returns:
         By arm, in the order planned; arms that match nothing are left out.
     """
-    checks = {
-        name.removeprefix("match_").removesuffix("_wanted"): (series, results.readings.get((_got(name), site), {}))
-        for (name, site), series in results.readings.items()
-        if name.startswith("match_") and name.endswith("_wanted")
-    }
-    failures: dict[str, str | None] = {}
-    for arm in results.arms:
-        runs = {
-            key: {
-                what: (wanted[key], got[key]) for what, (wanted, got) in checks.items() if key in wanted and key in got
-            }
-            for key in results.planned
-            if key[0] == arm
-        }
-        if any(runs.values()):
-            failures[arm] = _failure({key: pairs for key, pairs in runs.items() if pairs}, tolerance)
-    return failures
+    checks: dict[Key, list[tuple[str, Series, Series]]] = {}
+    for (name, site), by_run in results.readings.items():
+        if name.startswith("match_") and name.endswith("_wanted"):
+            what = name.removeprefix("match_").removesuffix("_wanted")
+            got = results.readings.get((f"match_{what}_got", site), {})
+            for key in by_run.keys() & got.keys():
+                checks.setdefault(key, []).append((what, by_run[key], got[key]))
+    runs: dict[str, dict[int, list[tuple[str, Series, Series]]]] = {}
+    for arm, seed in results.planned:
+        if (arm, seed) in checks:
+            runs.setdefault(arm, {})[seed] = checks[arm, seed]
+    return {arm: _failure(runs[arm], tolerance) for arm in results.arms if arm in runs}
 
 
-def _got(name: str) -> str:
-    return name.removesuffix("_wanted") + "_got"
-
-
-def _failure(runs: dict[Key, dict[str, tuple[Series, Series]]], tolerance: float) -> str | None:
-    measured, broken, first = 0, set[Key](), ""
-    for key, pairs in runs.items():
-        for what, (wanted, got) in pairs.items():
+def _failure(runs: dict[int, list[tuple[str, Series, Series]]], tolerance: float) -> str | None:
+    measured, broken, first = 0, set[int](), ""
+    for seed, checks in runs.items():
+        for what, wanted, got in checks:
             for step, want, have in zip(wanted.steps, wanted.values, got.values, strict=False):
                 if step == 0:
                     continue
                 measured += 1
                 if not np.abs(have - want) <= tolerance * np.abs(want):
-                    broken.add(key)
-                    where = f"at step {step} of seed {key[1]}"
+                    broken.add(seed)
+                    where = f"at step {step} of seed {seed}"
                     first = first or f"{plain(what).replace('_', ' ')} {number(have)}, wanted {number(want)}, {where}"
     if not measured:
         return "match not shown: nothing was measured after step 0"

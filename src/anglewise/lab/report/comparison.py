@@ -15,7 +15,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
@@ -43,10 +43,8 @@ class ArmSummary:
     """One arm by one criterion.
 
     Args:
-        arm: Its name.
-        planned: Runs planned.
         finished: Runs that have an outcome; all estimates are over these.
-        missing: The others.
+        missing: The other planned runs.
         reached: Finished runs that met the criterion.
         share: Their share with its exact interval; None without finished runs.
         median: Median time; None for beyond the budget, or without finished runs; NaN where seconds are unknown.
@@ -102,14 +100,7 @@ def seconds_per_step(run: Finish | Ended) -> float:
 
 
 def compare(runs: Runs, criterion: Criterion = "first") -> list[ArmSummary]:
-    """Every arm by one criterion, in the order planned.
-
-    Args:
-        runs: Finished runs, from a store or a record.
-        criterion: ``first``, ``sustained`` or ``seconds``.
-
-    Returns:
-        One summary per arm; arms without finished runs included.
+    """Every arm by one criterion, in the order planned; arms without finished runs included.
 
     Raises:
         ValueError: If there is no such criterion.
@@ -153,57 +144,54 @@ def _timed(runs: Runs, arm: str, criterion: Criterion) -> dict[int, _Timed]:
     return times
 
 
-def _summary(all_runs: Runs, arm: str, criterion: Criterion, baseline: dict[int, _Timed]) -> ArmSummary:
-    runs = all_runs.of(arm)
-    n, planned = len(runs), all_runs.planned[arm]
-    times = [time_of(run, criterion) for run in runs.values()]
-    reached = sum(t is not None for t in times)
-    timed = _timed(all_runs, arm, criterion)
-    common = sorted(timed.keys() & baseline.keys()) if arm != all_runs.baseline else []
-    in_seconds = [
-        None if t is None else t if criterion == "seconds" else t * seconds_per_step(run)
-        for t, run in zip(times, runs.values(), strict=True)
-    ]
-    known = all(t is None or np.isfinite(t) for t in in_seconds)
-    pairs = [(baseline[seed], timed[seed]) for seed in common]
-    ratio, p = _compared(pairs)
+def _summary(runs: Runs, arm: str, criterion: Criterion, baseline: dict[int, _Timed]) -> ArmSummary:
+    finished, planned = list(runs.of(arm).values()), runs.planned[arm]
+    times = [time_of(run, criterion) for run in finished]
+    reached = sum(time is not None for time in times)
+    timed = _timed(runs, arm, criterion)
+    pairs = [] if arm == runs.baseline else [(baseline[seed], timed[seed]) for seed in sorted(timed.keys() & baseline)]
+    speed, p = _compared(pairs)
+    units = [1.0 if criterion == "seconds" else seconds_per_step(run) for run in finished]
     return ArmSummary(
         arm=arm,
         planned=planned,
-        finished=n,
-        missing=planned - n,
+        finished=len(finished),
+        missing=planned - len(finished),
         reached=reached,
-        share=share(reached, n) if n else None,
-        median=_median(times, known=known or criterion != "seconds"),
-        mean=_mean(list(timed.values())),
-        speed_up=ratio,
+        share=share(reached, len(finished)) if finished else None,
+        median=_median(times),
+        mean=_mean(timed.values()),
+        speed_up=speed,
         bound=_bound(pairs),
-        pairs=len(common),
+        pairs=len(pairs),
         telling=sum(x.time is not None or y.time is not None for x, y in pairs),
         p=p,
         p_holm=None,
-        seconds=_median(in_seconds, known=known),
-        outcomes=Counter(run.outcome for run in runs.values()),
+        seconds=_median([None if t is None else t * unit for t, unit in zip(times, units, strict=True)]),
+        outcomes=Counter(run.outcome for run in finished),
     )
 
 
-def _median(times: Sequence[float | None], *, known: bool) -> float | None:
-    return None if not times else censored_median(times) if known else math.nan
+def _median(times: Sequence[float | None]) -> float | None:
+    """None for beyond the budget, or without runs; NaN where a time is unknown."""
+    if any(time is not None and math.isnan(time) for time in times):
+        return math.nan
+    return censored_median(times) if times else None
 
 
-def _mean(runs: list[_Timed]) -> Interval | None:
+def _mean(runs: Collection[_Timed]) -> Interval | None:
     if not runs:
         return None
-    return restricted_mean([one.time for one in runs], [one.budget for one in runs], grid=[one.grid for one in runs])
+    times, budgets, grids = zip(*runs, strict=True)
+    return restricted_mean(times, budgets, grid=grids)
 
 
 def _compared(pairs: Sequence[tuple[_Timed, _Timed]]) -> tuple[Interval | None, PValue | None]:
     """Speed-up of the second of each pair over the first, and its p-value."""
     if not pairs:
         return None, None
-    x, y = ([one.time for one in side] for side in zip(*pairs, strict=True))
-    budgets = [[one.budget for one in side] for side in zip(*pairs, strict=True)]
-    grids = [[one.grid for one in side] for side in zip(*pairs, strict=True)]
+    (x, x_budgets, x_grids), (y, y_budgets, y_grids) = (zip(*side, strict=True) for side in zip(*pairs, strict=True))
+    budgets, grids = [x_budgets, y_budgets], [x_grids, y_grids]
     ratio = speed_up(x, y, budgets, grid=grids)
     return ratio, sign_flip(x, y, budgets) if ratio is not None and len(pairs) > 1 else None
 

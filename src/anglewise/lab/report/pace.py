@@ -8,9 +8,10 @@ measurements and at its end.  So what that run takes beyond its steps says nothi
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from statistics import fmean, median
 from typing import NamedTuple
 
@@ -18,13 +19,7 @@ import numpy as np
 
 
 class Share(NamedTuple):
-    """What one or several updates took.
-
-    Args:
-        between: Seconds since the update before.
-        training: Seconds of them in the training program.
-        steps: Steps trained.
-    """
+    """What updates took: seconds since the update before, those of them in the training program, steps trained."""
 
     between: float = 0.0
     training: float = 0.0
@@ -41,11 +36,7 @@ class Share(NamedTuple):
 
 
 class Pace:
-    """Splits the time between updates into training, the rest, and compiling.
-
-    Args:
-        clock: Seconds.
-    """
+    """Splits the time between updates, in seconds of a clock, into training, the rest, and compiling."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic):
         self.clock, self.last = clock, clock()
@@ -57,15 +48,10 @@ class Pace:
         self.usual = Share()
 
     def note(self, arm: str, seed: int, step: int, steps: int, seconds: float) -> None:
-        """A run was updated.
+        """A run was updated at `step`, so many `steps` after its update before.
 
-        Args:
-            arm: Of the run.
-            seed: Of the run.
-            step: Its last step.
-            steps: How many were trained since its update before.
-            seconds: In its training program since its start, compilation not counted; this run's share, where
-                several train together.
+        `seconds` are those in its training program since its start, compilation not counted.  Where several runs train
+        together, they are this run's share.
         """
         now, run = self.clock(), (arm, seed)
         before = self.seconds.get(run, seconds * (1 - steps / step) if step else 0.0)  # it may go on from a checkpoint
@@ -116,9 +102,9 @@ class Pace:
 
 
 class Seed(NamedTuple):
-    """What one run showed last."""
+    """What one run showed last, or the median of several; NaN where nothing was shown."""
 
-    step: int
+    step: float
     train_accuracy: float
     test_accuracy: float
     radius: Mapping[str, float]
@@ -136,71 +122,67 @@ class Left(NamedTuple):
     most: float
 
 
-class Line(NamedTuple):
-    """One arm now; medians are over the seeds that are training, or over the ended ones when none is."""
+@dataclasses.dataclass
+class Arm:
+    """One arm's seeds: how many are planned, how many needed no training, and those that train or have ended."""
 
-    arm: str
-    done: int
+    name: str
     total: int
-    running: bool
-    step: float | None
-    train_accuracy: float | None
-    test_accuracy: float | None
-    radius: dict[str, float]
-    outcomes: Counter[str]
+    before: int
+    running: dict[int, Seed] = dataclasses.field(default_factory=dict)
+    ended: dict[int, Seed] = dataclasses.field(default_factory=dict)
+    outcomes: Counter[str] = dataclasses.field(default_factory=Counter)
+
+    @property
+    def done(self) -> int:
+        """Seeds that need no training any more."""
+        return self.before + len(self.ended)
+
+    @property
+    def waiting(self) -> int:
+        """Seeds that have not begun."""
+        return self.total - self.done - len(self.running)
+
+    @property
+    def now(self) -> Seed:
+        """Medians over the seeds that are training, or over the ended ones when none is."""
+        shown = list((self.running or self.ended).values())
+        sites = dict.fromkeys(site for seed in shown for site in seed.radius)
+        return Seed(
+            _median(seed.step for seed in shown),
+            _median(seed.train_accuracy for seed in shown),
+            _median(seed.test_accuracy for seed in shown),
+            {site: _median(seed.radius.get(site, np.nan) for seed in shown) for site in sites},
+        )
 
 
 class Tally:
     """Counts progress events; draws nothing.
 
     Args:
-        totals: Seeds planned, by arm.
-        done: Seeds that need no training, by arm.
+        arms: What is planned.
         budget: Steps at most.
         clock: Seconds, for the pace.
     """
 
-    def __init__(
-        self,
-        totals: Mapping[str, int],
-        done: Mapping[str, int],
-        budget: int,
-        clock: Callable[[], float] = time.monotonic,
-    ):
-        self.totals, self.before, self.budget = dict(totals), dict(done), budget
-        self.running: dict[str, dict[int, Seed]] = {arm: {} for arm in totals}
-        self.ended: dict[str, dict[int, Seed]] = {arm: {} for arm in totals}
-        self.outcomes: dict[str, Counter[str]] = {arm: Counter() for arm in totals}
-        self.pace = Pace(clock)
+    def __init__(self, arms: Iterable[Arm], budget: int, clock: Callable[[], float] = time.monotonic):
+        self.arms, self.budget, self.pace = {arm.name: arm for arm in arms}, budget, Pace(clock)
 
     def update(self, arm: str, seed: int, now: Seed, steps: int, seconds: float) -> None:
-        """A seed shows this.
-
-        Args:
-            arm: Its arm.
-            seed: Which.
-            now: What it shows.
-            steps: How many it has trained since its update before.
-            seconds: In its training program since its start; see :meth:`Pace.note`.
-        """
-        self.running[arm][seed] = now
-        self.pace.note(arm, seed, now.step, steps, seconds)
+        """A seed shows this, so many steps after its update before; `seconds` as for :meth:`Pace.note`."""
+        self.arms[arm].running[seed] = now
+        self.pace.note(arm, seed, int(now.step), steps, seconds)
 
     def finish(self, arm: str, seed: int, outcome: str) -> None:
         """A seed has ended."""
-        self.ended[arm][seed] = self.running[arm].pop(seed, Seed(self.budget, np.nan, np.nan, {}))
-        self.outcomes[arm][outcome] += 1
-
-    @property
-    def waiting(self) -> dict[str, int]:
-        """Seeds that have not begun, by arm."""
-        begun = {arm: self.before.get(arm, 0) + len(self.ended[arm]) + len(self.running[arm]) for arm in self.totals}
-        return {arm: total - begun[arm] for arm, total in self.totals.items()}
+        runs = self.arms[arm]
+        runs.ended[seed] = runs.running.pop(seed, Seed(self.budget, np.nan, np.nan, {}))
+        runs.outcomes[outcome] += 1
 
     @property
     def done(self) -> bool:
         """Whether nothing is left to train."""
-        return not any(self.waiting.values()) and not any(self.running.values())
+        return not any(arm.waiting or arm.running for arm in self.arms.values())
 
     def left(self) -> Left | None:
         """How long it may take, None before the first step.
@@ -211,43 +193,24 @@ class Tally:
         """
         if self.pace.steps_per_second is None:
             return None
-        everywhere = [seed.step for ended in self.ended.values() for seed in ended.values()]
-        new = sum(waiting > 0 and arm not in self.pace.arms for arm, waiting in self.waiting.items())
-        about = most = self.pace.to_compile(new)
-        for arm, waiting in self.waiting.items():
-            ended = [seed.step for seed in self.ended[arm].values()] or everywhere
-            running = [seed.step for seed in self.running[arm].values()]
-            each = self.pace.per_step(arm)
-            about += each * waiting * self._ahead(0, ended) + each * sum(self._ahead(step, ended) for step in running)
-            most += each * (waiting * self.budget + sum(self.budget - step for step in running))
+        everywhere = [seed.step for arm in self.arms.values() for seed in arm.ended.values()]
+        about = most = self.pace.to_compile(
+            sum(arm.waiting > 0 and arm.name not in self.pace.arms for arm in self.arms.values())
+        )
+        for arm in self.arms.values():
+            ended = [seed.step for seed in arm.ended.values()] or everywhere
+            taken = [seed.step for seed in arm.running.values()] + [0.0] * arm.waiting
+            each = self.pace.per_step(arm.name)
+            about += each * sum(self._ahead(step, ended) for step in taken)
+            most += each * sum(self.budget - step for step in taken)
         return Left(about if everywhere else None, most)
 
-    def _ahead(self, step: int, ended: list[int]) -> float:
+    def _ahead(self, step: float, ended: list[float]) -> float:
         """Steps that a seed at this step is expected to take still."""
         longer = [end for end in ended if end > step]
         return float(np.mean(longer)) - step if longer else min(step / 4, self.budget - step)
 
-    def line(self, arm: str) -> Line:
-        """One arm now."""
-        shown = list((self.running[arm] or self.ended[arm]).values())
-        sites = dict.fromkeys(site for seed in shown for site in seed.radius)
-        return Line(
-            arm,
-            self.before.get(arm, 0) + len(self.ended[arm]),
-            self.totals[arm],
-            bool(self.running[arm]),
-            _median([s.step for s in shown]),
-            _median([s.train_accuracy for s in shown]),
-            _median([s.test_accuracy for s in shown]),
-            {site: _number(_median([s.radius.get(site, np.nan) for s in shown])) for site in sites},
-            self.outcomes[arm],
-        )
 
-
-def _median(values: list[float] | list[int]) -> float | None:
+def _median(values: Iterable[float]) -> float:
     finite = [value for value in values if np.isfinite(value)]
-    return float(np.median(finite)) if finite else None
-
-
-def _number(value: float | None) -> float:
-    return np.nan if value is None else value
+    return float(np.median(finite)) if finite else np.nan

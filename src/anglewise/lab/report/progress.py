@@ -5,6 +5,7 @@ Drawing is throttled, so that it costs training nothing.
 
 from __future__ import annotations
 
+import math
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -17,7 +18,7 @@ from rich.text import Text
 
 from anglewise.lab.outcome import Outcome
 from anglewise.lab.report.format import DASH, number, plain
-from anglewise.lab.report.pace import Left, Line, Seed, Tally
+from anglewise.lab.report.pace import Arm, Left, Seed, Tally
 
 if TYPE_CHECKING:
     from anglewise.lab.execution.planning import Plan
@@ -32,22 +33,21 @@ class Silent:
     """Counts what the runner reports and prints nothing."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic):
-        self.clock = clock
-        self.tally = Tally({}, {}, 1, clock)
+        self.clock, self.tally = clock, Tally([], 1, clock)
 
     def start(self, plan: Plan) -> None:
         """Count what is planned and what is done."""
         experiment = plan.experiment
         waiting = Counter(run.arm.name for run in plan.missing)
-        totals = {arm.name: experiment.seeds for arm in experiment.arms}
-        done = {arm: total - waiting[arm] for arm, total in totals.items()}
-        self.tally = Tally(totals, done, experiment.training.budget, self.clock)
+        seeds = experiment.seeds
+        arms = [Arm(arm.name, seeds, seeds - waiting[arm.name]) for arm in experiment.arms]
+        self.tally = Tally(arms, experiment.training.budget, self.clock)
 
     def update(self, rows: Any, steps: int) -> None:
         """Count what a run shows."""
-        last = rows.curves[-1] if rows.curves else None
-        if last is None:
+        if not rows.curves:
             return
+        last = rows.curves[-1]
         radius = {r["site"]: r["value"] for r in rows.readings if r["name"] == "radius"}
         seed = Seed(last["step"], last["train_accuracy"], last["test_accuracy"], radius)
         self.tally.update(rows.run.arm.name, rows.run.seed, seed, steps, rows.seconds)
@@ -75,18 +75,16 @@ class Lines(Silent):
 
     def show(self, arm: str, *, ended: bool = False) -> None:
         """Print an arm's state if its last line is old enough or the arm is done."""
-        line, now = self.tally.line(arm), self.clock()
-        if line.done == line.total and ended:
-            how = ", ".join(f"{n} {kind}" for kind, n in sorted(line.outcomes.items()))
-            self._print(f"{plain(arm)}: {line.done} of {line.total} seeds done ({how})")
-        elif not ended and now - self.printed.get(arm, float("-inf")) >= LINE:
-            self.printed[arm] = now
-            radii = f", radius {_radii(line)} sqrt(d)" if line.radius else ""
-            self._print(
-                f"{plain(arm)}: {line.done} of {line.total} seeds done, step {number(line.step)} of "
-                f"{self.tally.budget:,}, train {_share(line.train_accuracy)}, "
-                f"test {_share(line.test_accuracy)}{radii}, {_pace(self.tally)}"
-            )
+        runs, at = self.tally.arms[arm], self.clock()
+        done = f"{plain(arm)}: {runs.done} of {runs.total} seeds done"
+        if ended and runs.done == runs.total:
+            self._print(f"{done} ({', '.join(f'{n} {kind}' for kind, n in sorted(runs.outcomes.items()))})")
+        elif not ended and at - self.printed.get(arm, float("-inf")) >= LINE:
+            self.printed[arm], now = at, runs.now
+            radii = f", radius {_radii(now)} sqrt(d)" if now.radius else ""
+            shares = f"train {_share(now.train_accuracy)}, test {_share(now.test_accuracy)}"
+            step = f"step {number(now.step)} of {self.tally.budget:,}"
+            self._print(f"{done}, {step}, {shares}{radii}, {_pace(self.tally)}")
 
     def _print(self, text: str) -> None:
         self.console.print(Text(text), soft_wrap=True)
@@ -122,24 +120,25 @@ class LiveTable(Silent):
 
     def table(self) -> Table:
         """The arms as a table; where there are too many arms, those that train come first."""
-        lines = [self.tally.line(arm) for arm in self.tally.totals]
+        arms = list(self.tally.arms.values())
         room = max(self.console.height - 7, 3)
-        hidden = max(len(lines) - room, 0)
+        hidden = max(len(arms) - room, 0)
         if hidden:
-            lines = sorted(lines, key=lambda line: (not line.running, line.done == line.total))[:room]
+            arms = sorted(arms, key=lambda arm: (not arm.running, arm.done == arm.total))[:room]
         caption = _pace(self.tally) + (f", {hidden} more arms" if hidden else "")
-        sites = next((tuple(line.radius) for line in lines if line.radius), ())
+        shown = [(arm, arm.now) for arm in arms]
+        sites = next((tuple(now.radius) for _, now in shown if now.radius), ())
         named = f" ({', '.join(map(plain, sites))})" if 0 < len(sites) <= MOST_SITES else ""
         table = Table(caption=Text(caption), caption_justify="left")
         for name in ("arm", "seeds", "step", "train", "test"):
             table.add_column(name, justify="left" if name == "arm" else "right", overflow="ellipsis")
         table.add_column(Text(f"radius / sqrt(d){named}"), justify="right")
-        for line in lines:
-            style = "bold" if line.running else "dim" if line.done == line.total else ""
-            step = f"{number(line.step)} / {self.tally.budget:,}" if line.running else DASH
-            shares = (_share(line.train_accuracy), _share(line.test_accuracy))
-            texts = (plain(line.arm), f"{line.done} / {line.total}", step, *shares, _radii(line))
-            table.add_row(*[Text(text) for text in texts], style=style)
+        for arm, now in shown:
+            style = "bold" if arm.running else "dim" if arm.done == arm.total else ""
+            step = f"{number(now.step)} / {self.tally.budget:,}" if arm.running else DASH
+            shares = (_share(now.train_accuracy), _share(now.test_accuracy))
+            texts = (plain(arm.name), f"{arm.done} / {arm.total}", step, *shares, _radii(now))
+            table.add_row(*map(Text, texts), style=style)
         return table
 
 
@@ -159,15 +158,15 @@ def progress_for(*, quiet: bool = False, console: Console | None = None) -> Sile
     return LiveTable(console) if console.is_terminal else Lines(console)
 
 
-def _radii(line: Line) -> str:
-    values = list(line.radius.values())
+def _radii(now: Seed) -> str:
+    values = list(now.radius.values())
     if len(values) > MOST_SITES:
         return f"{number(min(values), 2)} to {number(max(values), 2)}"
     return " / ".join(number(value, 2) for value in values) or DASH
 
 
-def _share(value: float | None) -> str:
-    return DASH if value is None else f"{100 * value:.1f} %"
+def _share(value: float) -> str:
+    return DASH if math.isnan(value) else f"{100 * value:.1f} %"
 
 
 def _pace(tally: Tally) -> str:

@@ -8,9 +8,10 @@ maps, circles: readings that are no single number) may be large, so they are loa
 from __future__ import annotations
 
 import dataclasses
+import functools
 import shlex
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -33,26 +34,14 @@ class Ended(NamedTuple):
 
 
 class Series(NamedTuple):
-    """Values of one run over its steps; both of shape ``[n]``, steps increasing."""
+    """What was read of one run: increasing steps of shape ``[n]``, and numbers or arrays of shape ``[n, ...]``."""
 
     steps: np.ndarray
     values: np.ndarray
 
 
-class Frames(NamedTuple):
-    """Arrays of one run: steps of shape ``[n]``, increasing, and values of shape ``[n, ...]``."""
-
-    steps: np.ndarray
-    values: np.ndarray
-
-
-Arrays: TypeAlias = Mapping[tuple[str, str], Mapping[Key, Frames]]
-"""Arrays by (name, site), then by run."""
-
-
-def no_arrays(keys: Collection[Key], names: Collection[str] | None = None, *, last: bool = False) -> Arrays:
-    """What there is where no arrays were read."""
-    return {}
+Arrays: TypeAlias = Mapping[tuple[str, str], Mapping[Key, Series]]
+"""By (name, site), then by run."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,24 +49,19 @@ class Results:
     """One experiment.
 
     Args:
-        experiment_id: Its id in the store.
-        name: As the user called it.
-        title: One line, possibly empty.
         arms: Names in the order planned.
         baseline: The arm that speed-ups refer to.
         planned: All runs of the plan.
         ended: Those that have finished.
         curves: By ``train_accuracy`` and ``test_accuracy``, then by run; finished or not.
-        readings: By (name, site), then by run.
         budget: Steps at most, the same for all arms.
         threshold: Test accuracy at which a run counts as generalised.
         sustain: Evaluations in a row that make a crossing sustained.
-        spec: The experiment's specification as JSON.
         command: What reproduces it.
         provenance: By key, each value with the number of runs that have it.
         created: When the experiment was planned.
         runs: Ids in the store.
-        arrays: ``(runs, names, last=False) -> Arrays``, read from the store when called: those of some runs, by name
+        arrays: ``(runs, names=None, last=False)``, read from the store when called: the arrays of some runs, by name
             (None for all), of every step or of the last.
     """
 
@@ -98,7 +82,7 @@ class Results:
     provenance: Mapping[str, Counter[str]] = dataclasses.field(default_factory=dict)
     created: str = ""
     runs: Mapping[Key, str] = dataclasses.field(default_factory=dict)
-    arrays: Callable[..., Arrays] = no_arrays
+    arrays: Callable[..., Arrays] = lambda *_, **__: {}
 
     def seeds(self, arm: str) -> list[int]:
         """Planned seeds of an arm, in order."""
@@ -116,13 +100,8 @@ class Results:
         """
         kept: list[Key] = []
         for name in wanted:
-            matches = [key for key in self.planned if key[0] == name]
-            matches = matches or [key for key, run_id in self.runs.items() if name and run_id.startswith(name)]
-            if not matches:
-                raise StoreError(unknown("arm or run", name, [*self.arms, *self.runs.values()][: len(self.arms) + 8]))
-            if len({self.runs.get(key, key) for key in matches}) > 1 and name not in self.arms:
-                raise StoreError(f"{len(matches)} runs begin with {name!r}: give more of the id")
-            kept += matches
+            run_id = None if name in self.arms else _one_run(name, self.runs.values(), self.arms)
+            kept += [key for key in self.planned if (key[0] == name if run_id is None else self.runs[key] == run_id)]
         return self.only(kept) if wanted else self
 
     def only(self, keys: Collection[Key]) -> Results:
@@ -160,66 +139,59 @@ def load(reader: Any, experiment_id: str | None = None, baseline: str | None = N
     Raises:
         StoreError: If the store holds no such experiment, or several and none was chosen, or no such arm.
     """
-    manifest = chosen_manifest(reader, experiment_id)
-    keys: dict[Key, str] = {(run.arm, run.seed): run.run_id for run in manifest.runs}
-    chosen = f"experiment_id = {_quoted(manifest.experiment_id)}"
-    started = reader.query(
-        f"SELECT run_id, arm, seed, outcome, steps, seconds, first, sustained FROM runs WHERE {chosen}"
-    ).to_pylist()
-    training = manifest.training
-    threshold = float(training.get("threshold", 0.95))
-    ended = {(row["arm"], row["seed"]): _ended(row) for row in started if row["outcome"] is not None}
-    accuracies = ("train_accuracy", "test_accuracy")
-    curves = reader.query(
-        f"SELECT arm, seed, step, {', '.join(accuracies)} FROM curves WHERE {chosen} ORDER BY arm, seed, step"
-    )
-    readings = reader.query(
-        f"SELECT arm, seed, name, site, step, value FROM readings WHERE {chosen} ORDER BY name, site, arm, seed, step"
-    )
-    by_run = _groups(curves, ["arm", "seed"])
-    by_panel: dict[tuple[str, str], dict[Key, Series]] = {}
-    for (name, site, arm, seed), rows in _groups(readings, ["name", "site", "arm", "seed"]).items():
-        by_panel.setdefault((name, site), {})[arm, int(seed)] = _series(readings, rows, "value")
+    manifest = _chosen(reader, experiment_id)
     if baseline is not None and baseline not in manifest.arms:
         raise StoreError(unknown("arm", baseline, manifest.arms) + " (baseline)")
+
+    def rows(sql: str) -> list[dict[str, Any]]:
+        return reader.query(sql, manifest.experiment_id).to_pylist()
+
+    ended = {
+        (row["arm"], row["seed"]): Ended(
+            row["outcome"], row["steps"] or 0, _numbers(row["seconds"]).item(), row["first"], row["sustained"]
+        )
+        for row in rows("SELECT * FROM runs WHERE outcome IS NOT NULL")
+    }
+    accuracies = ("train_accuracy", "test_accuracy")
+    lists = ", ".join(f"list({column} ORDER BY step) AS {column}" for column in ("step", *accuracies))
+    curves = rows(f"SELECT arm, seed, {lists} FROM curves GROUP BY ALL ORDER BY arm, seed")
+    readings: dict[tuple[str, str], dict[Key, Series]] = {}
+    for row in rows(
+        "SELECT name, site, arm, seed, list(step ORDER BY step) AS step, list(value ORDER BY step) AS value "
+        "FROM readings GROUP BY ALL ORDER BY name, site, arm, seed"
+    ):
+        series = Series(np.array(row["step"], int), _numbers(row["value"]))
+        readings.setdefault((row["name"], row["site"]), {})[row["arm"], row["seed"]] = series
+    training = manifest.training
+    runs: dict[Key, str] = {(run.arm, run.seed): run.run_id for run in manifest.runs}
     return Results(
         experiment_id=manifest.experiment_id,
         name=manifest.name,
         title=manifest.title,
         arms=manifest.arms,
         baseline=manifest.baseline if baseline is None else baseline,
-        planned=tuple(keys),
+        planned=tuple(runs),
         ended=ended,
         curves={
-            name: {(arm, int(seed)): _series(curves, rows, name) for (arm, seed), rows in by_run.items()}
+            name: {(row["arm"], row["seed"]): Series(np.array(row["step"], int), _numbers(row[name])) for row in curves}
             for name in accuracies
         },
-        readings=by_panel,
+        readings=readings,
         budget=int(training.get("budget") or max((run.steps for run in ended.values()), default=1)),
-        threshold=threshold,
+        threshold=float(training.get("threshold", 0.95)),
         sustain=int(training.get("sustain", 5)),
         spec=manifest.spec,
         command=manifest.command,
-        provenance=_tally([reader.provenance(run_id) for run_id in dict.fromkeys(keys.values())]),
+        provenance=_tally(reader.provenance(run_id) for run_id in dict.fromkeys(runs.values())),
         created=manifest.created,
-        runs=keys,
-        arrays=_Stored(reader, manifest.experiment_id),
+        runs=runs,
+        arrays=functools.partial(_arrays, reader, manifest.experiment_id),
     )
 
 
-def chosen_manifest(reader: Any, experiment_id: str | None = None) -> Manifest:
-    """The manifest of one experiment of a store.
-
-    Args:
-        reader: A store's reader.
-        experiment_id: Which; None where the store holds only one.
-
-    Raises:
-        StoreError: If the store holds no such experiment, or several and none was chosen.
-    """
-    manifests: dict[str, Manifest] = {
-        m.experiment_id: m for m in sorted(reader.experiments(), key=_updated, reverse=True)
-    }
+def _chosen(reader: Any, experiment_id: str | None) -> Manifest:
+    """The manifest of one experiment; None where the store holds only one."""
+    manifests = {manifest.experiment_id: manifest for manifest in _newest_first(reader)}
     if not manifests:
         raise StoreError("the store holds no experiment: run one first")
     if experiment_id is None and len(manifests) > 1:
@@ -234,12 +206,12 @@ def chosen_manifest(reader: Any, experiment_id: str | None = None) -> Manifest:
 
 def newest(reader: Any) -> tuple[str | None, tuple[str, ...]]:
     """The experiment of a store that was run last, and the others, newest first; None where there is none."""
-    ids = [m.experiment_id for m in sorted(reader.experiments(), key=_updated, reverse=True)]
+    ids = [manifest.experiment_id for manifest in _newest_first(reader)]
     return (ids[0] if ids else None), tuple(ids[1:])
 
 
-def _updated(manifest: Manifest) -> str:
-    return manifest.updated or manifest.created
+def _newest_first(reader: Any) -> list[Manifest]:
+    return sorted(reader.experiments(), key=lambda manifest: manifest.updated or manifest.created, reverse=True)
 
 
 def load_run(reader: Any, run: str) -> tuple[Results, Key]:
@@ -252,82 +224,59 @@ def load_run(reader: Any, run: str) -> tuple[Results, Key]:
     Raises:
         StoreError: If there is no such run, or several.
     """
-    newest = sorted(reader.experiments(), key=_updated)
-    homes = {planned.run_id: m.experiment_id for m in newest for planned in m.runs}
-    matches = [run_id for run_id in homes if run and run_id.startswith(run)]
-    if not matches:
-        raise StoreError(unknown("run", run, list(homes)[:12]))
-    if len(matches) > 1:
-        raise StoreError(f"{len(matches)} runs begin with {run!r}: give more of the id")
-    results = load(reader, homes[matches[0]])
-    results = results.only([next(key for key, run_id in results.runs.items() if run_id == matches[0])])
+    homes = {planned.run_id: m.experiment_id for m in reversed(_newest_first(reader)) for planned in m.runs}
+    run_id = _one_run(run, homes)
+    results = load(reader, homes[run_id])
+    results = results.only([next(key for key in results.planned if results.runs[key] == run_id)])
     return results, results.planned[0]
 
 
-@dataclasses.dataclass(frozen=True)
-class _Stored:
-    """Arrays of a store, read when called."""
-
-    reader: Any
-    experiment_id: str
-
-    def __call__(self, keys: Collection[Key], names: Collection[str] | None = None, *, last: bool = False) -> Arrays:
-        wanted = ", ".join(f"({_quoted(arm)}, {seed})" for arm, seed in keys) or "(NULL, NULL)"
-        where = f"experiment_id = {_quoted(self.experiment_id)} AND (arm, seed) IN ({wanted})"
-        if names is not None:
-            where += f" AND name IN ({', '.join(map(_quoted, names)) or 'NULL'})"
-        newest = "QUALIFY row_number() OVER (PARTITION BY arm, seed, name, site ORDER BY step DESC) = 1" if last else ""
-        table = self.reader.query(
-            f'SELECT arm, seed, name, site, step, shape, "values" FROM arrays WHERE {where} {newest} '
-            "ORDER BY name, site, arm, seed, step"
-        )
-        arrays: dict[tuple[str, str], dict[Key, Frames]] = {}
-        for (name, site, arm, seed), rows in _groups(table, ["name", "site", "arm", "seed"]).items():
-            part = table.slice(rows.start, rows.stop - rows.start)
-            arrays.setdefault((name, site), {})[arm, int(seed)] = _frames(part)
-        return arrays
+def _one_run(beginning: str, run_ids: Collection[str], arms: Sequence[str] = ()) -> str:
+    """The id that begins so; the message for none lists the arms that may be named instead."""
+    matches = {run_id for run_id in run_ids if beginning and run_id.startswith(beginning)}
+    if not matches:
+        raise StoreError(unknown("arm or run" if arms else "run", beginning, [*arms, *list(run_ids)[:12]]))
+    if len(matches) > 1:
+        raise StoreError(f"{len(matches)} runs begin with {beginning!r}: give more of the id")
+    return matches.pop()
 
 
-def _frames(table: Any) -> Frames:
-    """Arrays of one name, site and run; those of another shape than the last one are left out."""
-    shapes = table.column("shape").to_pylist()
-    kept = [i for i, shape in enumerate(shapes) if shape == shapes[-1]]
-    shape = tuple(int(n) for n in shapes[-1].split(","))
-    values = [np.asarray(table.column("values")[i].values, np.float32).reshape(shape) for i in kept]
-    return Frames(table.column("step").to_numpy()[kept].astype(int), np.stack(values))
+def _arrays(
+    reader: Any, experiment_id: str, keys: Collection[Key], names: Collection[str] | None = None, *, last: bool = False
+) -> Arrays:
+    """Arrays of a store; those of another shape than the run's last one are left out."""
+    wanted = ", ".join(f"({_quoted(arm)}, {seed})" for arm, seed in keys) or "(NULL, NULL)"
+    named = "" if names is None else f"AND name IN ({', '.join(map(_quoted, names)) or 'NULL'})"
+    newest = "QUALIFY row_number() OVER (PARTITION BY arm, seed, name, site ORDER BY step DESC) = 1" if last else ""
+    table = reader.query(
+        f'SELECT arm, seed, name, site, step, shape, "values" FROM arrays WHERE (arm, seed) IN ({wanted}) {named} '
+        f"{newest} ORDER BY name, site, arm, seed, step",
+        experiment_id,
+    )
+    frames: dict[tuple[str, str], dict[Key, dict[int, np.ndarray]]] = {}
+    for row, flat in zip(table.drop(["values"]).to_pylist(), table.column("values"), strict=True):
+        values = np.asarray(flat.values, np.float32).reshape([int(n) for n in row["shape"].split(",")])
+        by_run = frames.setdefault((row["name"], row["site"]), {})
+        by_run.setdefault((row["arm"], row["seed"]), {})[row["step"]] = values
+    return {panel: {key: _stacked(steps) for key, steps in by_run.items()} for panel, by_run in frames.items()}
 
 
-def _ended(row: Mapping[str, Any]) -> Ended:
-    steps = int(row["steps"] or 0)
-    return Ended(row["outcome"], steps, _number(row["seconds"]), row["first"], row["sustained"])
+def _stacked(frames: Mapping[int, np.ndarray]) -> Series:
+    *_, newest = frames.values()
+    alike = {step: values for step, values in frames.items() if values.shape == newest.shape}
+    return Series(np.array(list(alike), int), np.stack(list(alike.values())))
 
 
 def _quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def _number(value: Any) -> float:
-    return float("nan") if value is None else float(value)
+def _numbers(values: Any) -> np.ndarray:
+    """NaN stands for None."""
+    return np.array(values, float)
 
 
-def _groups(table: Any, by: Sequence[str]) -> dict[tuple[Any, ...], slice]:
-    """Consecutive rows with equal keys, of a table sorted by them."""
-    columns = [table.column(name).to_pylist() for name in by]
-    groups: dict[tuple[Any, ...], slice] = {}
-    for i, key in enumerate(zip(*columns, strict=True)):
-        groups[key] = slice(groups[key].start if key in groups else i, i + 1)
-    return groups
-
-
-def _series(table: Any, rows: slice, column: str) -> Series:
-    part = table.slice(rows.start, rows.stop - rows.start)
-    return Series(
-        part.column("step").to_numpy().astype(int),
-        np.array([_number(value) for value in part.column(column).to_pylist()], float),
-    )
-
-
-def _tally(records: Sequence[Mapping[str, Any]]) -> dict[str, Counter[str]]:
+def _tally(records: Iterable[Mapping[str, Any]]) -> dict[str, Counter[str]]:
     """How many runs have which value, for every key; nested keys are joined by dots."""
     counts: dict[str, Counter[str]] = {}
     for record in records:
@@ -336,12 +285,9 @@ def _tally(records: Sequence[Mapping[str, Any]]) -> dict[str, Counter[str]]:
     return counts
 
 
-def _flat(record: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
-    pairs: list[tuple[str, str]] = []
+def _flat(record: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
     for key, value in record.items():
         if isinstance(value, Mapping):
-            pairs += _flat(value, f"{prefix}{key}.")
+            yield from _flat(value, f"{prefix}{key}.")
         else:
-            text = shlex.join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
-            pairs.append((prefix + str(key), text))
-    return pairs
+            yield f"{prefix}{key}", shlex.join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)

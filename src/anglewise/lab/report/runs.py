@@ -31,8 +31,6 @@ class Finish(NamedTuple):
     a record that kept only some columns.
 
     Attributes:
-        arm: Name of its arm.
-        seed: Its seed.
         outcome: Its label, as in :mod:`anglewise.lab.outcome`.
         steps: Steps trained.
         seconds: Seconds that they took; NaN where unknown.
@@ -66,9 +64,7 @@ class Runs:
     """Finished runs of one experiment, with what it takes to compare them.
 
     Args:
-        finished: One row per finished run.
-        arms: Names of all arms, in the order planned.
-        planned: Number of seeds planned, by arm.
+        planned: Number of seeds planned, by arm, in the order planned.
         baseline: The arm that speed-ups refer to.
         budget: Steps at most.
         every: Steps between two evaluations: a crossing is known to that.  0 for exact times.
@@ -77,13 +73,17 @@ class Runs:
     """
 
     finished: tuple[Finish, ...]
-    arms: tuple[str, ...]
     planned: Mapping[str, int]
     baseline: str
     budget: int
     every: int = 0
     threshold: float = 0.95
     sustain: int = 5
+
+    @property
+    def arms(self) -> tuple[str, ...]:
+        """Names of all arms, in the order planned."""
+        return tuple(self.planned)
 
     def of(self, arm: str) -> dict[int, Finish]:
         """Finished runs of an arm by seed, in the order of the seeds."""
@@ -100,14 +100,13 @@ class Runs:
                 raise AnglewiseError(unknown("arm", arm, self.arms))
         kept = tuple(run for run in self.finished if run.arm in arms)
         planned = {arm: self.planned[arm] for arm in arms}
-        return dataclasses.replace(self, finished=kept, arms=tuple(arms), planned=planned, baseline=arms[0])
+        return dataclasses.replace(self, finished=kept, planned=planned, baseline=arms[0])
 
 
 def runs_of(results: Results) -> Runs:
     """Finished runs of a store's experiment."""
     return Runs(
         tuple(finishes(results)),
-        results.arms,
         {arm: len(results.seeds(arm)) for arm in results.arms},
         results.baseline,
         results.budget,
@@ -130,11 +129,7 @@ def collected(
 
     Args:
         finished: The rows.
-        baseline: The arm that speed-ups refer to.
-        budget: Steps at most.
-        every: Steps between two evaluations; 0 for exact times.
-        threshold: Test accuracy that counts as a crossing.
-        sustain: Evaluations in a row that make a crossing sustained.
+        baseline, budget, every, threshold, sustain: As in :class:`Runs`.
         planned: Number of seeds planned, by arm in the order planned; None for those that finished.
 
     Raises:
@@ -152,7 +147,7 @@ def collected(
     counted = dict(planned) if planned is not None else dict(Counter(run.arm for run in rows))
     if baseline not in counted:
         raise AnglewiseError(f"no run of the baseline {baseline!r}: expected one of {', '.join(counted) or 'no arms'}")
-    return Runs(rows, tuple(counted), counted, baseline, budget, every, threshold, sustain)
+    return Runs(rows, counted, baseline, budget, every, threshold, sustain)
 
 
 def finishes(results: Results) -> list[Finish]:

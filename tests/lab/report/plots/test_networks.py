@@ -13,7 +13,7 @@ from anglewise.lab.report.plots import circles, fourier_map, frequencies, spectr
 from anglewise.lab.report.plots.fourier_map import FRAMES
 from anglewise.lab.report.plots.paper import styled
 from anglewise.lab.report.plots.style import TIME, shade, to_bytes
-from anglewise.lab.report.results import Frames
+from anglewise.lab.report.results import Series
 from anglewise.lab.stats.blocks import block_order
 
 
@@ -99,7 +99,7 @@ def test_bytes_keep_none_apart_from_the_largest_value():
 
 
 def test_wide_networks_have_fewer_frames(seen):
-    own = {("fourier_map", "h"): Frames(np.arange(100), np.zeros((100, 2048, 56), np.float32))}
+    own = {("fourier_map", "h"): Series(np.arange(100), np.zeros((100, 2048, 56), np.float32))}
     (panel,) = map(fourier_map.web, seen(fourier_map.data, own))
     assert len(panel.frames) < FRAMES and {panel.frames[0]["step"], panel.frames[-1]["step"]} == {0, 99}
     assert sum(len(frame["data"][0]["z"]["bytes"]) for frame in panel.frames) < 8e6
@@ -165,7 +165,7 @@ def test_spectra_are_lines_that_darken_with_time(network, make):
 def test_one_step_and_nothing_finite(network, seen):
     panel = spectra.web(seen(spectra.over_steps, network(steps=[40]))[0])
     assert len(panel.data) == 1
-    blank = {("singular_values", "h"): Frames(np.arange(2), np.full((2, 3), np.nan, np.float32))}
+    blank = {("singular_values", "h"): Series(np.arange(2), np.full((2, 3), np.nan, np.float32))}
     assert seen(spectra.over_steps, blank) == seen(fourier_map.data, {}) == seen(frequencies.data, {}) == []
 
 
