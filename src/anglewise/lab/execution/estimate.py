@@ -1,8 +1,7 @@
 r"""What an experiment costs, from its specification alone; and whether it may be begun.
 
-No run, weight or table is made for the estimate.  So an experiment that no machine could hold is refused at once, in
-one line, with the estimate and the limit.  The estimate of memory is that of one run, since an accelerator trains as
-many at once as fit.  In numbers of 4 bytes (8 in float64) it is
+The estimate makes no run, weight or table, so an experiment of any size can be checked.  Its memory is that of one run,
+since an accelerator trains as many at once as fit.  In numbers of 4 bytes (8 in float64) it is
 
 .. math:: N (5 + c) + (b + \max(n, m) / 2) A + 6 (n + m)(l + 1) + 25 E
 
@@ -83,12 +82,10 @@ def cost(experiment: Experiment, readings: Sequence[Reading] = ()) -> Cost:
     each = _of(model, "activations", task)
     n, m = task.sizes
     batch = min(rule.batch or n, n)
-    copies = max(
-        (sum(int(getattr(method, "copies", 0)) for method in arm.methods) for arm in experiment.arms), default=0
-    )
+    kept = [sum(int(getattr(method, "copies", 0)) for method in arm.methods) for arm in experiment.arms]
     measured = max((int(reading.copies) for reading in readings), default=0) if rule.measure_every else 0
     numbers = (
-        weights * (5 + copies + measured)
+        weights * (5 + max(kept, default=0) + measured)
         + (batch + max(n, m) // 2) * each
         + 6 * (n + m) * (task.length + 1)
         + 25 * (rule.budget // rule.every)
@@ -127,20 +124,17 @@ def within(name: str, asked: Cost, limits: Limits) -> None:
     Raises:
         SpecError: With the first number that is beyond its limit, and the limit.
     """
-    if asked.runs > limits.runs:
-        raise SpecError(f"{name} has {asked.runs:,} runs, the limit is {limits.runs:,}: {LARGER}")
-    if asked.pieces > limits.pieces:
-        raise SpecError(
-            f"a network of {name} has {asked.pieces:,} pieces to compile (layers, pairs of positions), the limit is "
-            f"{limits.pieces:,}: {LARGER}"
-        )
-    if asked.bytes > limits.bytes:
-        raise SpecError(
-            f"a run of {name} needs about {_gib(asked.bytes)} of memory ({asked.parameters:,} parameters), "
-            f"this machine has {_gib(limits.bytes)}: {LARGER}"
-        )
-    if asked.steps > limits.steps:
-        raise SpecError(f"{name} has up to {asked.steps:,} steps to train, the limit is {limits.steps:,}: {LARGER}")
+    pieces = f"{asked.pieces:,} pieces to compile (layers, pairs of positions)"
+    memory = f"{_gib(asked.bytes)} of memory ({asked.parameters:,} parameters)"
+    texts = {
+        "runs": f"{name} has {asked.runs:,} runs, the limit is {limits.runs:,}",
+        "pieces": f"a network of {name} has {pieces}, the limit is {limits.pieces:,}",
+        "bytes": f"a run of {name} needs about {memory}, this machine has {_gib(limits.bytes)}",
+        "steps": f"{name} has up to {asked.steps:,} steps to train, the limit is {limits.steps:,}",
+    }
+    for number, text in texts.items():
+        if getattr(asked, number) > getattr(limits, number):
+            raise SpecError(f"{text}: {LARGER}")
 
 
 def idle(experiment: Experiment) -> list[str]:

@@ -1,11 +1,11 @@
 """The runs of the early-warning study: five tasks and random labels, five arms, one model, one budget.
 
-Each experiment has one task; the arms are the same in all, so that tasks, seeds and arms can each be held out.  The
-tasks differ in more than their name: with a network that does not know how tokens are ordered, a - b and a * b are
-a + b with the tokens renamed (the second on p - 1 of them), so they share one embedding for both operands (where
-a - b is no longer symmetric), and differ in p and in the share of pairs trained on, hence in time scale.  Sums of
-squares are learned by another circuit; x^2 + xy + y^2 is memorised and not learned within this budget, and random
-labels, read as if they were a sum, never can be: two kinds of negative control.
+Each experiment has one task.  All have the same arms, so that tasks, seeds and arms can each be held out.
+
+A network that does not know the order of tokens sees a - b and a * b as a + b with renamed tokens (a * b on p - 1 of
+them).  So both operands share one embedding, under which a - b is not symmetric.  The tasks also differ in p and in the
+share of training pairs, and so in their time scale.  Another circuit learns sums of squares.  Two tasks are negative
+controls: x^2 + xy + y^2 is memorised but not learned within this budget; random labels, read as a sum, cannot be.
 """
 
 from __future__ import annotations

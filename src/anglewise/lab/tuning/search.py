@@ -161,14 +161,7 @@ def search(
 def admit_search(
     candidate: Candidate, experiment: Experiment, rules: Search, candidates: int = 1, *, large: bool = False
 ) -> None:
-    """Check that a search does not ask for too much, before it starts.
-
-    Args:
-        candidate: What is searched.
-        experiment: The track.
-        rules: How much is searched.
-        candidates: How many candidates are searched alike.
-        large: Whether limits are lifted.
+    """Check that a search of `candidates` such candidates does not ask for too much; `large` lifts the limits.
 
     Raises:
         SpecError: In one line, with the estimate and the limit, or with what is wrong with the candidate's arm.

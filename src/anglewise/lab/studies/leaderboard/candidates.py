@@ -74,15 +74,7 @@ class Base(NamedTuple):
 def constrained_muon(
     source: str, method: ConstrainedMuon, name: str = "constrained-muon", loudest: float = 120.0, **ranges: Any
 ) -> Candidate:
-    """Constrained Muon.
-
-    Args:
-        source: Where its setting comes from.
-        method: The setting that the search starts from.
-        name: Of the arm.
-        loudest: Upper end of the range of the head's gain.
-        **ranges: Of further fields; ``__`` stands for the dot of a field of a schedule.
-    """
+    """Constrained Muon, with the head's gain up to `loudest`; in `ranges`, ``__`` is the dot of a schedule's field."""
     axes = [Axis(0, field, 0.1, 2.0) for field in ("lr_embedding", "lr_first", "lr_hidden", "lr_head")]
     axes += [Axis(0, "momentum", 0.1, 0.9), Axis(0, "gain_head", 8.0, loudest), Axis(0, "gain_embedding", 0.4, 2.5)]
     axes += [Axis(0, field.replace("__", "."), *limits) for field, limits in ranges.items()]

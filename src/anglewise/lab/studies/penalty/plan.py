@@ -51,9 +51,8 @@ def cross(track: str, only: Sequence[str] = (), seeds: int = 0, folder: Path | N
     """
     board = leaderboard.assemble(track, (), seeds, folder)
     arms = {arm.name: arm for arm in board.experiment.arms if board.notes.get(arm.name) != leaderboard.NOT_TUNED}
-    pairs = {
-        name: joint for name, joint in leaderboard_of(track).pairs.items() if name in arms and joint in arms
-    }  # fmt: skip
+    partners = leaderboard_of(track).pairs
+    pairs = {name: joint for name, joint in partners.items() if name in arms and joint in arms}
     if not pairs:
         raise SpecError(f"{track} has no arm that was tuned both alone and with the penalty")
     for name in only:
