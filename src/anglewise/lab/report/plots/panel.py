@@ -13,6 +13,8 @@ from anglewise.lab.report.plots.bands import Band, wide
 from anglewise.lab.report.plots.paper import DASHES, MARKS, logarithmic, short, stroke
 from anglewise.lab.report.plots.style import COLOURS, STEPS, Panel, axes, colour, faint, packed, rule, symbol, upright
 
+KINDS = {False: "linear", True: "log"}
+"""Plotly's names of an axis, by whether it is logarithmic."""
 FEW = 12
 """Points up to which a curve shows each of them."""
 
@@ -99,6 +101,7 @@ class Plot(NamedTuple):
         log: Whether its values start logarithmic.
         log_x: Whether the other axis does.
         limits: Ends of the y-axis; None for those of the values.
+        percent: Whether the values are shares, shown as percent.
         height: Pixels in the page.
         lazy: Whether the page draws it only when its part is opened.
         inside: Whether a paper's figure explains its dashes inside the panel.
@@ -114,6 +117,7 @@ class Plot(NamedTuple):
     log: bool = False
     log_x: bool = False
     limits: tuple[float, float] | None = None
+    percent: bool = False
     height: int = 300
     lazy: bool = False
     inside: bool = False
@@ -150,18 +154,18 @@ def web(plot: Plot) -> Panel:
     title = [label(line) for line in textwrap.wrap(plot.y, 34)]
     layout = axes("<br>".join(title), plot.height, label(plot.x))
     layout["margin"]["l"] += 16 * (len(title) - 1)
-    kinds = {False: "linear", True: "log"}
-    layout["yaxis"] |= {"type": kinds[plot.log], "rangemode": "tozero" if plot.from_zero else "normal"}
-    layout["xaxis"] |= {"type": kinds[plot.log_x]}
+    layout["yaxis"] |= {"type": KINDS[plot.log], "rangemode": "tozero" if plot.from_zero else "normal"}
+    layout["yaxis"] |= {"tickformat": ".0%"} if plot.percent else {}
+    layout["xaxis"] |= {"type": KINDS[plot.log_x]}
     if plot.limits is not None:
         layout["yaxis"]["range"] = np.log10(plot.limits).tolist() if plot.log else list(plot.limits)
     layout["shapes"] = [upright(step, faint(i, 0.5), f"arm {i}") for i, step in plot.moments.items()]
     layout["shapes"] += [rule(value) for value in plot.rules]
-    data = [trace for line in plot.lines for trace in _traces(line, "step " if plot.x == STEPS else "")]
+    data = [trace for line in plot.lines for trace in _traces(line, plot)]
     return Panel(plot.id, plot.title, data, layout, plot.log, plot.lazy)
 
 
-def _traces(line: Line, unit: str) -> list[dict[str, Any]]:
+def _traces(line: Line, plot: Plot) -> list[dict[str, Any]]:
     look, ink, few, name = line.look, line.ink or colour(line.arm), len(line.x) <= FEW, label(line.name)
     layer = "median" if line.layer in MAIN else line.layer
     noted = "" if line.note is None else f"<br>{line.noted}"
@@ -173,7 +177,8 @@ def _traces(line: Line, unit: str) -> list[dict[str, Any]]:
         "dash": look.dash,
         "shape": "hv" if look.staircase else "linear",
     }
-    trace["hovertemplate"] = f"{unit}%{{x}}<br>{label(line.what)} %{{y:.4g}}{noted}<extra>{name}</extra>"
+    unit, digits = "step " if plot.x == STEPS else "", ".2~%" if plot.percent else ".4g"
+    trace["hovertemplate"] = f"{unit}%{{x}}<br>{label(line.what)} %{{y:{digits}}}{noted}<extra>{name}</extra>"
     if line.note is not None:
         trace["customdata"] = packed(line.note)
     mark = symbol(line.arm) or ("circle" if few else "")
@@ -216,6 +221,8 @@ def paper(plot: Plot, axis: Any) -> None:
     axis.margins(x=0.01)
     if plot.log:
         logarithmic(axis, plot.values)
+    if plot.percent:
+        axis.yaxis.set_major_formatter("{x:.0%}")
     if plot.log_x:
         axis.set_xscale("log")
     if plot.x == STEPS:

@@ -39,7 +39,7 @@ def data(results: Results) -> list[Plot]:
     for site in [site for name, site in results.readings if name == "radius"]:
         lines = [line for key in results.planned if (line := path(results, site, key)) is not None]
         plot = Plot(f"phase-{len(plots)}", site, "test accuracy", lines, meaning("radius").title, (results.threshold,))
-        plots += [plot._replace(limits=(-0.03, 1.05), height=340)] if lines else []
+        plots += [plot._replace(limits=(-0.03, 1.05), percent=True, height=340)] if lines else []
     log = any(wide(np.concatenate([line.x for line in plot.lines])) for plot in plots)
     return [plot._replace(log_x=log) for plot in plots]
 
