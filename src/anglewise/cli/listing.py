@@ -44,15 +44,11 @@ def listing(what: str) -> str:
     from anglewise.lab.readings.sets import DEFAULT, READINGS
 
     if what == "experiments":
-        rows: Iterable[tuple[str, str, str]] = (
-            (
-                name,
-                e.title,
-                f"arms: {', '.join(arm.name for arm in e.arms)}; {e.seeds} seeds, {e.training.budget:,} steps",
-            )
+        rows = [
+            (name, e.title, f"arms: {', '.join(arm.name for arm in e.arms)}", e.seeds, e.training.budget)
             for name, e in EXPERIMENTS.items()
-        )
-        return _lines(12, rows)
+        ]
+        return _lines(12, ((name, text, f"{arms}; {n} seeds, {steps:,} steps") for name, text, arms, n, steps in rows))
     if what == "figures":
         from anglewise.lab.report.plots.gallery import FIGURES
 

@@ -54,14 +54,10 @@ def data(results: Results, arrays: Arrays | None = None) -> list[list[Circle]]:
 
 
 def ring(points: np.ndarray, frequency: float) -> tuple[np.ndarray, np.ndarray, int]:
-    """Tokens in the order in which a frequency has them round the circle, closed.
+    """Indices of tokens in the order in which a frequency has them round the circle, their turns from 0 to 1, and k.
 
-    Args:
-        points: Of the tokens in the group's order, ``[n, 2]``.
-        frequency: k; counted as 0 where it is unknown.
-
-    Returns:
-        Indices of the tokens, the first once more at the end; their turns from 0 to 1; k.
+    The points ``[n, 2]`` stand in the group's order.  The first token comes once more at the end.  An unknown frequency
+    counts as 0.
     """
     n, k = len(points), int(frequency) if np.isfinite(frequency) else 0
     turn = k * np.arange(n) % n

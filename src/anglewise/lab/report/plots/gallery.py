@@ -20,18 +20,11 @@ from anglewise.lab.report.results import Results, load
 
 
 class Known(NamedTuple):
-    """A figure.
+    """A figure: what gives its panels, in rows or one after the other, and one line of text about it.
 
-    Args:
-        data: Gives its panels, in rows or one after the other.
-        text: One line.
-        needs: Readings, of which at least one must be there; empty for none.
-        ask: What to give to ``--readings`` in order to have them.
-        grid: Most rows and columns.
-        height: Of a row, in inches.
-        width: In inches; 0 for one or two columns of a paper.
-        web: Gives a panel for the page.
-        paper: Draws a panel for a paper.
+    It needs at least one of some readings, which ``--readings`` with `ask` writes.  `grid` holds the most rows and
+    columns, `height` a row's inches, `width` those of the whole where they are not one or two columns of a paper.
+    `web` gives a panel for the page, and `paper` draws one for a paper.
     """
 
     data: Callable[[Results], Sequence[Any]]

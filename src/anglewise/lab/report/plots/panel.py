@@ -48,22 +48,12 @@ MAIN = ("measured", "path")
 
 
 class Line(NamedTuple):
-    """One curve; all arrays of shape ``[n]``.
+    """One curve of an arm (-1 for none); all arrays have shape ``[n]``.
 
-    Args:
-        arm: Index of its arm; -1 for none.
-        name: Of the arm, or of what the line stands for.
-        what: What its values are.
-        x: Places.
-        y: Values.
-        layer: One of `LAYERS`.
-        low: Lower ends of its band; None for no band.
-        high: Upper ends.
-        note: Whole numbers beside the points, such as how many runs; None for none.
-        noted: What the hover text says of them.
-        dash: Instead of the layer's.
-        ink: Instead of the arm's colour.
-        tick: Whether it is no line but an upright tick at each point.
+    The name is the arm's, or says what the line stands for.  `what` says what the values are.  `low` and `high` are the
+    ends of the band.  `note` holds a whole number for each point, such as how many runs, and `noted` is what the hover
+    text says of it.  `dash` and `ink` replace those of the layer and the arm.  A tick is no line but an upright tick at
+    each point.
     """
 
     arm: int
@@ -88,23 +78,12 @@ class Line(NamedTuple):
 
 
 class Plot(NamedTuple):
-    """One panel.
+    """One panel, whose id is its place in the page and whose title stands above it.
 
-    Args:
-        id: Its place in the page; distinct.
-        title: What stands above it, such as a site.
-        y: What its axis says, with the unit.
-        lines: Curves.
-        x: What the other axis says.
-        rules: Values worth a dotted line across.
-        moments: Steps worth an upright line, by the index of the arm.
-        log: Whether its values start logarithmic.
-        log_x: Whether the other axis does.
-        limits: Ends of the y-axis; None for those of the values.
-        percent: Whether the values are shares, shown as percent.
-        height: Pixels in the page.
-        lazy: Whether the page draws it only when its part is opened.
-        inside: Whether a paper's figure explains its dashes inside the panel.
+    `x` and `y` say what the axes hold, with units.  `rules` are values worth a dotted line across.  `moments` are steps
+    worth an upright line, by the index of the arm.  `log` and `log_x` say whether an axis is logarithmic.  `limits` are
+    the ends of the y-axis where they are not those of the values.  With `percent`, axis and hover text show shares as
+    percent.  The page draws a `lazy` panel when its part is opened.  With `inside`, a paper's panel explains its dashes.
     """
 
     id: str
@@ -171,12 +150,8 @@ def _traces(line: Line, plot: Plot) -> list[dict[str, Any]]:
     noted = "" if line.note is None else f"<br>{line.noted}"
     trace: dict[str, Any] = {"type": "scatter", "mode": "lines", "name": name, "opacity": look.opacity}
     trace |= {"x": packed(line.x), "y": packed(line.y), "meta": {"arm": line.arm, "layer": layer}}
-    trace["line"] = {
-        "color": ink,
-        "width": look.width,
-        "dash": look.dash,
-        "shape": "hv" if look.staircase else "linear",
-    }
+    shape = "hv" if look.staircase else "linear"
+    trace["line"] = {"color": ink, "width": look.width, "dash": look.dash, "shape": shape}
     unit, digits = "step " if plot.x == STEPS else "", ".2~%" if plot.percent else ".4g"
     trace["hovertemplate"] = f"{unit}%{{x}}<br>{label(line.what)} %{{y:{digits}}}{noted}<extra>{name}</extra>"
     if line.note is not None:

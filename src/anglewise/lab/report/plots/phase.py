@@ -45,11 +45,7 @@ def data(results: Results) -> list[Plot]:
 
 
 def arrows(steps: np.ndarray, count: int = ARROWS) -> np.ndarray:
-    """Places along a way, at equal times, at which an arrow tells the direction: never its first point.
-
-    Returns:
-        Indices, increasing; the last point among them.
-    """
+    """Indices of points, at equal times, at which an arrow tells the direction: with the last, without the first."""
     if len(steps) < 2:
         return np.empty(0, int)
     times = np.linspace(steps[0], steps[-1], count + 1)[1:]

@@ -30,17 +30,10 @@ BAR = {"thickness": 10, "outlinewidth": 0, "len": 0.9, "tickfont": {"size": 11}}
 
 
 class Panel(NamedTuple):
-    """One figure of the page.
+    """One figure of the page: its place there, what stands above it, its traces, axes and lines.
 
-    Args:
-        id: Its place in the page.
-        site: What stands above it.
-        data: Traces.
-        layout: Axes and lines.
-        log: Whether its y-axis starts logarithmic.
-        lazy: Whether it waits until its part of the page is opened.
-        frames: For a figure that changes with the page's slider: for each step, ``{"step": n, "data": [...]}`` with
-            what changes of every trace.
+    `log` says whether its y-axis starts logarithmic.  A `lazy` one waits until its part of the page is opened.  A
+    figure that changes with the page's slider has frames: ``{"step": n, "data": [...]}`` with each trace's changes.
     """
 
     id: str
