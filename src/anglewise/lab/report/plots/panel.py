@@ -81,9 +81,9 @@ class Plot(NamedTuple):
     """One panel, whose id is its place in the page and whose title stands above it.
 
     `x` and `y` say what the axes hold, with units.  `rules` are values worth a dotted line across.  `moments` are steps
-    worth an upright line, by the index of the arm.  `log` and `log_x` make an axis logarithmic.  `limits` are
-    the ends of the y-axis where they are not those of the values.  With `percent`, axis and hover text show shares as
-    percent.  The page draws a `lazy` panel when its part is opened.  With `inside`, a paper's panel explains its dashes.
+    worth an upright line, by the index of the arm.  `log` and `log_x` make an axis logarithmic.  `limits` are the ends
+    of the y-axis where they are not those of the values.  With `percent`, axis and hover text show shares as percent.
+    The page draws a `lazy` panel when its part is opened.  With `inside`, a paper's panel explains its dashes.
     """
 
     id: str
