@@ -62,10 +62,10 @@ def test_control_a_helper_that_promises_to_assert_must():
 # One test file for several modules: a verb as a whole command, data with the code that reads it, a figure by the page
 # that shows it, a declaration with what fulfils it.
 TOGETHER = {
-    "cli/test_main.py": "cli: doctor early_warning figure query report training",
+    "cli/test_main.py": "cli: doctor report training",
     "cli/test_bad_input.py": "cli: flags",
-    "cli/test_listing.py": "cli: show; lab: catalogue",
-    "cli/test_tracks.py": "cli: leaderboard penalty tune",
+    "cli/test_listing.py": "cli: query; lab: catalogue",
+    "cli/test_tracks.py": "cli: studies tune",
     "lab/test_runner.py": "lab/execution: planning; lab/report: pace",
     "lab/experiments/test_run.py": "lab/execution: stopping",
     "lab/report/test_opened.py": "lab/report/html: card",
@@ -79,18 +79,15 @@ TOGETHER = {
     "lab/report/test_summary.py": "lab/report: comparison format headline",
     "lab/report/html/test_experiment.py": "lab/report/html: document run",
     "lab/report/html/test_themes.py": "lab/report/plots: phase",
-    "lab/report/plots/test_figures.py": (
-        "lab/report/plots: accuracy accuracy_and_radius curvature energy motion over_time panel radius spectra style "
-        "survival theory"
-    ),
+    "lab/report/plots/test_figures.py": "lab/report/plots: curves panel spectra style",
     "lab/report/plots/test_gallery.py": "lab/report/plots: paper",
-    "lab/report/plots/test_networks.py": "lab/report/plots: circles fourier_map frequencies network",
+    "lab/report/plots/test_networks.py": "lab/report/plots: circles heatmaps",
     "lab/studies/early_warning/test_show.py": "lab/studies/early_warning: tables",
     "lab/studies/leaderboard/test_leaderboard.py": (
         "lab/studies/leaderboard: analysis candidates leaderboards methods plan published show"
     ),
     "lab/studies/penalty/test_penalty.py": "lab/studies/penalty: analysis plan show",
-    "lab/studies/reproduction/test_reproduction.py": "lab/studies/reproduction: analysis plan; cli: reproduce",
+    "lab/studies/reproduction/test_reproduction.py": "lab/studies/reproduction: analysis plan",
 }
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from anglewise.cli.listing import listing
 from anglewise.cli.main import main
-from anglewise.cli.show import show
+from anglewise.cli.query import show
 from anglewise.errors import StoreError
 from anglewise.lab.catalogue import METHODS, MODELS, TASKS
 from anglewise.lab.experiments import EXPERIMENTS

@@ -57,12 +57,7 @@ def _examine_store(root: Path, *, mend: bool, as_json: bool) -> int:
 
 
 def gemm_peak(n: int = 1024, seconds: float = 0.5) -> float:
-    """Best rate of a float32 n x n matrix product on the first device, in GFLOP/s.
-
-    Args:
-        n: Rows and columns.
-        seconds: How long to try; the best of all tries counts.
-    """
+    """Best rate of a float32 n x n matrix product on the first device within some seconds, in GFLOP/s."""
     import jax
     import jax.numpy as jnp
 
@@ -85,24 +80,25 @@ def examine() -> dict[str, Any]:
     from anglewise import __version__
     from anglewise.lab.engine.placement import free_bytes
 
-    def version(name: str) -> str | None:
-        try:
-            return importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            return None
-
     return {
         "anglewise": __version__,
         "python": platform.python_version(),
         "platform": platform.platform(),
         "cores": os.cpu_count(),
-        "libraries": {name: version(name) for name in LIBRARIES},
+        "libraries": {name: _version(name) for name in LIBRARIES},
         "devices": [
             {"kind": d.device_kind, "platform": d.platform, "free_gib": round(free_bytes(d) / 2**30, 1)}
             for d in jax.devices()
         ],
         "gemm_gflops": round(gemm_peak(), 1),
     }
+
+
+def _version(library: str) -> str | None:
+    try:
+        return importlib.metadata.version(library)
+    except importlib.metadata.PackageNotFoundError:
+        return None
 
 
 def lines(state: dict[str, Any]) -> list[str]:

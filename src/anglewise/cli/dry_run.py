@@ -77,9 +77,9 @@ def describe(experiment: Experiment, out: Path, readings: Sequence[Reading] = ()
 
 
 def _read(experiment: Experiment, readings: Sequence[Reading]) -> str:
-    """How many instruments, how often; what they cost is not known before they have been compiled."""
+    """How many readings, how often; what they cost is not known before they have been compiled."""
     suiting = [r for r in readings if r.suits(experiment.task, experiment.model)]
     if not suiting:
         return "nothing but curves and radii"
     every = experiment.training.measure_every
-    return f"{len(suiting)} instruments, first at every {every} steps (not in the times below; curvature takes seconds)"
+    return f"{len(suiting)} readings, first at every {every} steps (not in the times below; curvature takes seconds)"

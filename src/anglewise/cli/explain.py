@@ -1,23 +1,27 @@
-"""``anglewise explain``: what a name means, wherever it was met: definition, unit, range, how to read it, source."""
+"""What a name means, wherever it was met: definition, unit, range, how to read it, source."""
 # ruff: noqa: RUF001 -- Greek letters are meant
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import difflib
 import inspect
 import json
 import re
 import textwrap
-from collections.abc import Callable, Iterable
-from typing import Any, TypeAlias
+from collections.abc import Iterable
+from typing import Any
 
-from anglewise.cli.flags import AddVerb
 from anglewise.errors import SpecError, shown
+from anglewise.lab import catalogue
+from anglewise.lab.outcome import MEANINGS
+from anglewise.lab.readings import quantities
+from anglewise.lab.readings.quantities import QUANTITIES, meaning
+from anglewise.lab.readings.sets import DEFAULT, READINGS
+from anglewise.lab.report.plots.gallery import FIGURES
+from anglewise.lab.store.columns import COLUMNS
+from anglewise.lab.store.views import VIEWS
 
-Pages: TypeAlias = dict[str, dict[str, Callable[[str], str]]]
-"""By kind, then by name: what writes the text."""
 WIDTH = 100
 NEAREST = 3
 """Names that are offered on a typo."""
@@ -30,20 +34,18 @@ SYMBOLS = {
     "propto": "∝", "dots": "…", "top": "T", "partial": "∂", "pm": "±", "quad": " ", "qquad": "  ",
 }  # fmt: skip
 """TeX commands as Unicode."""
-
-
-def add(verb: AddVerb) -> None:
-    """Add the verb."""
-    parser = verb("explain", print_explanation, "what a name means: a reading, value, method, outcome, column, ...")
-    parser.add_argument("name", nargs="?", metavar="NAME", help="any name that anglewise writes (default: list them)")
-    parser.add_argument("--markdown", action="store_true", help="the reference of all names, as Markdown")
-
-
-def print_explanation(arguments: argparse.Namespace) -> None:
-    """Print what a name means."""
-    if arguments.markdown and arguments.name is not None:
-        raise SpecError(f"got {arguments.name!r} and --markdown: --markdown writes all names, leave the name out")
-    print(markdown() if arguments.markdown else explain(arguments.name))
+BY_KIND: dict[str, Any] = {
+    "method": catalogue.METHODS, "schedule": catalogue.SCHEDULES, "task": catalogue.TASKS, "model": catalogue.MODELS,
+}  # fmt: skip
+CLASSES = {
+    kind: {name: cls for known, cls in classes.items() for name in (known, cls.__name__)}
+    for kind, classes in BY_KIND.items()
+}
+"""By kind: classes by their names on the command line and by those in specifications."""
+NAMES: dict[str, Iterable[str]] = {
+    "value": QUANTITIES, "reading": READINGS, "outcome": MEANINGS, "column": COLUMNS, **CLASSES, "figure": FIGURES,
+}  # fmt: skip
+"""All names by kind."""
 
 
 def explain(name: str | None = None) -> str:
@@ -61,113 +63,56 @@ def explain(name: str | None = None) -> str:
           Training accuracy reached 99 %. Test accuracy never reached the threshold.
           where:   lab/outcome.py, column "outcome" of the view runs
     """
-    pages = _pages()
     if name is None:
-        kinds = [
-            textwrap.fill(f"{kind}: {', '.join(names)}", WIDTH, subsequent_indent="  ") for kind, names in pages.items()
-        ]
-        return "\n\n".join(["anglewise explain NAME, where NAME is one of these:", *kinds])
-    texts = [f"{name} ({kind})\n{page(name)}" for kind, names in pages.items() for page in _found(name, kind, names)]
-    if not texts:
-        known = {known for names in pages.values() for known in names}
-        near = difflib.get_close_matches(name[:100], sorted(known), n=NEAREST, cutoff=0.6)
+        kinds = [f"{kind}: {', '.join(names)}" for kind, names in NAMES.items()]
+        lines = [textwrap.fill(kind, WIDTH, subsequent_indent="  ") for kind in kinds]
+        return "\n\n".join(["anglewise explain NAME, where NAME is one of these:", *lines])
+    kinds = [kind for kind, names in NAMES.items() if name in names]
+    if "value" not in kinds and meaning(name).theme != "Other":  # made of another value's name
+        kinds.insert(0, "value")
+    if not kinds:
+        known = sorted({known for names in NAMES.values() for known in names})
+        near = difflib.get_close_matches(name[:100], known, n=NEAREST, cutoff=0.6)
         hint = f"did you mean {' or '.join(map(repr, near))}? " if near else ""
         raise SpecError(f"unknown name {shown(name)}: {hint}See anglewise explain for all names")
-    return "\n\n".join(texts)
+    return "\n\n".join(f"{name} ({kind})\n{_text(kind, name)}" for kind in kinds)
 
 
-def _found(name: str, kind: str, names: dict[str, Callable[[str], str]]) -> list[Callable[[str], str]]:
-    """What writes the text of a name of a kind, if it is one: also a value that is made of another one's name."""
-    from anglewise.lab.readings.quantities import meaning
-
-    if name in names:
-        return [names[name]]
-    return [_value] if kind == "value" and meaning(name).theme != "Other" else []
-
-
-def _pages() -> Pages:
-    from anglewise.lab import catalogue
-    from anglewise.lab.outcome import MEANINGS
-    from anglewise.lab.readings.quantities import QUANTITIES
-    from anglewise.lab.readings.sets import READINGS
-    from anglewise.lab.report.plots.gallery import FIGURES
-    from anglewise.lab.store.columns import COLUMNS
-
-    kinds: dict[str, dict[str, Any]] = {
-        "method": catalogue.METHODS, "schedule": catalogue.SCHEDULES, "task": catalogue.TASKS,
-        "model": catalogue.MODELS,
-    }  # fmt: skip
-    return {
-        "value": dict.fromkeys(QUANTITIES, _value),
-        "reading": dict.fromkeys(READINGS, _reading),
-        "outcome": dict.fromkeys(MEANINGS, _outcome),
-        "column": dict.fromkeys(COLUMNS, _column),
-        **{kind: _classes(classes) for kind, classes in kinds.items()},
-        "figure": dict.fromkeys(FIGURES, _figure),
-    }
-
-
-def _classes(classes: dict[str, Any]) -> dict[str, Callable[[str], str]]:
-    """What writes the text of a class, by its name on the command line and by the one in specifications."""
-    by_name = {name: cls for known, cls in classes.items() for name in (known, cls.__name__)}
-    return {name: lambda name: _class(by_name[name], by_name[name]) for name in by_name}
+def _text(kind: str, name: str) -> str:
+    """What a name of a kind means: its definition, then facts about it."""
+    match kind:
+        case "value":
+            about = meaning(name)
+            facts = {"formula": about.formula, "unit": about.unit, "range": about.range, "read it": about.read}
+            facts["reading"] = "always"
+            if about.reading != "radii-always":
+                facts["reading"] = f"{about.reading} (--readings {about.reading})"
+            return _block(about.text, facts | {"file": f"lab/readings/{about.module}.py", "source": about.source})
+        case "reading":
+            values = {value: about for value, about in QUANTITIES.items() if about.reading == name}
+            facts = {"writes": ", ".join(values) or "values of several readings"}
+            facts["source"] = next((about.source for about in values.values()), "")
+            facts["use"] = f"--readings {name}" + (" (in default)" if name in DEFAULT else "")
+            return _class(READINGS[name], type(READINGS[name]), facts)
+        case "outcome":
+            return _block(MEANINGS[name], {"where": 'lab/outcome.py, column "outcome" of the view runs'})
+        case "column":
+            facts = {"unit": COLUMNS[name].unit, "views": _views(name), "use": "anglewise query SQL DIR"}
+            return _block(COLUMNS[name].text, facts)
+        case "figure":
+            figure = FIGURES[name]
+            facts = {"needs": " or ".join(figure.needs), "use": f"anglewise figure {name} DIR"}
+            facts["with"] = f"--readings {figure.ask}" if figure.ask else ""
+            return _block(f"{figure.text[0].upper()}{figure.text[1:]}.", facts)
+    cls = CLASSES[kind][name]
+    return _class(cls, cls, {})
 
 
-def _value(name: str) -> str:
-    from anglewise.lab.readings.quantities import meaning
-
-    about = meaning(name)
-    facts = {
-        "formula": about.formula,
-        "unit": about.unit,
-        "range": about.range,
-        "read it": about.read,
-        "reading": f"{about.reading} (--readings {about.reading})" if about.reading != "radii-always" else "always",
-        "file": f"lab/readings/{about.module}.py",
-        "source": about.source,
-    }
-    return _block(about.text, facts)
+def _views(column: str) -> str:
+    return ", ".join(view for view, columns in VIEWS.items() if column in columns)
 
 
-def _reading(name: str) -> str:
-    from anglewise.lab.readings.quantities import QUANTITIES
-    from anglewise.lab.readings.sets import DEFAULT, READINGS
-
-    reading = READINGS[name]
-    values = {known: about for known, about in QUANTITIES.items() if about.reading == name}
-    facts = {
-        "writes": ", ".join(values) or "values of several readings",
-        "source": next((about.source for about in values.values()), ""),
-        "use": f"--readings {name}" + (" (in default)" if name in DEFAULT else ""),
-    }
-    return _class(reading, type(reading), facts)
-
-
-def _outcome(name: str) -> str:
-    from anglewise.lab.outcome import MEANINGS
-
-    return _block(MEANINGS[name], {"where": 'lab/outcome.py, column "outcome" of the view runs'})
-
-
-def _column(name: str) -> str:
-    from anglewise.lab.store.columns import COLUMNS
-    from anglewise.lab.store.views import VIEWS
-
-    about = COLUMNS[name]
-    views = ", ".join(view for view, columns in VIEWS.items() if name in columns)
-    return _block(about.text, {"unit": about.unit, "views": views, "use": "anglewise query SQL DIR"})
-
-
-def _figure(name: str) -> str:
-    from anglewise.lab.report.plots.gallery import FIGURES
-
-    known = FIGURES[name]
-    facts = {"needs": " or ".join(known.needs), "use": f"anglewise figure {name} DIR"}
-    facts["with"] = f"--readings {known.ask}" if known.ask else ""
-    return _block(f"{known.text[0].upper()}{known.text[1:]}.", facts)
-
-
-def _class(of: Any, cls: type, facts: dict[str, str] | None = None) -> str:
+def _class(of: Any, cls: type, facts: dict[str, str]) -> str:
     """A class by its documentation: what it is, its formula, its fields with their values."""
     text, _, arguments = inspect.getdoc(cls).partition("\nArgs:\n") if cls.__doc__ else ("", "", "")  # type: ignore[union-attr]
     arguments = re.split(r"\n(?=\S)", arguments)[0]
@@ -180,7 +125,7 @@ def _class(of: Any, cls: type, facts: dict[str, str] | None = None) -> str:
         line = f"{field.name}{value}: {about}" if about else f"{field.name}{value}"
         lines.append(textwrap.fill(line, WIDTH, initial_indent="  ", subsequent_indent="      "))
     file = cls.__module__.removeprefix("anglewise.").replace(".", "/")
-    return "\n".join([_block(plain_math(text), {**(facts or {}), "file": f"{file}.py"}), *lines])
+    return "\n".join([_block(plain_math(text), facts | {"file": f"{file}.py"}), *lines])
 
 
 def plain_math(text: str) -> str:
@@ -198,14 +143,9 @@ def plain_math(text: str) -> str:
         text = re.sub(r"\\[dt]?frac\s*\{([^{}]*)\}\s*\{([^{}]*)\}", r"(\1)/(\2)", text)
         text = re.sub(r"\\sqrt\s*\{([^{}]*)\}", r"√(\1)", text)
     text = re.sub(r"\\([A-Za-z]+)", lambda match: SYMBOLS.get(match[1], match[1]), text)
-    text = (
-        re.sub(r"\\[,;!]|\\\\", " ", text)
-        .replace("⟨ ", "⟨")
-        .replace(" ⟩", "⟩")
-        .replace("^2", "²")
-        .replace("^{-1}", "⁻¹")
-        .replace("\\|", "|")
-    )
+    text = re.sub(r"\\[,;!]|\\\\", " ", text)
+    for tex, plain in {"⟨ ": "⟨", " ⟩": "⟩", "^2": "²", "^{-1}": "⁻¹", "\\|": "|"}.items():
+        text = text.replace(tex, plain)
     return re.sub(r"[{}]", "", text).replace("`", "").replace("\\ ", " ")
 
 
@@ -221,19 +161,12 @@ def _block(text: str, facts: dict[str, str]) -> str:
 
 def markdown() -> str:
     """The reference page of values, outcomes and columns."""
-    from anglewise.lab.outcome import MEANINGS
-    from anglewise.lab.readings import quantities
-    from anglewise.lab.store.columns import COLUMNS
-    from anglewise.lab.store.views import VIEWS
 
     def table(head: str, rows: Iterable[tuple[str, ...]]) -> str:
         lines = [f"| {head} |", "|---" * (head.count("|") + 1) + "|"]
         return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows)])
 
-    def views(name: str) -> str:
-        return ", ".join(view for view, columns in VIEWS.items() if name in columns)
-
-    columns = [(f"`{name}`", about.text, about.unit, views(name)) for name, about in COLUMNS.items()]
+    columns = [(f"`{name}`", about.text, about.unit, _views(name)) for name, about in COLUMNS.items()]
     return "\n\n".join([
         "# What the names mean",
         "`anglewise explain NAME` shows the same in the terminal, and methods, tasks, models and schedules too.",

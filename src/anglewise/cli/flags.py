@@ -27,28 +27,6 @@ def add_track(parser: argparse.ArgumentParser) -> None:
     add_large(parser)
 
 
-def add_training(parser: argparse.ArgumentParser) -> None:
-    """``--no-train`` and ``--quiet``, of verbs that train what is missing and then show a table."""
-    parser.add_argument("--no-train", action="store_true", help="train nothing, read what the store has")
-    parser.add_argument("--quiet", action="store_true", help="no progress, only the table")
-
-
-def add_comparison(parser: argparse.ArgumentParser) -> None:
-    """What `leaderboard` and `penalty` share: they train a track's methods in one store."""
-    add_track(parser)
-    add_training(parser)
-    parser.add_argument("--seeds", type=int, help="paired seeds (default: the track's)")
-    parser.add_argument(
-        "--tuned", metavar="DIR", type=Path, help="folder of tuned settings (default: the package's own)"
-    )
-    parser.add_argument("--out", metavar="DIR", type=Path, help="the store (default: runs/leaderboard-TRACK)")
-
-
-def add_experiment(parser: argparse.ArgumentParser) -> None:
-    """``--experiment``, of verbs that read a store."""
-    parser.add_argument("--experiment", metavar="ID", help="which experiment (default: the one that ran last)")
-
-
 def check_ending(to: Path | None, endings: Sequence[str]) -> None:
     """Check that a file's ending is one of the kinds that a verb writes.
 
@@ -58,16 +36,6 @@ def check_ending(to: Path | None, endings: Sequence[str]) -> None:
     if to is not None and to.suffix not in endings:
         *most, last = endings
         raise SpecError(f"--to {to}: expected a name ending in {', '.join(most)} or {last}")
-
-
-def check_seeds(seeds: int | None) -> None:
-    """Check a number of seeds; None stands for the track's own.
-
-    Raises:
-        SpecError: If it is below 1.
-    """
-    if seeds is not None and seeds < 1:
-        raise SpecError(f"seeds must be at least 1, got {seeds}")
 
 
 def seconds(text: str) -> float:

@@ -1,25 +1,36 @@
-"""``anglewise list``: what has a name, with the first line of its documentation and its fields."""
+"""Verbs that say what has a name, ``list``, and what a name means, ``explain``."""
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable
 from typing import Any
 
 from anglewise.cli.flags import AddVerb
+from anglewise.errors import SpecError
 
 
 def add(verb: AddVerb) -> None:
-    """Add the verb."""
-    parser = verb("list", print_listing, "list what has a name")
+    """Add the verbs."""
+    parser = verb("list", _print_listing, "list what has a name")
     parser.add_argument("what", choices=["tasks", "models", "methods", "experiments", "readings", "figures"])
+    parser = verb("explain", _print_explanation, "what a name means: a reading, value, method, outcome, column, ...")
+    parser.add_argument("name", nargs="?", metavar="NAME", help="any name that anglewise writes (default: list them)")
+    parser.add_argument("--markdown", action="store_true", help="the reference of all names, as Markdown")
 
 
-def print_listing(arguments: argparse.Namespace) -> None:
-    """Print a list."""
+def _print_listing(arguments: argparse.Namespace) -> None:
     print(listing(arguments.what))
+
+
+def _print_explanation(arguments: argparse.Namespace) -> None:
+    from anglewise.cli.explain import explain, markdown
+
+    if arguments.markdown and arguments.name is not None:
+        raise SpecError(f"got {arguments.name!r} and --markdown: --markdown writes all names, leave the name out")
+    print(markdown() if arguments.markdown else explain(arguments.name))
 
 
 def listing(what: str) -> str:
@@ -33,11 +44,11 @@ def listing(what: str) -> str:
     from anglewise.lab.readings.sets import DEFAULT, READINGS
 
     if what == "experiments":
-        return "\n".join(
-            f"{name:12} {e.title}\n{'':12} arms: {', '.join(arm.name for arm in e.arms)}; "
-            f"{e.seeds} seeds, {e.training.budget:,} steps"
+        rows = [
+            (name, e.title, f"arms: {', '.join(arm.name for arm in e.arms)}", e.seeds, e.training.budget)
             for name, e in EXPERIMENTS.items()
-        )
+        ]
+        return _lines(12, ((name, text, f"{arms}; {n} seeds, {steps:,} steps") for name, text, arms, n, steps in rows))
     if what == "figures":
         from anglewise.lab.report.plots.gallery import FIGURES
 
@@ -45,27 +56,24 @@ def listing(what: str) -> str:
         texts["early-warning"] = "which readings tell in time that a run will generalise; give all stores of the study"
         return "\n".join(f"{name:20} {text}" for name, text in texts.items())
     if what == "readings":
-        return "\n".join(
-            f"{name:15} {_first_line(type(reading))}\n{'':15} {'in default; ' if name in DEFAULT else ''}"
-            f"{_values(reading)}"
-            for name, reading in READINGS.items()
-        )
-    classes: dict[str, Mapping[str, type]] = {
-        "tasks": catalogue.TASKS, "models": catalogue.MODELS, "methods": catalogue.METHODS,
-    }  # fmt: skip
-    return "\n".join(f"{name:22} {_first_line(cls)}\n{'':22} {_fields(cls)}" for name, cls in classes[what].items())
+        values = {name: ("in default; " if name in DEFAULT else "") + _fields(r) for name, r in READINGS.items()}
+        return _lines(15, ((name, _first_line(type(r)), values[name]) for name, r in READINGS.items()))
+    classes: Any = {"tasks": catalogue.TASKS, "models": catalogue.MODELS, "methods": catalogue.METHODS}[what]
+    return _lines(22, ((name, _first_line(cls), _fields(cls)) for name, cls in classes.items()))
+
+
+def _lines(width: int, rows: Iterable[tuple[str, str, str]]) -> str:
+    """Two lines for each name."""
+    return "\n".join(f"{name:{width}} {first}\n{'':{width}} {second}" for name, first, second in rows)
 
 
 def _first_line(cls: Any) -> str:
     return (cls.__doc__ or "").strip().splitlines()[0]
 
 
-def _fields(cls: Any) -> str:
+def _fields(of: Any) -> str:
+    """Fields with their defaults in a class, or their values in an instance."""
+    values = {field.name: getattr(of, field.name, dataclasses.MISSING) for field in dataclasses.fields(of)}
     return ", ".join(
-        f.name if f.default is dataclasses.MISSING else f"{f.name}={json.dumps(f.default)}"
-        for f in dataclasses.fields(cls)
+        name if value is dataclasses.MISSING else f"{name}={json.dumps(value)}" for name, value in values.items()
     )
-
-
-def _values(reading: Any) -> str:
-    return ", ".join(f"{f.name}={json.dumps(getattr(reading, f.name))}" for f in dataclasses.fields(reading))

@@ -1,7 +1,7 @@
 """The command line: its parser, which verb runs, and the exit status.
 
-A verb is a file of this folder with a function ``add`` and a line in :data:`VERBS`.  Heavy imports wait inside a verb's
-function, so that ``anglewise --help`` is immediate.
+A file of this folder with a function ``add``, named in :data:`VERBS`, adds one verb or several that are alike.  Heavy
+imports wait inside a verb's function, so that ``anglewise --help`` is immediate.
 """
 
 from __future__ import annotations
@@ -13,26 +13,10 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from anglewise.cli import (
-    doctor,
-    early_warning,
-    explain,
-    figure,
-    leaderboard,
-    listing,
-    penalty,
-    query,
-    report,
-    reproduce,
-    run,
-    show,
-    tune,
-)
+from anglewise.cli import doctor, listing, query, report, run, studies, tune
 from anglewise.errors import AnglewiseError, SpecError, install, printable, shown
 
-VERBS = (
-    run, report, figure, early_warning, tune, leaderboard, penalty, reproduce, listing, explain, show, query, doctor,
-)  # fmt: skip
+VERBS = (run, report, tune, studies, listing, query, doctor)
 """In the order of the help."""
 LONG = 300
 """Characters of one word of a message, such as a path, that are shown."""
@@ -76,14 +60,10 @@ def main(argv: Sequence[str] | None = None, verbs: Iterable[Any] = VERBS) -> int
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except AnglewiseError as error:
+    except (AnglewiseError, OSError, MemoryError) as error:  # of the system: a name too long, a full disk
         if debug:
             raise
         return _print_error(error, 1 if type(error).__name__ == "Interrupted" else 2)
-    except (OSError, MemoryError) as error:  # a name too long, a folder that is a file, a full disk
-        if debug:
-            raise
-        return _print_error(error, 2)
     except ModuleNotFoundError as error:
         if debug or (error.name or "").startswith("anglewise"):
             raise
@@ -95,11 +75,7 @@ def main(argv: Sequence[str] | None = None, verbs: Iterable[Any] = VERBS) -> int
 
 
 def parser_of(verbs: Iterable[Any] = VERBS) -> argparse.ArgumentParser:
-    """The parser of the whole command line.
-
-    Args:
-        verbs: Modules of the verbs.
-    """
+    """The parser of the whole command line; `verbs` are the verbs' modules."""
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help="show a traceback on an error")
     parser = argparse.ArgumentParser(
@@ -110,9 +86,8 @@ def parser_of(verbs: Iterable[Any] = VERBS) -> argparse.ArgumentParser:
     subparsers = parser.add_subparsers(metavar="VERB")
 
     def add(name: str, function: Callable[[argparse.Namespace], int | None], text: str, **options: Any) -> Any:
-        verb = subparsers.add_parser(
-            name, help=text, description=text, parents=[common], allow_abbrev=False, **options
-        )  # fmt: skip
+        options |= {"help": text, "description": text, "parents": [common], "allow_abbrev": False}
+        verb = subparsers.add_parser(name, **options)
         verb.set_defaults(verb=function)
         return verb
 

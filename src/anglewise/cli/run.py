@@ -33,20 +33,14 @@ def add(verb: AddVerb) -> None:
     parser.add_argument("--out", metavar="DIR", type=Path, help="the store (default: runs/NAME)")
     add_large(parser)
     parser.add_argument("--dry-run", action="store_true", help="show the plan and its cost, train nothing")
-    parser.add_argument(
-        "--checkpoint", type=seconds, default=20.0, metavar="SECONDS", help="time between checkpoints (default 20)"
-    )
-    parser.add_argument(
-        "--readings", metavar="A,B",
-        help="what to measure: default, all, none, or names (see: anglewise list readings); no run changes by it",
-    )  # fmt: skip
-    parser.add_argument(
-        "--no-weights", action="store_true",
-        help="keep no last weights; a longer budget then trains again from the beginning",
-    )  # fmt: skip
-    parser.add_argument(
-        "--anonymous", action="store_true", help="write neither the host's name nor the folders of paths"
-    )
+    each = "time between checkpoints (default 20)"
+    parser.add_argument("--checkpoint", type=seconds, default=20.0, metavar="SECONDS", help=each)
+    names = "what to measure: default, all, none, or names (see: anglewise list readings); no run changes by it"
+    parser.add_argument("--readings", metavar="A,B", help=names)
+    weights = "keep no last weights; a longer budget then trains again from the beginning"
+    parser.add_argument("--no-weights", action="store_true", help=weights)
+    anonymous = "write neither the host's name nor the folders of paths"
+    parser.add_argument("--anonymous", action="store_true", help=anonymous)
     parser.add_argument("--quiet", action="store_true", help="no progress, only the summary")
 
 

@@ -28,19 +28,14 @@ def provenance(precision: str, *, anonymous: bool = False) -> Provenance:
     return collect(["anglewise", *sys.argv[1:]], device, precision, anonymous=anonymous)
 
 
-def train_missing(
-    experiment: Experiment, out: Path, *, anonymous: bool = False, **options: Any
-) -> Plan:  # fmt: skip
-    """Train what a store lacks of an experiment.
+def train_missing(experiment: Experiment, out: Path, *, anonymous: bool = False, **options: Any) -> Plan:
+    """Train what a store lacks of an experiment, and give the plan as it was before training.
 
     Args:
         experiment: What is trained.
         out: The store; it is made where there is none.
         anonymous: Whether the host's name and the folders of paths are left out of what is written.
         **options: Further arguments of :func:`anglewise.lab.experiments.run.train_missing`.
-
-    Returns:
-        The plan as it was before training.
     """
     from anglewise.lab.experiments import run
 

@@ -8,7 +8,7 @@ import pytest
 from anglewise.lab.readings.quantities import QUANTITIES, THEMES, drawing, meaning, place
 from anglewise.lab.report.html.experiment import page
 from anglewise.lab.report.html.themes import themes
-from anglewise.lab.report.plots import over_time, phase, radius
+from anglewise.lab.report.plots import curves, phase
 from anglewise.lab.report.plots.bands import array_band, band, mean_band
 from anglewise.lab.report.plots.panel import web
 from anglewise.lab.report.plots.phase import arrows, path
@@ -21,7 +21,7 @@ def unpacked(packed):
 
 def readings(results, name, **how):
     """The page's panels of a reading."""
-    plots = radius.data(results) if name == "radius" else over_time.data(results, name, **how)
+    plots = curves.radius(results) if name == "radius" else curves.over_time(results, name, **how)
     return [web(plot) for plot in plots]
 
 

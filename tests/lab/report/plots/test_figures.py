@@ -10,11 +10,10 @@ from matplotlib.figure import Figure
 
 from anglewise.errors import AnglewiseError
 from anglewise.lab.report.format import label
-from anglewise.lab.report.plots import accuracy, energy, over_time, radius, survival
+from anglewise.lab.report.plots import curves
 from anglewise.lab.report.plots.gallery import FIGURES, draw
-from anglewise.lab.report.plots.panel import LAYERS, Plot, web
+from anglewise.lab.report.plots.panel import LAYERS, Plot, paper, web
 from anglewise.lab.report.plots.paper import styled
-from anglewise.lab.report.plots.radius import targets
 from anglewise.lab.report.plots.style import COLOURS, colour, symbol
 from anglewise.lab.report.results import Series
 
@@ -24,7 +23,7 @@ def unpacked(packed):
 
 
 def plots_of(results):
-    return [accuracy.data(results), survival.data(results), *radius.data(results)]
+    return [curves.accuracy(results), curves.survival(results), *curves.radius(results)]
 
 
 def flat(panels):
@@ -33,7 +32,7 @@ def flat(panels):
 
 @pytest.mark.parametrize("name", [name for name in FIGURES if name not in ("map", "circles", "frequencies")])
 def test_page_and_paper_show_the_values_of_the_data(full, name):
-    file = FIGURES[name].file
+    file = FIGURES[name]
     plots = [plot for plot in flat(file.data(full)) if len(plot.values)]
     assert plots
     for plot in plots:
@@ -45,8 +44,7 @@ def test_page_and_paper_show_the_values_of_the_data(full, name):
             file.paper(plot, axis)
         paper_curves = [np.asarray(line.get_xydata(), float).T for line in axis.lines]
         for line in plot.lines:
-            curves = [web_curves, paper_curves] if line.look.paper else [web_curves]
-            for drawn in curves:
+            for drawn in [web_curves, paper_curves] if line.look.paper else [web_curves]:
                 assert any(
                     len(x) == len(line.x)
                     and np.allclose(x, line.x, rtol=1e-5)
@@ -68,6 +66,18 @@ def test_every_axis_has_a_title_with_its_unit(make):
     assert all(panel.layout["xaxis"]["title"]["text"] == "optimiser steps" for panel in panels)
 
 
+def test_accuracy_and_survival_are_percent_in_both_kinds_of_figures(make):
+    for plot in plots_of(make()):
+        share, panel = plot.id in ("accuracy", "survival"), web(plot)
+        assert (panel.layout["yaxis"].get("tickformat") == ".0%") == share
+        hovers = [trace["hovertemplate"] for trace in panel.data if "hovertemplate" in trace]
+        assert hovers and all(("%{y:.2~%}" in hover) == share for hover in hovers)
+        with styled():
+            axis = Figure().subplots()
+            paper(plot, axis)
+        assert (axis.yaxis.get_major_formatter()(0.5, 0) == "50%") == share
+
+
 def test_an_arm_has_one_colour_in_every_figure_of_both_kinds(make):
     for plot in plots_of(make()):
         for trace in web(plot).data:
@@ -75,8 +85,8 @@ def test_an_arm_has_one_colour_in_every_figure_of_both_kinds(make):
                 assert trace["line"]["color"] == colour(trace["meta"]["arm"])
     with styled():
         axis = Figure().subplots()
-        plot = survival.data(make())
-        survival.paper(plot, axis)
+        plot = curves.survival(make())
+        paper(plot, axis)
     shown = [line.arm for line in plot.lines if line.look.paper]
     assert [to_hex(line.get_color()).upper() for line in axis.lines] == [colour(arm) for arm in shown]
 
@@ -86,25 +96,25 @@ def test_sixty_four_arms_can_be_told_apart():
 
 
 def test_arms_beyond_the_colours_have_markers_in_both_kinds_of_figures(make):
-    plot = accuracy.data(make({f"arm {i}": 60 for i in range(9)}, seeds=1))
+    plot = curves.accuracy(make({f"arm {i}": 60 for i in range(9)}, seeds=1))
     with styled():
         axis = Figure().subplots()
-        accuracy.paper(plot, axis)
+        paper(plot, axis)
     first, *_, ninth = [trace for trace in web(plot).data if trace["meta"]["layer"] == "median"]
     assert "marker" not in first and ninth["marker"]["symbol"] == "circle"
-    curves = [line for line in axis.lines if len(line.get_xdata()) > 2 and line.get_linestyle() == "-"]
-    assert (curves[0].get_marker(), curves[-1].get_marker()) == ("", "o")
+    whole = [line for line in axis.lines if len(line.get_xdata()) > 2 and line.get_linestyle() == "-"]
+    assert (whole[0].get_marker(), whole[-1].get_marker()) == ("", "o")
 
 
 def test_every_layer_is_one_that_the_page_knows(full):
     for figure in FIGURES.values():
-        for plot in flat(figure.file.data(full)):
+        for plot in flat(figure.data(full)):
             if isinstance(plot, Plot):
                 assert {line.layer for line in plot.lines} <= set(LAYERS)
 
 
 def test_censored_arms_have_a_mark_at_the_budget(make):
-    plot = survival.data(make({"a": 60, "b": None}))
+    plot = curves.survival(make({"a": 60, "b": None}))
     marks = [trace for trace in web(plot).data if trace["mode"] == "markers"]
     assert {t["meta"]["arm"] for t in marks} == {1}
     assert {t["meta"]["layer"] for t in marks} == {"first", "sustained"}
@@ -114,24 +124,24 @@ def test_censored_arms_have_a_mark_at_the_budget(make):
 
 def test_a_target_is_drawn_for_the_arms_and_sites_that_have_one(make):
     results = make()
-    assert targets(results, "adamw-common+radial", "hidden.0.pre") == [1.0]
-    assert targets(results, "adamw-common", "hidden.0.pre") == []
+    assert curves.targets(results, "adamw-common+radial", "hidden.0.pre") == [1.0]
+    assert curves.targets(results, "adamw-common", "hidden.0.pre") == []
     results.spec["arms"][1]["methods"][1]["sites"] = ["hidden.1.pre"]
-    assert targets(results, "adamw-common+radial", "hidden.0.pre") == []
-    assert [line.y[0] for line in radius.data(results)[1].lines if line.layer == "target"] == [1.0]
+    assert curves.targets(results, "adamw-common+radial", "hidden.0.pre") == []
+    assert [line.y[0] for line in curves.radius(results)[1].lines if line.layer == "target"] == [1.0]
 
 
 def test_wide_ranges_start_logarithmic_and_narrow_ones_do_not(make):
     results = make(others=("growing",))
-    assert [web(plot).log for plot in over_time.data(results, "growing")] == [True, True]
-    assert [web(plot).log for plot in radius.data(results)] == [False, False]
+    assert [web(plot).log for plot in curves.over_time(results, "growing")] == [True, True]
+    assert [web(plot).log for plot in curves.radius(results)] == [False, False]
 
 
 def test_a_site_with_a_value_that_is_not_positive_stays_linear_beside_logarithmic_ones(make):
     results = make(others=("growing",))
     series = results.readings["growing", "hidden.1.pre"]
     results.readings["growing", "hidden.1.pre"] = {key: s._replace(values=s.values - 2) for key, s in series.items()}
-    assert [plot.log for plot in over_time.data(results, "growing")] == [True, False]
+    assert [plot.log for plot in curves.over_time(results, "growing")] == [True, False]
 
 
 def test_radial_energy_of_one_seed_has_the_interval_over_its_inputs(make):
@@ -139,15 +149,15 @@ def test_radial_energy_of_one_seed_has_the_interval_over_its_inputs(make):
     values = results.readings["radial_energy", "hidden.0.pre"]["a", 0]
     error = {("a", 0): Series(values.steps, np.full(len(values.steps), 0.5))}
     results.readings["radial_energy_se", "hidden.0.pre"] = error
-    first, second = energy.data(results)
+    first, second = curves.radial_energy(results)
     np.testing.assert_allclose(first.lines[0].high - first.lines[0].y, 1.96 * 0.5)
     assert second.lines[0].low is None and "over inputs" in first.y
-    assert "over seeds" in energy.data(make({"a": 60}, seeds=2, others=("radial_energy",)))[0].y
+    assert "over seeds" in curves.radial_energy(make({"a": 60}, seeds=2, others=("radial_energy",)))[0].y
 
 
 def test_names_cannot_be_read_as_plotly_html_or_placeholders(make):
     hostile = "<a href='x'>%{x}</a>"
-    for trace in web(accuracy.data(make({hostile: 60}))).data:
+    for trace in web(curves.accuracy(make({hostile: 60}))).data:
         assert trace["name"] == label(hostile) and "<a" not in trace.get("hovertemplate", "")
         assert "%&#123;x}" in trace["name"]
 

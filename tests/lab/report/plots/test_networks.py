@@ -9,8 +9,8 @@ import pytest
 from matplotlib.figure import Figure
 
 from anglewise.lab.report.html.run import run_page
-from anglewise.lab.report.plots import circles, fourier_map, frequencies, spectra
-from anglewise.lab.report.plots.fourier_map import FRAMES
+from anglewise.lab.report.plots import circles, heatmaps, spectra
+from anglewise.lab.report.plots.heatmaps import FRAMES
 from anglewise.lab.report.plots.paper import styled
 from anglewise.lab.report.plots.style import TIME, shade, to_bytes
 from anglewise.lab.report.results import Series
@@ -38,38 +38,38 @@ def seen(make):
     return data
 
 
-def drawn(figure, panel):
+def drawn(paper, panel):
     """What matplotlib draws."""
     with styled():
         axis = Figure().subplots()
-        figure.paper(panel, axis)
+        paper(panel, axis)
     return axis
 
 
 def test_page_and_paper_show_the_values_of_the_data(network, seen):
-    (plane,) = seen(fourier_map.data, network())
-    paper = np.ma.filled(drawn(fourier_map, plane).images[0].get_array(), np.nan)
-    web = restored(fourier_map.web(plane).frames[-1]["data"][0]["z"])
+    (plane,) = seen(heatmaps.maps, network())
+    paper = np.ma.filled(drawn(heatmaps.map_paper, plane).images[0].get_array(), np.nan)
+    web = restored(heatmaps.map_web(plane).frames[-1]["data"][0]["z"])
     np.testing.assert_array_equal(paper, plane.values[-1])
     np.testing.assert_allclose(web, plane.values[-1], atol=0.5 / 254 + 1e-6)
     for circle in seen(circles.data, network()):
         closed, _, k = circles.ring(circle.points[-1], circle.frequencies[-1])
-        axis, frame = drawn(circles, circle), circles.web(circle).frames[-1]
+        axis, frame = drawn(circles.paper, circle), circles.web(circle).frames[-1]
         np.testing.assert_array_equal(axis.lines[0].get_xydata(), circle.points[-1, closed])
         np.testing.assert_array_equal(
             np.stack([unpacked(frame["data"][0][name]) for name in "xy"], axis=1), circle.points[-1, closed]
         )
         assert axis.get_title(loc="left") == frame["text"] == f"k = {k}"
-    for power in seen(frequencies.data, network()):
-        mesh = drawn(frequencies, power).collections[0]
-        np.testing.assert_array_equal(np.asarray(mesh.get_array()).reshape(power.shares.T.shape), power.shares.T)
+    for power in seen(heatmaps.powers, network()):
+        mesh = drawn(heatmaps.power_paper, power).collections[0]
+        np.testing.assert_array_equal(np.asarray(mesh.get_array()).reshape(power.values.T.shape), power.values.T)
         np.testing.assert_array_equal(
-            unpacked(frequencies.web(power).data[0]["z"]).reshape(power.shares.T.shape), power.shares.T
+            unpacked(heatmaps.power_web(power).data[0]["z"]).reshape(power.values.T.shape), power.values.T
         )
 
 
 def test_plotly_accepts_every_figure_and_every_frame(network, seen):
-    figures = (fourier_map.data, fourier_map.web), (circles.data, circles.web), (frequencies.data, frequencies.web)
+    figures = (heatmaps.maps, heatmaps.map_web), (circles.data, circles.web), (heatmaps.powers, heatmaps.power_web)
     for panel in [
         web(item) for data, web in (*figures, (spectra.over_steps, spectra.web)) for item in seen(data, network())
     ]:
@@ -84,7 +84,7 @@ def test_plotly_accepts_every_figure_and_every_frame(network, seen):
 
 def test_a_map_shows_the_shares_in_the_block_order_of_the_last_step(network, seen):
     own = network()
-    (panel,) = map(fourier_map.web, seen(fourier_map.data, own))
+    (panel,) = map(heatmaps.map_web, seen(heatmaps.maps, own))
     values = own["fourier_map", "hidden.0.post"].values
     order = block_order(values[-1])
     assert [frame["step"] for frame in panel.frames] == list(range(0, 101, 10))
@@ -100,7 +100,7 @@ def test_bytes_keep_none_apart_from_the_largest_value():
 
 def test_wide_networks_have_fewer_frames(seen):
     own = {("fourier_map", "h"): Series(np.arange(100), np.zeros((100, 2048, 56), np.float32))}
-    (panel,) = map(fourier_map.web, seen(fourier_map.data, own))
+    (panel,) = map(heatmaps.map_web, seen(heatmaps.maps, own))
     assert len(panel.frames) < FRAMES and {panel.frames[0]["step"], panel.frames[-1]["step"]} == {0, 99}
     assert sum(len(frame["data"][0]["z"]["bytes"]) for frame in panel.frames) < 8e6
 
@@ -134,7 +134,7 @@ def test_circles_without_their_frequencies_are_not_drawn_and_unknown_frequencies
 
 def test_power_is_drawn_frequency_by_step(network, seen):
     own = network()
-    table, logits = map(frequencies.web, seen(frequencies.data, own))
+    table, logits = map(heatmaps.power_web, seen(heatmaps.powers, own))
     np.testing.assert_allclose(
         unpacked(table.data[0]["z"]).reshape(6, 11), own["fourier_power", "embedding"].values.T, rtol=1e-6
     )
@@ -166,7 +166,7 @@ def test_one_step_and_nothing_finite(network, seen):
     panel = spectra.web(seen(spectra.over_steps, network(steps=[40]))[0])
     assert len(panel.data) == 1
     blank = {("singular_values", "h"): Series(np.arange(2), np.full((2, 3), np.nan, np.float32))}
-    assert seen(spectra.over_steps, blank) == seen(fourier_map.data, {}) == seen(frequencies.data, {}) == []
+    assert seen(spectra.over_steps, blank) == seen(heatmaps.maps, {}) == seen(heatmaps.powers, {}) == []
 
 
 # the page of a run

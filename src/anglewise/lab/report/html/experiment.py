@@ -14,9 +14,10 @@ from anglewise.lab.report.format import DASH, count_of
 from anglewise.lab.report.headline import headline
 from anglewise.lab.report.html.document import brief, document, write_file
 from anglewise.lab.report.html.themes import panels_of, themes
-from anglewise.lab.report.plots import accuracy, phase, radius, survival
+from anglewise.lab.report.plots import phase
 from anglewise.lab.report.plots.bands import CAPTION
-from anglewise.lab.report.plots.radius import targets
+from anglewise.lab.report.plots.curves import accuracy, radius, survival, targets
+from anglewise.lab.report.plots.panel import web
 from anglewise.lab.report.plots.style import COLOURS
 from anglewise.lab.report.results import Results, load
 from anglewise.lab.report.summary import summary
@@ -56,10 +57,10 @@ def page(results: Results, *, command: str | None = None) -> str:
     first = tables["first"]
     ran = any(arm.finished for arm in first)
     evaluated = bool(results.curves.get("test_accuracy"))
-    radii = [radius.web(plot) for plot in radius.data(results)]
+    radii = [web(plot) for plot in radius(results)]
     portraits, groups = [phase.web(plot) for plot in phase.data(results)], themes(results)
-    figures = [accuracy.web(accuracy.data(results))] if evaluated else []
-    figures += radii + portraits + ([survival.web(survival.data(results))] if ran else [])
+    figures = [web(accuracy(results))] if evaluated else []
+    figures += radii + portraits + ([web(survival(results))] if ran else [])
     names = {name for name, _ in results.readings}
     return document(
         "experiment",

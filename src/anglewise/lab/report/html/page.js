@@ -1,13 +1,11 @@
 "use strict";
 const errors = [];
-window.addEventListener("error", (event) => {
-  errors.push(event.message);
-  document.documentElement.dataset.errors = errors.join(" | ");
-});
-window.addEventListener("unhandledrejection", (event) => {
-  errors.push(String(event.reason));
-  document.documentElement.dataset.errors = errors.join(" | ");
-});
+for (const kind of ["error", "unhandledrejection"]) {
+  window.addEventListener(kind, (event) => {
+    errors.push(event.message ?? String(event.reason));
+    document.documentElement.dataset.errors = errors.join(" | ");
+  });
+}
 const panels = JSON.parse(document.getElementById("panels").textContent);
 const drawn = new Set(); // panels that are on the page
 const hidden = new Set(); // indices of arms switched off
@@ -90,10 +88,14 @@ jump();
 
 const arms = [...document.querySelectorAll(".legend [data-arm]")];
 function press() {
-  for (const button of arms) {
-    button.setAttribute("aria-pressed", String(!hidden.has(Number(button.dataset.arm))));
-  }
+  for (const button of arms) button.setAttribute("aria-pressed", String(!hidden.has(Number(button.dataset.arm))));
   show();
+}
+// show these arms alone
+function only(buttons) {
+  hidden.clear();
+  for (const button of arms) if (!buttons.includes(button)) hidden.add(Number(button.dataset.arm));
+  press();
 }
 for (const button of arms) {
   const arm = Number(button.dataset.arm);
@@ -101,23 +103,12 @@ for (const button of arms) {
     if (!hidden.delete(arm)) hidden.add(arm);
     press();
   });
-  button.addEventListener("dblclick", () => {
-    hidden.clear();
-    for (const other of arms) if (other !== button) hidden.add(Number(other.dataset.arm));
-    press();
-  });
+  button.addEventListener("dblclick", () => only([button]));
 }
-document.querySelector(".legend .all")?.addEventListener("click", () => {
-  const none = hidden.size > 0;
-  hidden.clear();
-  if (!none) for (const button of arms) hidden.add(Number(button.dataset.arm));
-  press();
-});
+document.querySelector(".legend .all")?.addEventListener("click", () => only(hidden.size ? arms : []));
 for (const box of document.querySelectorAll("[data-layer]")) {
   box.addEventListener("change", () => {
-    for (const twin of document.querySelectorAll(`[data-layer="${box.dataset.layer}"]`)) {
-      twin.checked = box.checked;
-    }
+    for (const twin of document.querySelectorAll(`[data-layer="${box.dataset.layer}"]`)) twin.checked = box.checked;
     if (box.type === "radio") for (const other of ["first", "sustained"]) layers.delete(other);
     if (box.checked) layers.add(box.dataset.layer);
     else layers.delete(box.dataset.layer);
@@ -140,17 +131,16 @@ for (const box of document.querySelectorAll("[data-log]")) {
 const slider = document.getElementById("slider");
 if (slider) {
   const steps = JSON.parse(slider.dataset.steps);
-  const told = document.getElementById("step");
+  const shown = document.getElementById("step");
   const play = document.getElementById("play");
-  let asked = 0;
+  let pending = 0;
   let timer = 0;
   function move() {
-    asked = 0;
+    pending = 0;
     const step = steps[Number(slider.value)];
-    told.textContent = step.toLocaleString("en");
+    shown.textContent = step.toLocaleString("en");
     for (const panel of panels) {
-      let index = panel.frames.findLastIndex((frame) => frame.step <= step);
-      if (panel.frames.length && index < 0) index = 0;
+      const index = Math.max(0, panel.frames.findLastIndex((frame) => frame.step <= step));
       if (panel.frames.length && index !== panel.shown) {
         put(panel, index);
         if (drawn.has(panel)) Plotly.react(panel.id, panel.data, panel.layout);
@@ -163,18 +153,19 @@ if (slider) {
     }
     document.documentElement.dataset.step = step;
   }
-  slider.addEventListener("input", () => { asked ||= setTimeout(move, 16); });
+  const last = steps.length - 1;
+  function goTo(index) {
+    slider.value = index;
+    pending ||= setTimeout(move, 16);
+    if (timer && Number(slider.value) === last) play.click();
+  }
+  slider.addEventListener("input", () => goTo(Number(slider.value)));
   play.addEventListener("click", () => {
     if (timer) {
-      clearInterval(timer);
-      timer = 0;
+      timer = clearInterval(timer);
     } else {
-      if (Number(slider.value) === steps.length - 1) slider.value = 0;
-      timer = setInterval(() => {
-        slider.value = Number(slider.value) + 1;
-        asked ||= setTimeout(move, 16);
-        if (Number(slider.value) === steps.length - 1) play.click();
-      }, Math.max(120, 6000 / steps.length));
+      if (Number(slider.value) === last) slider.value = 0;
+      timer = setInterval(() => goTo(Number(slider.value) + 1), Math.max(120, 6000 / steps.length));
     }
     play.textContent = timer ? "pause" : "play";
   });

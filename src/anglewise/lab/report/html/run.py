@@ -11,7 +11,8 @@ from anglewise.lab.readings.quantities import meaning
 from anglewise.lab.report.format import DASH
 from anglewise.lab.report.html.document import document, write_file
 from anglewise.lab.report.html.themes import FIRST, Part, panels_of, spoken, themes
-from anglewise.lab.report.plots import accuracy, circles, energy, fourier_map, frequencies, phase, radius, spectra
+from anglewise.lab.report.plots import circles, curves, heatmaps, phase, spectra
+from anglewise.lab.report.plots.panel import web
 from anglewise.lab.report.plots.style import Panel, upright
 from anglewise.lab.report.results import Key, Results, load_run
 
@@ -48,14 +49,14 @@ def run_page(results: Results, key: Key) -> str:
     """
     results = results.only([key])
     arrays = results.arrays([key])
-    plane = [fourier_map.web(plane) for row in fourier_map.data(results, arrays) for plane in row]
-    power = [frequencies.web(power) for row in frequencies.data(results, arrays) for power in row]
+    plane = [heatmaps.map_web(plane) for row in heatmaps.maps(results, arrays) for plane in row]
+    power = [heatmaps.power_web(power) for row in heatmaps.powers(results, arrays) for power in row]
     rings: dict[str, list[Panel]] = {}
     for circle in [circle for row in circles.data(results, arrays) for circle in row]:
         rings.setdefault(circle.table, []).append(circles.web(circle))
     lines = {name: [spectra.web(p) for p in plots] for name, plots in spectra.over_steps(results, arrays).items()}
     portraits = [phase.web(plot) for plot in phase.data(results)]
-    groups = themes(results, without=(*FIRST, energy.NAME), arrays=False)
+    groups = themes(results, without=(*FIRST, "radial_energy"), arrays=False)
     over_time = _over_time(results)
     moving = plane + [panel for group in rings.values() for panel in group]
     still = power + [panel for group in lines.values() for panel in group]
@@ -87,9 +88,9 @@ def _over_time(results: Results) -> list[Panel]:
     """Accuracy, radius and radial energy."""
     panels = []
     if results.curves.get("test_accuracy"):
-        panels.append(accuracy.web(accuracy.data(results)._replace(title="accuracy", height=300)))
-    for name, plots in (("radius", radius.data(results)), ("radial_energy", energy.data(results))):
-        panels += [radius.web(plot._replace(title=f"{spoken(name)}: {plot.title}")) for plot in plots]
+        panels.append(web(curves.accuracy(results)._replace(title="accuracy", height=300)))
+    for name, plots in (("radius", curves.radius(results)), ("radial_energy", curves.radial_energy(results))):
+        panels += [web(plot._replace(title=f"{spoken(name)}: {plot.title}")) for plot in plots]
     return panels
 
 

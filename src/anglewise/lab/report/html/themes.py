@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from anglewise.lab.readings.quantities import THEMES, meaning, place
-from anglewise.lab.report.plots import energy, over_time, spectra
+from anglewise.lab.report.plots import curves, spectra
 from anglewise.lab.report.plots.panel import web
 from anglewise.lab.report.plots.style import Panel
 from anglewise.lab.report.results import Results
@@ -56,15 +56,15 @@ def themes(results: Results, *, without: Collection[str] = FIRST, arrays: bool =
         arrays: Whether the runs' last spectra are among them.
     """
     names = sorted({name for name, _ in results.readings} - set(without), key=place)
-    curves = sum(len(series) for (name, _), series in results.readings.items() if name in names)
-    most = int(np.clip(NUMBERS // max(curves, 1), FEWEST, MOST))
+    number = sum(len(series) for (name, _), series in results.readings.items() if name in names)
+    most = int(np.clip(NUMBERS // max(number, 1), FEWEST, MOST))
     parts: dict[str, list[Part]] = {theme: [] for theme in THEMES}
     for name in names:
         quantity = meaning(name)
-        if name == energy.NAME:
-            plots = energy.data(results, lazy=True, most=most)
+        if name == "radial_energy":
+            plots = curves.radial_energy(results, lazy=True, most=most)
         else:
-            plots = over_time.data(results, name, lazy=True, most=most)
+            plots = curves.over_time(results, name, lazy=True, most=most)
         parts[quantity.theme].append(Part(name, [web(plot) for plot in plots], quantity.note))
     last = results.arrays(results.planned, spectra.CURVES, last=True) if arrays else {}
     for name in spectra.CURVES:

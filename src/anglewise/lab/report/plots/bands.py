@@ -43,16 +43,9 @@ class Band(NamedTuple):
 
 
 def band(series: Mapping[Key, Series], arm: str, results: Results, most: int = MOST) -> Band:
-    """Median and quartiles of one arm's runs, on all steps at which one of them was read.
+    """Median and quartiles of one arm's runs, on at most so many of the steps at which one of them was read.
 
-    Args:
-        series: By run; runs of other arms are left out.
-        arm: Name.
-        results: Tells how the runs ended.
-        most: Steps kept.
-
-    Returns:
-        Shape ``[number of steps]``; empty where nothing was read.
+    They are empty where nothing was read.
     """
     steps, rows = _rows(series, arm, results, most)
     n = np.sum(np.isfinite(rows), axis=0)
@@ -67,8 +60,7 @@ def band(series: Mapping[Key, Series], arm: str, results: Results, most: int = M
 def mean_band(series: Mapping[Key, Series], arm: str, results: Results, most: int = MOST) -> Band:
     """Mean of one arm's runs with Student's 95 % interval, in the places of :func:`band`'s median and quartiles.
 
-    Returns:
-        As :func:`band`; the ends are the mean where there are fewer than two runs.
+    The ends are the mean where there are fewer than two runs.
     """
     from scipy import stats
 

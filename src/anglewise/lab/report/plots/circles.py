@@ -6,10 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from anglewise.lab.report.format import label
 from anglewise.lab.report.plots.bands import thin
-from anglewise.lab.report.plots.fourier_map import FRAMES
-from anglewise.lab.report.plots.network import network_name, networks, scale
+from anglewise.lab.report.plots.heatmaps import FRAMES, network_name, networks, scale
 from anglewise.lab.report.plots.paper import short
 from anglewise.lab.report.plots.style import CYCLE, Panel, axes, packed
 from anglewise.lab.report.results import Arrays, Key, Results
@@ -19,16 +17,10 @@ X, Y = "cosine direction", "sine direction"
 
 
 class Circle(NamedTuple):
-    """One plane of one table of one network.
+    """One plane of one token table of one network at steps ``[k]``: points ``[k, n, 2]`` in the group's order.
 
-    Args:
-        id: Its place in the page.
-        table: Site of the token table.
-        key: The run.
-        steps: Shape ``[k]``.
-        points: Tokens in the group's order, ``[k, n, 2]``.
-        frequencies: Of the plane at every step, ``[k]``.
-        reach: Largest coordinate in all planes of this table and network at the last step.
+    `frequencies` are those of the plane at every step.  `reach` is the largest coordinate in all planes of this table
+    and network at the last step.
     """
 
     id: str
@@ -62,14 +54,10 @@ def data(results: Results, arrays: Arrays | None = None) -> list[list[Circle]]:
 
 
 def ring(points: np.ndarray, frequency: float) -> tuple[np.ndarray, np.ndarray, int]:
-    """Tokens in the order in which a frequency has them round the circle, closed.
+    """Indices of tokens in the order in which a frequency has them round the circle, their turns from 0 to 1, and k.
 
-    Args:
-        points: Of the tokens in the group's order, ``[n, 2]``.
-        frequency: k; counted as 0 where it is unknown.
-
-    Returns:
-        Indices of the tokens, the first once more at the end; their turns from 0 to 1; k.
+    The points ``[n, 2]`` stand in the group's order.  The first token comes once more at the end.  An unknown frequency
+    counts as 0.
     """
     n, k = len(points), int(frequency) if np.isfinite(frequency) else 0
     turn = k * np.arange(n) % n
@@ -88,17 +76,13 @@ def web(circle: Circle) -> Panel:
         changes = {"x": x, "y": y, "customdata": closed.tolist(), "marker": marker}
         reach = 1.1 * float(np.nanmax(np.abs(points), initial=1e-12))
         frames.append({"step": int(step), "data": [changes], "text": f"k = {k}", "reach": reach})
-    trace = {
-        "type": "scatter",
-        "mode": "lines+markers",
-        "line": {"color": "rgba(120,120,120,0.35)", "width": 1},
-        "meta": {"arm": -1, "layer": "median"},
-        "hovertemplate": "place %{customdata} in the cycle<br>(%{x:.3g}, %{y:.3g})<extra></extra>",
-    }
+    stroke = {"color": "rgba(120,120,120,0.35)", "width": 1}
+    trace = {"type": "scatter", "mode": "lines+markers", "line": stroke, "meta": {"arm": -1, "layer": "median"}}
+    trace["hovertemplate"] = "place %{customdata} in the cycle<br>(%{x:.3g}, %{y:.3g})<extra></extra>"
     layout = axes(Y, 290, X)
     layout["yaxis"] |= {"rangemode": "normal", "scaleanchor": "x"}
     corner = {"xref": "paper", "yref": "paper", "x": 0.02, "y": 0.99, "xanchor": "left", "yanchor": "top"}
-    words = {"text": label(""), "showarrow": False, "font": {"size": 13}, "bgcolor": "rgba(255,255,255,.8)"}
+    words = {"text": "", "showarrow": False, "font": {"size": 13}, "bgcolor": "rgba(255,255,255,.8)"}
     layout["annotations"] = [words | corner]
     return Panel(circle.id, "", [trace], layout, frames=frames)
 
@@ -111,6 +95,5 @@ def paper(circle: Circle, axis: Any) -> None:
     axis.plot(*points[closed].T, color="#bbb", lw=0.6, zorder=1)
     axis.scatter(*points[closed].T, c=turns, cmap=scale(CYCLE), vmin=0, vmax=1, s=7, lw=0, zorder=2)
     axis.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal", title=f"k = {k}", xlabel=X)
-    axis.set_ylabel(
-        f"{network_name(circle.key)}, step {circle.steps[-1]:,}\n{short(circle.table, 18)}: {Y}", fontsize=6.5
-    )
+    name = f"{network_name(circle.key)}, step {circle.steps[-1]:,}"
+    axis.set_ylabel(f"{name}\n{short(circle.table, 18)}: {Y}", fontsize=6.5)

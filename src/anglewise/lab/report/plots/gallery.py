@@ -6,84 +6,70 @@ Every figure states n, draws uncertainty where there are several seeds, and come
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import zip_longest
 from pathlib import Path
-from types import ModuleType
 from typing import Any, NamedTuple
 
 from anglewise.errors import AnglewiseError, unknown
-from anglewise.lab.report.plots import (
-    accuracy_and_radius,
-    circles,
-    curvature,
-    energy,
-    fourier_map,
-    frequencies,
-    motion,
-    phase,
-    radius,
-    spectra,
-    theory,
-)
+from anglewise.lab.report.plots import circles, curves, heatmaps, panel, phase, spectra
 from anglewise.lab.report.plots.panel import Plot, keys
 from anglewise.lab.report.plots.paper import ONE_COLUMN, SMALL, STYLE, TWO_COLUMNS, checked, legend, save, styled
+from anglewise.lab.report.plots.style import Panel
 from anglewise.lab.report.results import Results, load
 
 
 class Known(NamedTuple):
-    """A figure.
+    """A figure: what gives its panels, in rows or one after the other, and one line of text about it.
 
-    Args:
-        file: Its file, with ``data(results)``, ``web(panel)`` and ``paper(panel, axis)``.
-        needs: Readings, of which at least one must be there; empty for none.
-        ask: What to give to ``--readings`` in order to have them.
-        text: One line.
-        rows: Most of them.
-        columns: Most of them.
-        height: Of a row, in inches.
-        width: In inches; 0 for one or two columns of a paper.
+    It needs at least one of some readings, which ``--readings`` with `ask` writes.  `grid` holds the most rows and
+    columns, `height` a row's inches, `width` those of the whole where they are not one or two columns of a paper.
+    `web` gives a panel for the page, and `paper` draws one for a paper.
     """
 
-    file: ModuleType
-    needs: tuple[str, ...]
-    ask: str
+    data: Callable[[Results], Sequence[Any]]
     text: str
-    rows: int = 2
-    columns: int = 3
+    needs: tuple[str, ...] = ()
+    ask: str = ""
+    grid: tuple[int, int] = (2, 3)
     height: float = 2.0
     width: float = 0.0
+    web: Callable[[Any], Panel] = panel.web
+    paper: Callable[[Any, Any], Any] = panel.paper
 
 
+# fmt: off
 FIGURES: dict[str, Known] = {
     "accuracy-and-radius": Known(
-        accuracy_and_radius, (), "", "test accuracy, radius, share not yet generalised", height=3.2, width=10.5
-    ),
-    "radius": Known(radius, ("radius",), "default", "radius of every site, with target and balance radius"),
-    "energy": Known(energy, ("radial_energy",), "energy", "radial energy against 1, mean with 95 % interval"),
-    "phase": Known(phase, ("radius",), "default", "radius against test accuracy, a line per seed", height=2.2),
-    "motion": Known(motion, motion.NAMES, "motion", "radial and angular motion of the activations", 4, 4, 1.6),
+        curves.accuracy_and_radius, "test accuracy, radius, share not yet generalised", height=3.2, width=10.5),
+    "radius": Known(curves.radius, "radius of every site, with target and balance radius", ("radius",), "default"),
+    "energy": Known(
+        curves.radial_energy, "radial energy against 1, mean with 95 % interval", ("radial_energy",), "energy"),
+    "phase": Known(
+        phase.data, "radius against test accuracy, a line per seed", ("radius",), "default", height=2.2,
+        web=phase.web, paper=phase.paper),
+    "motion": Known(
+        curves.motion, "radial and angular motion of the activations", curves.MOTION, "motion", (4, 4), 1.6),
     "curvature": Known(
-        curvature, curvature.NAMES, "curvature,sharpness,edge", "Hessian trace, eigenvalues, sharpness", height=1.8
-    ),
+        curves.curvature, "Hessian trace, eigenvalues, sharpness", curves.CURVATURE, "curvature,sharpness,edge",
+        height=1.8),
     "theory": Known(
-        theory, ("rho", "balance_radius"), "theory", "measured radius and push against theory's", 2, 3, 1.7, TWO_COLUMNS
-    ),
+        curves.theory, "measured radius and push against theory's", ("rho", "balance_radius"), "theory",
+        height=1.7, width=TWO_COLUMNS),
     "spectra": Known(
-        spectra, ("singular_values", "effective_rank"), "spectrum", "singular values and ranks", height=1.8
-    ),
+        spectra.data, "singular values and ranks", ("singular_values", "effective_rank"), "spectrum", height=1.8,
+        web=spectra.web),
     "map": Known(
-        fourier_map,
-        ("fourier_map",),
-        "neuron-fourier",
-        "neuron-by-frequency map at the end, a network per arm",
-        3,
-        4,
-        2.2,
-    ),
-    "circles": Known(circles, ("circles",), "embedding", "circles of tokens at the end, a network per arm", 4, 4, 1.65),
-    "frequencies": Known(frequencies, ("fourier_power",), "embedding", "power of every frequency over time", 2, 4, 2.2),
+        heatmaps.maps, "neuron-by-frequency map at the end, a network per arm", ("fourier_map",), "neuron-fourier",
+        (3, 4), 2.2, web=heatmaps.map_web, paper=heatmaps.map_paper),
+    "circles": Known(
+        circles.data, "circles of tokens at the end, a network per arm", ("circles",), "embedding", (4, 4), 1.65,
+        web=circles.web, paper=circles.paper),
+    "frequencies": Known(
+        heatmaps.powers, "power of every frequency over time", ("fourier_power",), "embedding", (2, 4), 2.2,
+        web=heatmaps.power_web, paper=heatmaps.power_paper),
 }
+# fmt: on
 
 
 def draw_figure(
@@ -139,37 +125,37 @@ def figure(name: str, results: Results) -> Any:
     from matplotlib.figure import Figure
 
     known = FIGURES[name]
-    rows = _rows(known.file.data(results), known)
+    rows = _rows(known.data(results), *known.grid)
     if not rows:
         return None
     columns = max(map(len, rows))
-    narrow = columns == 1 or (columns == 2 and known.file is circles)  # circles are as wide as high
+    narrow = columns == 1 or (columns == 2 and name == "circles")  # circles are as wide as high
     width = known.width or (ONE_COLUMN if narrow else TWO_COLUMNS)
     drawn = Figure(figsize=(width, 0.35 + known.height * len(rows)), layout="constrained")
     axes = drawn.subplots(len(rows), columns, squeeze=False)
     bar = None
     for row, line in zip(axes, rows, strict=True):
-        for axis, panel in zip_longest(row, line):
-            if panel is None or not _shows(panel):
+        for axis, plot in zip_longest(row, line):
+            if plot is None or not _shows(plot):
                 axis.set_visible(False)
                 continue
-            bar = known.file.paper(panel, axis)
+            bar = known.paper(plot, axis)
             if axis is not row[0] and axis.get_ylabel() == row[0].get_ylabel():
                 axis.set_ylabel("")
     if bar is not None:
         drawn.colorbar(bar[0], ax=axes, shrink=0.8, label=bar[1], fraction=0.05)
-    elif known.file is not circles:
-        legend(drawn, results, list(keys(panel for row in rows for panel in row).items()))
+    elif name != "circles":
+        legend(drawn, results, list(keys(plot for row in rows for plot in row).items()))
     return drawn
 
 
-def _rows(panels: Sequence[Any], known: Known) -> list[Sequence[Any]]:
-    """Rows of panels, at most as many as a figure has; panels that are in no rows yet are put into such."""
+def _rows(panels: Sequence[Any], rows: int, columns: int) -> list[Sequence[Any]]:
+    """At most so many rows and columns of panels; panels that are in no rows yet are put into such."""
     if panels and not isinstance(panels[0], list):
-        shown = [panel for panel in panels if _shows(panel)]
-        panels = [shown[k : k + known.columns] for k in range(0, len(shown), known.columns)]
-    return [row[: known.columns] for row in panels[: known.rows]]
+        shown = [plot for plot in panels if _shows(plot)]
+        panels = [shown[k : k + columns] for k in range(0, len(shown), columns)]
+    return [row[:columns] for row in panels[:rows]]
 
 
-def _shows(panel: Any) -> bool:
-    return not isinstance(panel, Plot) or len(panel.values) > 0
+def _shows(plot: Any) -> bool:
+    return not isinstance(plot, Plot) or len(plot.values) > 0

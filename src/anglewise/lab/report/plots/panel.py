@@ -13,6 +13,8 @@ from anglewise.lab.report.plots.bands import Band, wide
 from anglewise.lab.report.plots.paper import DASHES, MARKS, logarithmic, short, stroke
 from anglewise.lab.report.plots.style import COLOURS, STEPS, Panel, axes, colour, faint, packed, rule, symbol, upright
 
+KINDS = {False: "linear", True: "log"}
+"""Plotly's names of an axis, by whether it is logarithmic."""
 FEW = 12
 """Points up to which a curve shows each of them."""
 
@@ -46,22 +48,12 @@ MAIN = ("measured", "path")
 
 
 class Line(NamedTuple):
-    """One curve; all arrays of shape ``[n]``.
+    """One curve of an arm (-1 for none); all arrays have shape ``[n]``.
 
-    Args:
-        arm: Index of its arm; -1 for none.
-        name: Of the arm, or of what the line stands for.
-        what: What its values are.
-        x: Places.
-        y: Values.
-        layer: One of `LAYERS`.
-        low: Lower ends of its band; None for no band.
-        high: Upper ends.
-        note: Whole numbers beside the points, such as how many runs; None for none.
-        noted: What the hover text says of them.
-        dash: Instead of the layer's.
-        ink: Instead of the arm's colour.
-        tick: Whether it is no line but an upright tick at each point.
+    The name is the arm's, or says what the line stands for.  `what` says what the values are.  `low` and `high` are the
+    ends of the band.  `note` holds a whole number for each point, such as how many runs, and `noted` is what the hover
+    text says of it.  `dash` and `ink` replace those of the layer and the arm.  A tick is no line but an upright tick at
+    each point.
     """
 
     arm: int
@@ -86,22 +78,12 @@ class Line(NamedTuple):
 
 
 class Plot(NamedTuple):
-    """One panel.
+    """One panel, whose id is its place in the page and whose title stands above it.
 
-    Args:
-        id: Its place in the page; distinct.
-        title: What stands above it, such as a site.
-        y: What its axis says, with the unit.
-        lines: Curves.
-        x: What the other axis says.
-        rules: Values worth a dotted line across.
-        moments: Steps worth an upright line, by the index of the arm.
-        log: Whether its values start logarithmic.
-        log_x: Whether the other axis does.
-        limits: Ends of the y-axis; None for those of the values.
-        height: Pixels in the page.
-        lazy: Whether the page draws it only when its part is opened.
-        inside: Whether a paper's figure explains its dashes inside the panel.
+    `x` and `y` say what the axes hold, with units.  `rules` are values worth a dotted line across.  `moments` are steps
+    worth an upright line, by the index of the arm.  `log` and `log_x` make an axis logarithmic.  `limits` are the ends
+    of the y-axis where they are not those of the values.  With `percent`, axis and hover text show shares as percent.
+    The page draws a `lazy` panel when its part is opened.  With `inside`, a paper's panel explains its dashes.
     """
 
     id: str
@@ -114,6 +96,7 @@ class Plot(NamedTuple):
     log: bool = False
     log_x: bool = False
     limits: tuple[float, float] | None = None
+    percent: bool = False
     height: int = 300
     lazy: bool = False
     inside: bool = False
@@ -150,30 +133,27 @@ def web(plot: Plot) -> Panel:
     title = [label(line) for line in textwrap.wrap(plot.y, 34)]
     layout = axes("<br>".join(title), plot.height, label(plot.x))
     layout["margin"]["l"] += 16 * (len(title) - 1)
-    kinds = {False: "linear", True: "log"}
-    layout["yaxis"] |= {"type": kinds[plot.log], "rangemode": "tozero" if plot.from_zero else "normal"}
-    layout["xaxis"] |= {"type": kinds[plot.log_x]}
+    layout["yaxis"] |= {"type": KINDS[plot.log], "rangemode": "tozero" if plot.from_zero else "normal"}
+    layout["yaxis"] |= {"tickformat": ".0%"} if plot.percent else {}
+    layout["xaxis"] |= {"type": KINDS[plot.log_x]}
     if plot.limits is not None:
         layout["yaxis"]["range"] = np.log10(plot.limits).tolist() if plot.log else list(plot.limits)
     layout["shapes"] = [upright(step, faint(i, 0.5), f"arm {i}") for i, step in plot.moments.items()]
     layout["shapes"] += [rule(value) for value in plot.rules]
-    data = [trace for line in plot.lines for trace in _traces(line, "step " if plot.x == STEPS else "")]
+    data = [trace for line in plot.lines for trace in _traces(line, plot)]
     return Panel(plot.id, plot.title, data, layout, plot.log, plot.lazy)
 
 
-def _traces(line: Line, unit: str) -> list[dict[str, Any]]:
+def _traces(line: Line, plot: Plot) -> list[dict[str, Any]]:
     look, ink, few, name = line.look, line.ink or colour(line.arm), len(line.x) <= FEW, label(line.name)
     layer = "median" if line.layer in MAIN else line.layer
     noted = "" if line.note is None else f"<br>{line.noted}"
     trace: dict[str, Any] = {"type": "scatter", "mode": "lines", "name": name, "opacity": look.opacity}
     trace |= {"x": packed(line.x), "y": packed(line.y), "meta": {"arm": line.arm, "layer": layer}}
-    trace["line"] = {
-        "color": ink,
-        "width": look.width,
-        "dash": look.dash,
-        "shape": "hv" if look.staircase else "linear",
-    }
-    trace["hovertemplate"] = f"{unit}%{{x}}<br>{label(line.what)} %{{y:.4g}}{noted}<extra>{name}</extra>"
+    shape = "hv" if look.staircase else "linear"
+    trace["line"] = {"color": ink, "width": look.width, "dash": look.dash, "shape": shape}
+    unit, digits = "step " if plot.x == STEPS else "", ".2~%" if plot.percent else ".4g"
+    trace["hovertemplate"] = f"{unit}%{{x}}<br>{label(line.what)} %{{y:{digits}}}{noted}<extra>{name}</extra>"
     if line.note is not None:
         trace["customdata"] = packed(line.note)
     mark = symbol(line.arm) or ("circle" if few else "")
@@ -216,6 +196,8 @@ def paper(plot: Plot, axis: Any) -> None:
     axis.margins(x=0.01)
     if plot.log:
         logarithmic(axis, plot.values)
+    if plot.percent:
+        axis.yaxis.set_major_formatter("{x:.0%}")
     if plot.log_x:
         axis.set_xscale("log")
     if plot.x == STEPS:

@@ -39,17 +39,13 @@ def data(results: Results) -> list[Plot]:
     for site in [site for name, site in results.readings if name == "radius"]:
         lines = [line for key in results.planned if (line := path(results, site, key)) is not None]
         plot = Plot(f"phase-{len(plots)}", site, "test accuracy", lines, meaning("radius").title, (results.threshold,))
-        plots += [plot._replace(limits=(-0.03, 1.05), height=340)] if lines else []
+        plots += [plot._replace(limits=(-0.03, 1.05), percent=True, height=340)] if lines else []
     log = any(wide(np.concatenate([line.x for line in plot.lines])) for plot in plots)
     return [plot._replace(log_x=log) for plot in plots]
 
 
 def arrows(steps: np.ndarray, count: int = ARROWS) -> np.ndarray:
-    """Places along a way, at equal times, at which an arrow tells the direction: never its first point.
-
-    Returns:
-        Indices, increasing; the last point among them.
-    """
+    """Indices of points, at equal times, at which an arrow tells the direction: with the last, without the first."""
     if len(steps) < 2:
         return np.empty(0, int)
     times = np.linspace(steps[0], steps[-1], count + 1)[1:]

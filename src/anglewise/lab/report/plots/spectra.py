@@ -7,14 +7,12 @@ from typing import Any
 import numpy as np
 
 from anglewise.lab.readings.quantities import DRAWINGS, drawing, meaning
-from anglewise.lab.report.plots import over_time
+from anglewise.lab.report.plots import curves
 from anglewise.lab.report.plots.bands import array_band, curve, thin, wide
-from anglewise.lab.report.plots.panel import Line, Plot, banded, paper
+from anglewise.lab.report.plots.panel import Line, Plot, banded
 from anglewise.lab.report.plots.panel import web as plain_web
 from anglewise.lab.report.plots.style import BAR, TIME, Panel, shade
 from anglewise.lab.report.results import Arrays, Results
-
-__all__ = ["CURVES", "at_the_end", "data", "over_steps", "paper", "web"]
 
 CURVES = tuple(
     name + suffix
@@ -67,7 +65,7 @@ def data(results: Results) -> list[list[Plot]]:
     """A column per site: singular values of the activations at the end, and their effective rank over time."""
     arrays = results.arrays(results.planned, ["singular_values"], last=True)
     upper = {plot.title: plot for plot in at_the_end(results, arrays, "singular_values")}
-    lower = {plot.title: plot for plot in over_time.data(results, "effective_rank") if len(plot.values)}
+    lower = {plot.title: plot for plot in curves.over_time(results, "effective_rank") if len(plot.values)}
     sites = list(dict.fromkeys([*upper, *lower]))
     blank = Plot("", "", "", ())
     both = [[found.get(site, blank) for site in sites] for found in (upper, lower)]

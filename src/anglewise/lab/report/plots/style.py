@@ -30,17 +30,10 @@ BAR = {"thickness": 10, "outlinewidth": 0, "len": 0.9, "tickfont": {"size": 11}}
 
 
 class Panel(NamedTuple):
-    """One figure of the page.
+    """One figure of the page: its place there, what stands above it, its traces, axes and lines.
 
-    Args:
-        id: Its place in the page.
-        site: What stands above it.
-        data: Traces.
-        layout: Axes and lines.
-        log: Whether its y-axis starts logarithmic.
-        lazy: Whether it waits until its part of the page is opened.
-        frames: For a figure that changes with the page's slider: for each step, ``{"step": n, "data": [...]}`` with
-            what changes of every trace.
+    `log` says whether its y-axis starts logarithmic.  A `lazy` one waits until its part of the page is opened.  A
+    figure that changes with the page's slider has frames: ``{"step": n, "data": [...]}`` with each trace's changes.
     """
 
     id: str
@@ -98,14 +91,6 @@ def to_bytes(values: np.ndarray, low: float = 0.0, high: float = 1.0) -> dict[st
     return {"bytes": text, "low": low, "high": high, "shape": list(values.shape)}
 
 
-def heat(x: np.ndarray, y: np.ndarray, top: float, hover: str) -> dict[str, Any]:
-    """A heat map's trace, still without its values."""
-    return {
-        "type": "heatmap", "x": x.tolist(), "y": y.tolist(), "zmin": 0, "zmax": top, "colorscale": INK,
-        "colorbar": BAR, "meta": {"arm": -1, "layer": "median"}, "hovertemplate": hover,
-    }  # fmt: skip
-
-
 def rule(y: float, ink: str = "#888") -> dict[str, Any]:
     """A dotted line across a figure at one value."""
     stroke = {"color": ink, "width": 1, "dash": "dot"}
@@ -121,14 +106,8 @@ def upright(x: float, ink: str, name: str, dash: str = "solid", width: float = 1
 
 def axes(title: str, height: int, x: str = STEPS) -> dict[str, Any]:
     """Layout of a figure: what its axes say, with units, and its height in pixels."""
-    axis = {
-        "gridcolor": "#ececec",
-        "linecolor": "#999",
-        "zeroline": False,
-        "ticks": "outside",
-        "ticklen": 4,
-        "exponentformat": "e",
-    }
+    ticks = {"ticks": "outside", "ticklen": 4, "exponentformat": "e"}
+    axis = {"gridcolor": "#ececec", "linecolor": "#999", "zeroline": False} | ticks
     small = {"standoff": 8, "font": {"size": 12}}
     return {
         "height": height,
