@@ -46,6 +46,7 @@ COLUMNS: dict[str, Column] = {
     "budget": Column("Optimiser steps that the run may take at most.", "optimiser steps"),
     "every": Column("Steps between two evaluations: times are known to that.", "optimiser steps"),
     "trained": Column("Steps that the run was trained in all, perhaps for another experiment.", "optimiser steps"),
+    "trained_seconds": Column("Seconds that all steps of the run took, perhaps for another experiment.", "seconds"),
     "spec": Column("Specification of the run as JSON."),
     "step": Column("Step at which the row was read; 0 is before the first.", "optimiser steps"),
     "train_accuracy": Column("Share of training examples that are classified correctly.", "share"),
