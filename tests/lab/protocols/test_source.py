@@ -14,8 +14,8 @@ from anglewise.lab.protocols.source import source_of
 
 CLASS = """
 import jax.numpy as jnp
-from anglewise.lab.methods.dataclass import method
-from anglewise.lab.protocols import Method
+from anglewise.lab.protocols.dataclass import method
+from anglewise.lab.protocols.method import Method
 import {helpers} as helpers
 
 FACTOR = 2.0
@@ -104,9 +104,9 @@ def test_control_what_computes_the_same_has_the_same_digest(digest, change):
 
 def test_code_without_source_counts_too_and_is_the_same_in_every_process():
     program = textwrap.dedent("""
-        from anglewise.lab.methods.dataclass import method
-        from anglewise.lab.protocols import Method
-        from anglewise.lab.source import source_of
+        from anglewise.lab.protocols.dataclass import method
+        from anglewise.lab.protocols.method import Method
+        from anglewise.lab.protocols.source import source_of
         @method
         class Mine(Method):
             def loss(self, logits, labels):
