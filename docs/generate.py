@@ -54,7 +54,7 @@ def markdown(docstring: str) -> str:
     text = re.sub(r":\w+:`~?(?:[^`<]*\.)?([^`.]+)`", _role, text)
     text = re.sub(r"\n\.\. math:: ?(.*(?:\n(?: +.*|(?=\n +)))*)", _fence, text)
     return "\n\n".join(
-        _section(block) for block in re.split(r"\n(?=(?:Args|Attributes|Returns|Raises|Example)s?:\n)", text)
+        _section(block) for block in re.split(r"\n(?=(?:Args|Attributes|Returns|Raises|Example)s?::?\n)", text)
     )
 
 
@@ -70,12 +70,12 @@ def _fence(match: re.Match[str]) -> str:
 
 def _section(block: str) -> str:
     head, _, indented = block.partition("\n")
-    if head not in ("Args:", "Attributes:", "Returns:", "Raises:", "Example:"):
+    if head not in ("Args:", "Attributes:", "Returns:", "Raises:", "Example:", "Example::"):
         return block.strip()
     body, _, after = re.sub(r"\n(?=[^ \n])", "\0", indented, count=1).partition("\0")
     body = textwrap.dedent(body).strip("\n")
-    if head == "Example:":
-        text = f"**Example**\n\n```pycon\n{body}\n```"
+    if head.startswith("Example"):
+        text = f"**Example**\n\n```{'pycon' if head == 'Example:' else 'text'}\n{body}\n```"
     elif head == "Returns:":
         text = f"**Returns** {' '.join(body.split())}"
     else:

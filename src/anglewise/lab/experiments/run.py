@@ -58,9 +58,10 @@ def run(
         StoreError: If the store cannot be written.
         Interrupted: After Ctrl-C, when everything is saved.
 
-    Example:
-        >>> results = run("quickstart", seeds=2, changes={"task.p": 97})  # doctest: +SKIP
-        >>> results.runs().to_pandas()  # doctest: +SKIP
+    Example::
+
+        results = run("quickstart", seeds=2, changes={"task.p": 97})
+        results.runs().to_pandas()
     """
     asked = {"seeds": seeds, "budget": budget, "arms": arms, "readings": readings, "changes": changes}
     request = requested(experiment, seeds=seeds, budget=budget, arms=arms, readings=readings, changes=changes)

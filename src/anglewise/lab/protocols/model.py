@@ -66,11 +66,11 @@ class LinearMap(NamedTuple):
     layer: Callable[[Any], Any]
 
     def weight(self, network: Any) -> Any:
-        """The weight, ``[i, d]``."""
+        """The weight in `network`, ``[i, d]``."""
         return self.layer(network).weight
 
     def bias(self, network: Any) -> Any:
-        """The bias, ``[d]``; None where the layer has none."""
+        """The bias in `network`, ``[d]``; None where the layer has none."""
         return self.layer(network).bias
 
 

@@ -42,9 +42,10 @@ class ExperimentResults:
         experiment_id: Which of its experiments.
         baseline: Name of the arm that speed-ups refer to; None for the experiment's own.
 
-    Example:
-        >>> results = anglewise.lab.run("quickstart", seeds=2)  # doctest: +SKIP
-        >>> results.curves().to_pandas().groupby("arm").test_accuracy.max()  # doctest: +SKIP
+    Example::
+
+        results = anglewise.lab.run("quickstart", seeds=2)
+        results.curves().to_pandas().groupby("arm").test_accuracy.max()
     """
 
     store: Path
@@ -113,8 +114,9 @@ class ExperimentResults:
         Raises:
             StoreError: If the SQL has an error, wants files, or takes too long.
 
-        Example:
-            >>> results.query("SELECT arm, median(t_capped) AS steps FROM runs GROUP BY arm")  # doctest: +SKIP
+        Example::
+
+            results.query("SELECT arm, median(t_capped) AS steps FROM runs GROUP BY arm")
         """
         return self.reader.query(sql, self.experiment_id, timeout=timeout)
 
@@ -227,8 +229,9 @@ def open_results(store: str | Path, experiment: str | None = None, *, baseline: 
     Raises:
         StoreError: If there is no store, no such experiment in it, or no such arm.
 
-    Example:
-        >>> open_results("runs/quickstart").report("quickstart.html")  # doctest: +SKIP
+    Example::
+
+        open_results("runs/quickstart").report("quickstart.html")
     """
     reader = Reader(store)
     results = load(reader, newest(reader)[0] if experiment is None else experiment, baseline)
