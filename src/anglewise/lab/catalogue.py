@@ -49,6 +49,7 @@ from anglewise.lab.methods.prieto2025_stablemax import Softmax64 as Softmax64
 from anglewise.lab.methods.prieto2025_stablemax import StableMax as StableMax
 from anglewise.lab.methods.projection import ProjectSTE as ProjectSTE
 from anglewise.lab.methods.projection import ProjectTangential as ProjectTangential
+from anglewise.lab.methods.radius_init import RadiusInit as RadiusInit
 from anglewise.lab.methods.salimans2016_weight_norm import WeightNorm as WeightNorm
 from anglewise.lab.methods.srivastava2014_dropout import Dropout as Dropout
 from anglewise.lab.methods.teoh2025_nextlat import NextLatent as NextLatent
@@ -99,6 +100,7 @@ METHODS: dict[str, type[Method]] = {
     "neuralgrok": NeuralGrok,
     "pcgrad": PCGrad,
     "sam": SAM,
+    "radius-init": RadiusInit,
     "radius-clamp": RadiusClamp,
     "radius-replay": RadiusReplay,
     "matched-noise": MatchedNoise,

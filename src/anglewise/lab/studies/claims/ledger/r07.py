@@ -1,0 +1,23 @@
+"""R07: does the penalty help on other structured tasks?"""
+
+from __future__ import annotations
+
+from anglewise.lab.studies.claims.claim import Claim
+from anglewise.lab.studies.claims.rules import Sooner
+
+TASKS = ("a - b", "a * b", "a / b", "x^2+xy+y^2", "S5")
+CLAIM = Claim(
+    id="R07",
+    title="Helps on other structured tasks",
+    statement="The penalty makes generalisation at least 1.1 times sooner on subtraction, multiplication, division, "
+    "x^2+xy+y^2, composition in S5 and sparse parity.",
+    source="referee of arXiv 2606.32000: one task is not a law",
+    paper="",
+    question="Does the penalty help beyond addition?",
+    estimand="Ratio of steps to generalise without and with the penalty, task by task.",
+    refuted_by="The interval of a task's ratio lies below 1.1; tasks that disagree make it depend on the task.",
+    systems=tuple(f"fast, {task}" for task in TASKS),
+    rule=Sooner("AdamW + penalty", "AdamW", claimed=1.1),
+    scales=("desk",),
+    note="Sparse parity has another network; see the record of the task by itself.",
+)
