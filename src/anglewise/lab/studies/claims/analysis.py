@@ -6,8 +6,9 @@ In each system and world the rule decides (:mod:`~anglewise.lab.studies.claims.r
 - else the word of the likely world, where every system has the same;
 - else ``inconclusive``, with what it would take.
 
-*Which choice decides most?*  With :math:`z_w` the logarithm of the effect in world w and :math:`x_{wk} = \pm 1` for the
-option of choice k, we fit :math:`z_w = \mu + \sum_k \beta_k x_{wk}` by least squares.  A choice's share of the variance is
+*Which choice decides most?*  Let :math:`z_w` be the logarithm of the effect in world w, and :math:`x_{wk} = \pm 1` the
+option of choice k.  We fit :math:`z_w = \mu + \sum_k \beta_k x_{wk}` by least squares.  A choice's share of the variance
+is
 
 .. math:: \frac{\mathrm{RSS}_{-k} - \mathrm{RSS}}{\sum_w (z_w - \bar z)^2},
 
@@ -26,7 +27,7 @@ from anglewise.lab.stats.estimate import Interval
 from anglewise.lab.studies.claims.claim import Claim, Scale
 from anglewise.lab.studies.claims.rows import Ran, Value, sample
 from anglewise.lab.studies.claims.rules import PAIRS, Decision
-from anglewise.lab.studies.claims.worlds import LIKELY, World
+from anglewise.lab.studies.claims.worlds import LIKELY
 
 Word: TypeAlias = Literal["supported", "refuted", "inconclusive", "depends"]
 RARE = 0.25
@@ -205,8 +206,3 @@ def _interval(interval: Interval | None) -> dict[str, Any] | None:
         for name, x in zip(("value", "low", "high"), interval[:3], strict=True)
     }
     return rounded | {"method": interval.method}
-
-
-def worlds_of(claim: Claim, choices: Sequence[World]) -> tuple[str, ...]:
-    """Names of the worlds that a claim's record covers: all of them with a grid, else the likely one."""
-    return tuple(world.name for world in choices) if claim.grid_seeds else (LIKELY,)
