@@ -7,8 +7,8 @@ In each system and world the rule decides (:mod:`~anglewise.lab.studies.claims.r
 - else ``inconclusive``, with what it would take.
 
 *Which choice decides most?*  Let :math:`z_w` be the logarithm of the effect in world w, and :math:`x_{wk} = \pm 1` the
-option of choice k.  We fit :math:`z_w = \mu + \sum_k \beta_k x_{wk}` by least squares.  A choice's share of the variance
-is
+option of choice k.  We fit :math:`z_w = \mu + \sum_k \beta_k x_{wk}` by least squares.  A choice's share of the
+variance is
 
 .. math:: \frac{\mathrm{RSS}_{-k} - \mathrm{RSS}}{\sum_w (z_w - \bar z)^2},
 
@@ -196,6 +196,25 @@ def _decision(decision: Decision) -> dict[str, Any]:
         "bound": decision.bound.strip(), "n": decision.n, "says": decision.says, "needs": decision.needs,
         "parts": {name: _decision(part) for name, part in decision.parts},
     }  # fmt: skip
+
+
+def from_json(values: Mapping[str, Any]) -> Verdict:
+    """The verdict in JSON values: the inverse of :func:`to_json`, up to its rounding."""
+    decided = tuple(Decided(one["system"], one["world"], _decision_in(one)) for one in values["decided"])
+    return Verdict(
+        values["claim"], values["rule"], values["scale"], values["verdict"], values["answer"], values["needs"],
+        values["depends_on"], decided,
+    )  # fmt: skip
+
+
+def _decision_in(values: Mapping[str, Any]) -> Decision:
+    estimate = values["estimate"]
+    bound = f"{values['bound']} " if values["bound"] else ""
+    return Decision(
+        values["verdict"], None if estimate is None else Interval(**estimate), values["unit"], bound, values["n"],
+        values["says"], values["needs"],
+        tuple((name, _decision_in(part)) for name, part in values["parts"].items()),
+    )  # fmt: skip
 
 
 def _interval(interval: Interval | None) -> dict[str, Any] | None:

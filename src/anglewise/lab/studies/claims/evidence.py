@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
 from anglewise.lab.outcome import times
 from anglewise.lab.report.opened import ExperimentResults
 from anglewise.lab.store import Reader
+from anglewise.lab.store.provenance import Provenance
 from anglewise.lab.studies.claims.rows import Ran, Value
 
 HIGH = 0.99
@@ -58,3 +60,12 @@ def collect(
         if row["name"] in names
     ]
     return runs, values
+
+
+def provenance(folder: Path, run_ids: Sequence[str]) -> Provenance:
+    """The provenance of the run that was begun last, without the host's name; empty where there is none."""
+    reader = Reader(folder)
+    found = [values for run_id in run_ids if (values := reader.provenance(run_id))]
+    latest = max(found, key=lambda values: values.get("started", ""), default=Provenance())
+    left_out = ("host", "resumed")
+    return cast(Provenance, {name: value for name, value in latest.items() if name not in left_out})

@@ -10,9 +10,13 @@ from typing import NamedTuple
 from anglewise.errors import SpecError
 from anglewise.lab.execution.estimate import admit
 from anglewise.lab.experiments.run import train_missing
-from anglewise.lab.spec import Experiment
+from anglewise.lab.spec import Experiment, Manifest
+from anglewise.lab.store import Reader, Store
 from anglewise.lab.store.provenance import Provenance
+from anglewise.lab.studies.claims import evidence
 from anglewise.lab.studies.claims.claim import Claim, Scale
+from anglewise.lab.studies.claims.record import Record
+from anglewise.lab.studies.claims.rows import Ran, Value
 from anglewise.lab.studies.claims.systems import System, system_of
 from anglewise.lab.studies.claims.worlds import LIKELY, World, grid
 
@@ -101,3 +105,44 @@ def train(part: Part, provenance: Provenance, *, quiet: bool = False, large: boo
     train_missing(
         part.experiment, part.folder, provenance=provenance, quiet=quiet, readings=part.system.readings, keep=False
     )
+
+
+def gather(claim: Claim, scale: Scale, wanted: str | None = None, root: Path = ROOT) -> Record:
+    """The rows of a claim from its stores; runs that are not there are missing from it.
+
+    Args:
+        claim, scale, wanted: As in :func:`parts`.
+        root: Folder of the stores.
+
+    Returns:
+        A record of what was trained, with the provenance of its latest runs.
+
+    Raises:
+        SpecError: If the claim has no such scale or world.
+        StoreError: If a store is damaged.
+    """
+    runs: list[Ran] = []
+    values: list[Value] = []
+    names: list[str] = []
+    provenance: Provenance = {}
+    for part in parts(claim, scale, wanted, root):
+        names.append(part.world.name)
+        if not part.folder.exists():
+            continue
+        register(part)
+        place, training = part.system.place(scale, part.world), part.experiment.training
+        found = evidence.collect(
+            part.folder, part.experiment.experiment_id, system=part.system.name, scale=scale, world=part.world.name,
+            epoch=place.epoch, every=training.every, sustain=training.sustain, names=claim.values,
+        )  # fmt: skip
+        runs += found[0]
+        values += found[1]
+        provenance = evidence.provenance(part.folder, [run.run_id for run in found[0]]) or provenance
+    return Record(tuple(runs), tuple(values), provenance, {scale: tuple(dict.fromkeys(names))})
+
+
+def register(part: Part) -> None:
+    """Write an experiment into its store without training: its runs may be there from another claim's."""
+    if part.experiment.experiment_id not in {known.experiment_id for known in Reader(part.folder).experiments()}:
+        with Store.open(part.folder) as store:
+            store.manifest(Manifest.of(part.experiment))

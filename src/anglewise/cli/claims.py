@@ -1,0 +1,107 @@
+"""Verbs that decide the paper's claims: ``claims``, ``verify``, ``multiverse`` and ``paper``."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from anglewise.cli.flags import AddVerb, add_large, check_ending
+from anglewise.cli.training import provenance
+
+if TYPE_CHECKING:
+    from anglewise.lab.studies.claims.claim import Claim, Scale
+    from anglewise.lab.studies.claims.record import Record
+
+RECORDS = Path("records") / "claims"
+RULES = "A claim's rule was fixed before its runs. anglewise verify trains what is missing, and decides again."
+
+
+def add(verb: AddVerb) -> None:
+    """Add the verbs."""
+    every = verb("claims", claims, "what the paper claims, and the verdict on each claim", epilog=RULES)
+    one = verb("verify", verify, "train what a claim lacks, and decide it", epilog=RULES)
+    many = verb("multiverse", multiverse, "decide a claim in every reading of what the paper leaves open", epilog=RULES)
+    tables = verb("paper", paper, "the paper's tables, theirs beside ours, cell by cell")
+    for parser in (one, many):
+        parser.add_argument("claim", metavar="CLAIM", help="such as C02: see anglewise claims")
+        parser.add_argument("--scale", choices=("desk", "paper"), default="desk", help="size (default: desk)")
+        parser.add_argument("--out", metavar="DIR", type=Path, help="folder of the stores (default: runs/claims)")
+        parser.add_argument("--no-train", action="store_true", help="train nothing, decide by what the stores have")
+        parser.add_argument("--recorded", action="store_true", help="train nothing, decide by the rows of the record")
+        parser.add_argument("--quiet", action="store_true", help="no progress, only the verdict")
+        parser.add_argument("--save", metavar="DIR", type=Path, help="write rows, verdict and page into DIR/CLAIM")
+        add_large(parser)
+    one.add_argument("--world", metavar="NAME", help="a reading of the paper, such as batch=full (default: likely)")
+    many.add_argument("--to", metavar="FILE", type=Path, help="a .svg, .pdf, .png, .csv or .md")
+    tables.add_argument("--to", metavar="FILE", type=Path, help="a .md, .csv or .html")
+    for parser in (every, one, many, tables):
+        folder = f"folder of the records (default: {RECORDS})"
+        parser.add_argument("--records", metavar="DIR", type=Path, default=RECORDS, help=folder)
+
+
+def claims(arguments: argparse.Namespace) -> None:
+    """Print every claim with its verdicts."""
+    from anglewise.lab.report.table import printed
+    from anglewise.lab.studies.claims import show
+    from anglewise.lab.studies.claims.verdicts import known
+
+    print(printed(show.claims_table(known(arguments.records))))
+
+
+def verify(arguments: argparse.Namespace) -> None:
+    """Decide one claim in one world."""
+    from anglewise.lab.studies.claims import show
+    from anglewise.lab.studies.claims.claims import claim_of
+
+    claim = claim_of(arguments.claim)
+    print(show.told(claim, _record(arguments, claim, arguments.world), arguments.scale))
+
+
+def multiverse(arguments: argparse.Namespace) -> None:
+    """Decide one claim in all worlds of its grid."""
+    from anglewise.lab.studies.claims import show
+    from anglewise.lab.studies.claims.claims import claim_of
+
+    check_ending(arguments.to, show.ENDINGS)
+    claim = claim_of(arguments.claim)
+    record = _record(arguments, claim, "grid")
+    print(show.multiverse(claim, record, arguments.scale))
+    if arguments.to is not None:
+        print(f"multiverse: {show.write(claim, record, arguments.scale, arguments.to).resolve()}")
+
+
+def paper(arguments: argparse.Namespace) -> None:
+    """Print the paper's tables beside ours."""
+    from anglewise.lab.studies.claims.paper import show
+
+    check_ending(arguments.to, show.ENDINGS)
+    print(show.terminal(arguments.records))
+    if arguments.to is not None:
+        print(f"paper: {show.write(arguments.records, arguments.to).resolve()}")
+
+
+def _record(arguments: argparse.Namespace, claim: Claim, world: str | None) -> Record:
+    """The rows to decide by: of the record, or of the stores after training what they lack."""
+    from anglewise.lab.studies.claims import record
+
+    if arguments.recorded:
+        return record.read(arguments.records / claim.id)
+    from anglewise.lab.studies.claims import page, plan
+
+    root, scale = arguments.out or plan.ROOT, _scale(arguments.scale)
+    for part in plan.parts(claim, scale, world, root):
+        if not arguments.no_train:
+            origin = provenance(part.experiment.training.precision)
+            plan.train(part, origin, quiet=arguments.quiet, large=arguments.large)
+    found = plan.gather(claim, scale, world, root)
+    if arguments.save is not None:
+        folder = arguments.save / claim.id
+        whole = record.merged([found, record.read(folder)]) if record.exists(folder) else found
+        record.write(folder, claim, whole)
+        print(f"record: {page.write(folder, claim, whole).resolve()}")
+    return found
+
+
+def _scale(text: str) -> Scale:
+    return "paper" if text == "paper" else "desk"
