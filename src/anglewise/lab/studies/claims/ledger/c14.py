@@ -24,7 +24,11 @@ CLAIM = Claim(
             (
                 "higher coherence",
                 Ratio(
-                    Read("fourier_coherence", "hidden.1.post", "mean"), "decay 1 + penalty", "decay 1", 1.05, larger=True
+                    Read("fourier_coherence", "hidden.1.post", "mean"),
+                    "decay 1 + penalty",
+                    "decay 1",
+                    1.05,
+                    larger=True,
                 ),
             ),
             ("coherence first", Precedes("fourier_coherence", "hidden.1.post", 0.9, "decay 1 + penalty")),
