@@ -40,7 +40,7 @@ def leaves(rule: Rule, decision: Decision, name: str = "") -> Iterator[Leaf]:
             yield from leaves(inner, decided[part], part)
     elif isinstance(rule, Interior) and decided:
         for end in dict.fromkeys((rule.sweep[0], rule.sweep[-1])):
-            yield Leaf(f"'{rule.best}' against '{end}'", Sooner(rule.best, end, 1.0), decided[end])
+            yield Leaf(f"faster than '{end}'", Sooner(rule.best, end, 1.0), decided[end])
     else:
         yield Leaf(name, rule, decision)
 

@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
-from anglewise.lab.report.format import DASH, Estimate, number
+from anglewise.lab.report.format import DASH, Estimate
 from anglewise.lab.report.html.document import write_file
 from anglewise.lab.report.table import Column, Name, Table, markdown, printed, to_csv
 from anglewise.lab.studies.claims import words
@@ -59,7 +59,7 @@ def counts(leaf: Leaf | None) -> Name | str:
     """What the number of a comparison counts, with the comparison's name."""
     if leaf is None or leaf.decision.estimate is None:
         return ""
-    return Name(shorter(leaf.decision.unit), shorter(leaf.name))
+    return Name(shorter(words.unit(leaf.rule, leaf.decision.unit)), shorter(leaf.name))
 
 
 def shorter(text: str, most: int = 44) -> str:
@@ -78,7 +78,7 @@ def told(claim: Claim, record: Record, scale: Scale) -> str:
         f"{claim.id}  {claim.title}",
         filled(claim.question),
         *(filled(line) for line in answers(verdict)),
-        printed(parts_table(claim, verdict), WIDTH).rstrip("\n"),
+        compact(parts_table(claim, verdict)),
     ]
     if verdict.needs:
         blocks.append(filled(f"What it would take: {verdict.needs}."))
@@ -96,10 +96,10 @@ def told(claim: Claim, record: Record, scale: Scale) -> str:
 
 def answers(verdict: Verdict) -> Iterator[str]:
     """The verdict with its sentence; one for each world where the likely one is not among them."""
-    yield f"{verdict.word.upper()} at {verdict.scale} scale. {verdict.answer}".rstrip()
+    yield f"{verdict.word.upper()} at {verdict.scale} scale. {words.sentence(verdict.answer)}".rstrip()
     if not verdict.likely:
         for one in verdict.decided:
-            yield f"{one.system}, {one.world}: {one.decision.word}. {one.decision.says}"
+            yield f"{one.system}, {one.world}: {one.decision.word}. {words.sentence(one.decision.says)}"
 
 
 def again(claim: Claim, verdict: Verdict) -> str:
@@ -117,12 +117,18 @@ def parts_table(claim: Claim, verdict: Verdict) -> Table:
     rows = [
         [
             part_name(one, leaf, len(shown) > 1), leaf.decision.word,
-            Estimate(leaf.decision.estimate, mark=leaf.decision.bound), shorter(leaf.decision.unit, 60), leaf.decision.n,
+            Estimate(leaf.decision.estimate, mark=leaf.decision.bound), shorter(words.unit(leaf.rule, leaf.decision.unit), 80), leaf.decision.n,
         ]
         for one in shown
         for leaf in leaves(claim.rule, one.decision)
     ]  # fmt: skip
     return Table(["part", Column("verdict", True), "number [95 %]", Column("what it counts", True), "n"], rows)
+
+
+def compact(shown: Table) -> str:
+    """A table for a terminal without empty lines around it."""
+    lines = [line.rstrip() for line in printed(shown, 150).split("\n")]
+    return "\n".join(line for line in lines if line)
 
 
 def part_name(one: Decided, leaf: Leaf, several: bool) -> str:
@@ -158,10 +164,10 @@ def _multiverse(spec: Specification) -> str:
     blocks = [
         f"{spec.claim.id}  {spec.claim.title}: {spec.verdict.word} at {spec.scale} scale, over {len(spec.lines)} worlds",
         filled(f"{spec.summary} Numbers count {decision.unit}; a row's world is named by its unlikely choices."),
-        printed(table(spec, short=True)).rstrip("\n"),
+        compact(table(spec, short=True)),
     ]
     if spec.shares:
-        blocks += [filled(spec.decides_most), printed(shares_table(spec)).rstrip("\n")]
+        blocks += [filled(spec.decides_most), compact(shares_table(spec))]
     return "\n\n".join(blocks) + "\n"
 
 
@@ -187,12 +193,3 @@ def _markdown(spec: Specification) -> str:
     shares = f"\n{spec.decides_most}\n\n{markdown(shares_table(spec))}" if spec.shares else ""
     return f"{spec.summary}\n\n{markdown(table(spec))}{shares}"
 
-
-def median(value: float, budget: str) -> str:
-    """A median time as text.
-
-    Example:
-        >>> median(120.0, "300"), median(float("inf"), "300")
-        ('120', 'beyond 300')
-    """
-    return f"beyond {budget}" if value == float("inf") else number(value)

@@ -130,6 +130,40 @@ def reading(name: str) -> str:
     return known.get(name, name.replace("_", " "))
 
 
+def sentence(says: str) -> str:
+    """What a rule says as a sentence, also where it gives no number.
+
+    Example:
+        >>> sentence(" (3 of 3 runs of 'a' did not generalise)")
+        "3 of 3 runs of 'a' did not generalise."
+    """
+    says = says.strip()
+    if says.startswith("(") and says.endswith(")"):
+        says = says[1:-1]
+    return says if says.endswith(".") or not says else f"{says}."
+
+
+WHEN: Mapping[str, str] = {
+    "start": "before the first step", "early": "early in training", "mean": "mean over training", "end": "at the end",
+    "equal loss": "at equal training loss",
+}  # fmt: skip
+"""When something is read, in words."""
+
+
+def unit(of: Rule, otherwise: str) -> str:
+    """What the number of a comparison counts; `otherwise` where the comparison says it well enough itself.
+
+    Example:
+        >>> from anglewise.lab.studies.claims.rules import Read
+        >>> unit(Ratio(Read("radius", "hidden.0.pre"), "a", "b", 2.0, True), "")
+        'ratio of mean radius (layer 1, before the ReLU, at the end)'
+    """
+    if isinstance(of, (Ratio, Close)):
+        where = f"{place(of.read.site)}, " if of.read.site else ""
+        return f"ratio of {reading(of.read.name)} ({where}{WHEN[of.read.at]})"
+    return otherwise
+
+
 def rule(of: Rule, depth: int = 0) -> Iterator[tuple[int, str]]:
     """How a rule decides: sentences, each with its depth in the list."""
     if isinstance(of, (AllOf, AtLeast)):
@@ -160,7 +194,7 @@ def _comparison(of: Rule) -> str:
         )
     if isinstance(of, Selected):
         return (
-            f"{_chosen(of.rivals)}, and {_chosen(of.family).lower()}, on the first {of.selection} seeds. "
+            f"{_chosen(of.rivals)} against {_chosen(of.family, False)}, chosen on the first {of.selection} seeds. "
             "The other seeds compare the two, by the ratio of epochs. " + _large(of.claimed, of.least)
         )
     if isinstance(of, Interior):
@@ -204,8 +238,10 @@ def _of_reading(of: Rule) -> str:
     return type(of).__name__
 
 
-def _chosen(family: Sequence[str]) -> str:
-    return f"The fastest of {len(family)} arms is chosen" if len(family) > 1 else f"'{family[0]}' is taken"
+def _chosen(family: Sequence[str], first: bool = True) -> str:
+    if len(family) == 1:
+        return f"'{family[0]}'"
+    return f"{'The' if first else 'the'} fastest of {len(family)} arms ('{family[0]}' to '{family[-1]}')"
 
 
 def _large(claimed: float, least: float) -> str:

@@ -67,19 +67,29 @@ def save_multiverse(
         return save(multiverse.figure(specifications(claim, record, scale)[system]), path)
 
 
-def draw(claim: Claim, record: Record, scale: Scale, folder: Path) -> Iterator[Picture]:
-    """Draw all pictures of a scale into a folder, those that the claim's rule asks for."""
+def planned(claim: Claim, record: Record, scale: Scale) -> Iterator[Picture]:
+    """The pictures of a scale that the claim's rule asks for, without drawing them."""
     verdict = verdict_of(claim, record, scale)
-    kinds = list(comparisons(claim.rule))
+    kinds, found = list(comparisons(claim.rule)), marks.finding(claim, verdict)
     if any(isinstance(rule, OF_TIME) for rule in kinds):
-        save_times(claim, record, scale, folder / f"times-{scale}.svg")
-        yield Picture(f"times-{scale}.svg", f"When every run generalised, arm by arm. {marks.finding(claim, verdict)}")
+        yield Picture(f"times-{scale}.svg", f"When every run generalised, arm by arm. {found}")
     if any(isinstance(rule, OF_READINGS) for rule in kinds):
-        save_readings(claim, record, scale, folder / f"readings-{scale}.svg")
-        says = "What was read of every run, over time"
-        yield Picture(f"readings-{scale}.svg", f"{says}. {marks.finding(claim, verdict)}")
+        yield Picture(f"readings-{scale}.svg", f"What was read of every run, over time. {found}")
     if verdict.grid:
         for i, spec in enumerate(specifications(claim, record, scale)):
-            file = f"multiverse-{scale}{f'-{i + 1}' if i else ''}.svg"
-            save_multiverse(claim, record, scale, folder / file, i)
-            yield Picture(file, f"The effect in every world, sorted, with the choices below. {spec.summary}")
+            says = f"The effect in every world, sorted, with the choices below. {spec.summary}"
+            yield Picture(f"multiverse-{scale}{f'-{i + 1}' if i else ''}.svg", says)
+
+
+def draw(claim: Claim, record: Record, scale: Scale, folder: Path) -> list[Picture]:
+    """Draw the pictures of a scale into a folder."""
+    drawn = list(planned(claim, record, scale))
+    grids = 0
+    for picture in drawn:
+        kind = picture.file.partition("-")[0]
+        if kind == "multiverse":
+            save_multiverse(claim, record, scale, folder / picture.file, grids)
+            grids += 1
+        else:
+            {"times": save_times, "readings": save_readings}[kind](claim, record, scale, folder / picture.file)
+    return drawn

@@ -7,15 +7,17 @@ import textwrap
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from anglewise.lab.report.format import number
 from anglewise.lab.report.plots.style import COLOURS
-from anglewise.lab.studies.claims.analysis import Verdict
+from anglewise.lab.studies.claims import words
+from anglewise.lab.studies.claims.analysis import Decided, Verdict
 from anglewise.lab.studies.claims.claim import Claim
 from anglewise.lab.studies.claims.comparisons import Alike, Halves, Interaction, Precedes, Selected
 from anglewise.lab.studies.claims.parts import Leaf, leaves
 from anglewise.lab.studies.claims.rules import Close, Generalises, Level, Ratio, Rule, Sooner, ends
 from anglewise.lab.studies.claims.worlds import LIKELY
 
+MOST = 3
+"""Comparisons of a rule that a title names; of more it gives the counts."""
 LETTERS = 104
 """Of a title that is as wide as a page."""
 KINDS = {
@@ -54,13 +56,24 @@ def finding(claim: Claim, verdict: Verdict) -> str:
     shown = verdict.likely or verdict.decided
     told = [leaf for one in shown for leaf in leaves(claim.rule, one.decision)]
     if len(told) == 1:
-        says = told[0].decision.says
+        says = words.sentence(told[0].decision.says)
     elif len(shown) > 1:
-        names = [one.system if one.world == LIKELY else one.world for one in shown]
+        names = [place(one) for one in shown]
         says = "; ".join(f"{name}: {one.decision.word}" for name, one in zip(names, shown, strict=True)) + "."
-    else:
+    elif len(told) <= MOST:
         says = "; ".join(f"{leaf.name}: {leaf.decision.word}" for leaf in told) + "."
-    return f"{claim.id} {verdict.word} ({verdict.scale} scale). {says[:1].upper()}{says[1:]}"
+        says = f"{says[:1].upper()}{says[1:]}"
+    else:
+        parts = [leaf.decision.word for leaf in told]
+        says = f"Of {len(told)} parts: " + ", ".join(f"{parts.count(x)} {x}" for x in dict.fromkeys(parts)) + "."
+    titled = f": {claim.title}" if len(told) > 1 else ""
+    return f"{claim.id} {verdict.word} at {verdict.scale} scale{titled}. {says}"
+
+
+def place(one: Decided) -> str:
+    """System and world of a decision, in short."""
+    system = one.system.removeprefix("fast, ")
+    return system if one.world == LIKELY else f"{system}, {one.world}"
 
 
 def title(figure: Any, text: str) -> None:
@@ -125,7 +138,8 @@ class Group(NamedTuple):
     def height(self) -> float:
         """In inches."""
         lines = sum(max(1, wrapped(name).count("\n") + 1) for name, _ in self.rows)
-        return 0.45 + 0.2 * len(self.rows) + 0.06 * (lines - len(self.rows))
+        below = wrapped(self.label, 96).count("\n")
+        return 0.5 + 0.2 * len(self.rows) + 0.06 * (lines - len(self.rows)) + 0.15 * below
 
 
 def groups(named: Sequence[tuple[str, Leaf]]) -> list[Group]:
@@ -134,19 +148,19 @@ def groups(named: Sequence[tuple[str, Leaf]]) -> list[Group]:
     for name, leaf in named:
         scale = margins(leaf.rule).scale
         if scale == "level" or scale not in {group.scale for group in found}:
-            unit = leaf.decision.unit if scale == "level" else ""
-            found.append(Group(scale, unit, []))
+            found.append(Group(scale, leaf.decision.unit, []))
         next(group for group in reversed(found) if group.scale == scale).rows.append((name, leaf))
     return [_labelled(group) for group in found]
 
 
 def _labelled(group: Group) -> Group:
-    units = {leaf.decision.unit for _, leaf in group.rows}
-    if group.scale == "ratio":
-        what = units.pop() if len(units) == 1 else "ratio"
-    else:
-        what = group.label or "share of runs"
-    return group._replace(label=f"{what}, with its 95 % interval; shaded: what is claimed")
+    units = {words.unit(leaf.rule, leaf.decision.unit) for _, leaf in group.rows}
+    what = units.pop() if len(units) == 1 else "ratio"
+    if all(isinstance(leaf.rule, Halves) for _, leaf in group.rows):
+        return group._replace(label=f"{what}, with its 95 % interval; claimed: the interval holds 1")
+    least = {margins(leaf.rule).least for _, leaf in group.rows} - {None, 1.0}
+    dotted = "; dotted: what the interval must lie beyond" if least else ""
+    return group._replace(label=f"{what}, with its 95 % interval; shaded: what is claimed{dotted}")
 
 
 def draw_group(axis: Any, group: Group) -> None:
@@ -156,7 +170,7 @@ def draw_group(axis: Any, group: Group) -> None:
     if group.scale == "ratio":
         low, high = min(low, 0.95) / 1.15, max(high, 1.05) * 1.15
         axis.set_xscale("log")
-        _few_numbers(axis, low, high)
+        few_numbers(axis, low, high)
         axis.axvline(1, color=GREY, lw=0.8)
     else:
         pad = 0.08 * (high - low or abs(high) or 1)
@@ -167,6 +181,7 @@ def draw_group(axis: Any, group: Group) -> None:
     axis.set_yticks(range(len(group.rows)), [wrapped(name) for name, _ in group.rows])
     axis.set_ylim(len(group.rows) - 0.5, -0.5)
     axis.grid(axis="y", visible=False)
+    axis.tick_params(left=False)
     axis.set_xlabel(wrapped(group.label, 96))
 
 
@@ -175,7 +190,7 @@ def _draw_row(axis: Any, i: int, leaf: Leaf, low: float, high: float) -> None:
     start, end = max(claimed.low, low), min(claimed.high, high)
     if end > start:
         axis.fill_between([start, end], i - 0.42, i + 0.42, color=PALE, lw=0)
-    if claimed.least not in (None, claimed.low, claimed.high):
+    if claimed.least not in (None, 1.0, claimed.low, claimed.high):
         axis.plot([claimed.least] * 2, [i - 0.42, i + 0.42], color=GREY, ls=":", lw=1)
     estimate = decision.estimate
     told = f"{decision.bound}{ends(estimate)}, n = {decision.n}: " if estimate is not None else "no number: "
@@ -203,17 +218,14 @@ def _span(leaf: Leaf) -> tuple[float, float]:
     return min(points, default=0.0), max(points, default=1.0)
 
 
-def _few_numbers(axis: Any, low: float, high: float, y: bool = False) -> None:
+def few_numbers(axis: Any, low: float, high: float, y: bool = False) -> None:
     """Few numbers at a logarithmic axis, without exponents where they are readable."""
     from matplotlib.ticker import FixedLocator, NullLocator
 
     which = axis.yaxis if y else axis.xaxis
     which.set_major_locator(FixedLocator(places(low, high)))
     which.set_minor_locator(NullLocator())
-    which.set_major_formatter(lambda x, _: number(x))
-
-
-few_numbers = _few_numbers
+    which.set_major_formatter(lambda x, _: f"{x:,.6g}")
 
 
 def places(low: float, high: float, most: int = 9) -> list[float]:
@@ -225,6 +237,7 @@ def places(low: float, high: float, most: int = 9) -> list[float]:
         >>> places(0.9, 1.25)
         [0.9, 1.0, 1.1, 1.2]
     """
+    most = most if high < 1000 else most - 2
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     for steps in ((1.0, 1.1, 1.2, 1.3, 1.4, 1.5, 1.6, 1.7, 1.8, 1.9, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0),
                   (1.0, 1.2, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0), (1.0, 2.0, 5.0), (1.0, 3.0), (1.0,)):  # fmt: skip

@@ -7,6 +7,7 @@ from typing import Any
 
 from anglewise.lab.report.format import number, percent
 from anglewise.lab.report.plots.paper import TWO_COLUMNS
+from anglewise.lab.studies.claims import words
 from anglewise.lab.studies.claims.parts import Leaf
 from anglewise.lab.studies.claims.pictures.marks import (
     FILL, GREY, INK, MARK, PALE, few_numbers, margins, title, wrapped,
@@ -25,19 +26,17 @@ def figure(spec: Specification) -> Any:
     curves = len(spec.lines[0].leaves)
     rows = _rows(spec)
     heights = [CURVE] * curves + [DOTS * len(rows) + 0.1]
-    words = heading(spec)
-    drawing = Figure(figsize=(TWO_COLUMNS, 0.6 + 0.14 * (len(words) // 100) + sum(heights)), layout="constrained")
+    above = heading(spec)
+    drawing = Figure(figsize=(TWO_COLUMNS, 0.6 + 0.14 * (len(above) // 100) + 0.15 + sum(heights)), layout="constrained")
     grid = drawing.add_gridspec(curves + 1, 2, height_ratios=heights, width_ratios=[4.4, 1.2])
-    title(drawing, words)
+    title(drawing, above)
     dots = drawing.add_subplot(grid[-1, 0])
     for i in range(curves):
         axis = drawing.add_subplot(grid[i, 0], sharex=dots)
         _draw_curve(axis, spec, i)
         axis.tick_params(labelbottom=False, bottom=False)
     _draw_dots(dots, spec, rows)
-    key = drawing.add_subplot(grid[0, 1])
-    key.set_axis_off()
-    _draw_key(key, spec)
+    _draw_key(drawing, spec)
     if spec.shares:
         _draw_shares(drawing.add_subplot(grid[-1, 1], sharey=dots), spec, rows)
     return drawing
@@ -47,7 +46,7 @@ def heading(spec: Specification) -> str:
     """The picture's title: the verdict, the shares of worlds, the choice that decides most."""
     return " ".join(
         part
-        for part in (f"{spec.claim.id} {spec.verdict.word} ({spec.scale} scale).", spec.summary, _most(spec))
+        for part in (f"{spec.claim.id} {spec.verdict.word} at {spec.scale} scale.", spec.summary, _most(spec))
         if part
     )
 
@@ -94,7 +93,8 @@ def _draw_curve(axis: Any, spec: Specification, part: int) -> None:
         axis.axhline(y, color="black", lw=0.9, ls="--")
         _beside(axis, y, f"claimed: {'at least' if y == claimed.low else 'at most'} {number(y)}")
     leaf = spec.lines[0].leaves[part]
-    axis.set_ylabel(wrapped(f"{leaf.name}: {leaf.decision.unit}" if leaf.name else leaf.decision.unit, 28))
+    unit = words.unit(leaf.rule, leaf.decision.unit)
+    axis.set_ylabel(wrapped(f"{leaf.name}: {unit}" if leaf.name else unit, 28))
     axis.grid(axis="x", visible=False)
     likely = [x for x, line in zip(_places(spec), spec.lines, strict=True) if line.world.name == LIKELY]
     for x in likely:
@@ -104,7 +104,7 @@ def _draw_curve(axis: Any, spec: Specification, part: int) -> None:
     if without:
         middle = _places(spec)[-1] - (without - 1) / 2
         axis.text(
-            middle, 0.5, wrapped("no effect: no arm generalised", 9 if without < 3 else 30),
+            middle, 0.5, wrapped("no effect: no run of any arm generalised", 30 if without < 3 else 4 * without),
             transform=axis.get_xaxis_transform(), ha="center", va="center", fontsize=6.5, color=GREY,
             rotation=90 if without < 3 else 0,
         )  # fmt: skip
@@ -112,7 +112,7 @@ def _draw_curve(axis: Any, spec: Specification, part: int) -> None:
 
 def _beside(axis: Any, y: float, text: str) -> None:
     """A label at the right end of a line."""
-    axis.text(1.01, y, text, transform=axis.get_yaxis_transform(), va="center", fontsize=6.5)
+    axis.text(1.01, y, text, transform=axis.get_yaxis_transform(), va="center", fontsize=6.5).set_in_layout(False)
 
 
 def _draw_world(axis: Any, x: float, line: Line, leaf: Leaf, limits: tuple[float, float]) -> None:
@@ -172,7 +172,7 @@ def _draw_dots(axis: Any, spec: Specification, rows: list[tuple[str, str, str]])
     axis.set_xticks([])
     axis.grid(visible=False)
     axis.tick_params(left=False)
-    axis.set_xlabel(f"{len(spec.lines)} worlds, the smallest effect first; a dark square is the option that is taken")
+    axis.set_xlabel(f"{len(spec.lines)} worlds, smallest effect first; dark: the option that is taken")
 
 
 def _draw_shares(axis: Any, spec: Specification, rows: list[tuple[str, str, str]]) -> None:
@@ -190,8 +190,8 @@ def _draw_shares(axis: Any, spec: Specification, rows: list[tuple[str, str, str]
     axis.set_xlabel("share of the variance\nof the log effect")
 
 
-def _draw_key(axis: Any, spec: Specification) -> None:
-    """How verdicts and bounds look, beside the curve."""
+def _draw_key(drawing: Any, spec: Specification) -> None:
+    """How verdicts and bounds look, below."""
     from matplotlib.lines import Line2D
 
     entries = [
@@ -201,5 +201,5 @@ def _draw_key(axis: Any, spec: Specification) -> None:
     ]
     bounds = {leaf.decision.bound.strip() for line in spec.lines for leaf in line.leaves} - {""}
     if bounds:
-        entries.append(Line2D([], [], color=GREY, marker="^", ms=4, lw=0, label="arrow: a bound,\nan arm spent its budget"))
-    axis.legend(handles=entries, loc="upper left", fontsize=6.5, bbox_to_anchor=(0.28, 1.05), handlelength=1.6)
+        entries.append(Line2D([], [], color=GREY, marker="^", ms=4, lw=0, label="arrow: a bound, since runs spent their budget"))
+    drawing.legend(handles=entries, loc="outside lower left", ncols=4, fontsize=6.5, handlelength=1.6)

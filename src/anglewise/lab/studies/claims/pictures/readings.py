@@ -14,15 +14,16 @@ from anglewise.lab.studies.claims.analysis import Decided, Verdict
 from anglewise.lab.studies.claims.claim import Claim
 from anglewise.lab.studies.claims.comparisons import Precedes
 from anglewise.lab.studies.claims.parts import OF_READINGS, comparisons, leaves
-from anglewise.lab.studies.claims.pictures.marks import GREY, draw_group, few_numbers, finding, groups, look, title
-from anglewise.lab.studies.claims.pictures.times import place
+from anglewise.lab.studies.claims.pictures.marks import (
+    GREY, draw_group, few_numbers, finding, groups, look, place, title,
+)  # fmt: skip
 from anglewise.lab.studies.claims.record import Record
 from anglewise.lab.studies.claims.rows import Sample, sample
 from anglewise.lab.studies.claims.rules import Level
 
 COLUMNS = 3
 """Panels side by side at most."""
-PANEL = 1.75
+PANEL = 1.9
 """Height of a panel in inches."""
 DASHES = ("-", "--", ":", "-.")
 """Of arms, in their order; told apart without colours."""
@@ -38,6 +39,7 @@ class Panel(NamedTuple):
         label: What the numbers count.
         factor: What the reading is multiplied with.
         level: The line that the rule draws; None for none.
+        crossings: Arms whose times to generalise stand on that line.
         arms: Whose curves.
         name, site: Of the value.
         sample: The runs.
@@ -47,6 +49,7 @@ class Panel(NamedTuple):
     label: str
     factor: float
     level: float | None
+    crossings: tuple[str, ...]
     arms: tuple[str, ...]
     name: str
     site: str
@@ -76,9 +79,16 @@ def panels(claim: Claim, record: Record, verdict: Verdict) -> list[Panel]:
             if isinstance(rule, OF_READINGS):
                 panel = _panel(rule, rows, place(one) if len(shown) > 1 else "")
                 key = (place(one), panel.name, panel.site)
-                arms = (*found[key].arms, *panel.arms) if key in found else panel.arms
-                found[key] = found.get(key, panel)._replace(arms=tuple(dict.fromkeys(arms)))
+                found[key] = _joined(found[key], panel) if key in found else panel
     return list(found.values())
+
+
+def _joined(one: Panel, other: Panel) -> Panel:
+    """Two panels of one reading and site as one."""
+    return one._replace(
+        arms=tuple(dict.fromkeys((*one.arms, *other.arms))), crossings=one.crossings or other.crossings,
+        level=other.level if one.level is None else one.level,
+    )  # fmt: skip
 
 
 def _panel(rule: Any, rows: Sample, where: str) -> Panel:
@@ -86,11 +96,11 @@ def _panel(rule: Any, rows: Sample, where: str) -> Panel:
         name, site, when, level, factor, unit = rule.name, rule.site, "", rule.level, 1.0, ""
     else:
         name, site = rule.read.name, rule.read.site
-        when = rule.read.called.rpartition(", ")[2]
+        when = words.WHEN[rule.read.at]
         level, factor, unit = (rule.claimed, rule.factor, rule.unit) if isinstance(rule, Level) else (None, 1.0, "")
-    heading = "\n".join(part for part in (where, f"{words.place(site)}; counts: {when}" if when else words.place(site))
-                        if part)  # fmt: skip
-    return Panel(heading, unit or words.reading(name), factor, level, tuple(rule.arms), name, site, rows)
+    heading = "\n".join(part for part in (where, words.place(site), f"what counts: {when}" if when else "") if part)
+    crossings = tuple(rule.arms) if isinstance(rule, Precedes) else ()
+    return Panel(heading, unit or words.reading(name), factor, level, crossings, tuple(rule.arms), name, site, rows)
 
 
 def figure(claim: Claim, record: Record, verdict: Verdict) -> Any:
@@ -134,7 +144,12 @@ def _draw(axis: Any, panel: Panel) -> None:
     import textwrap
 
     axis.set_title(panel.heading, fontsize=7)
-    axis.set_ylabel(textwrap.fill(panel.label, 30))
+    axis.set_ylabel(textwrap.fill(panel.label, 26))
+    if not any(panel.curves(arm) for arm in panel.arms):
+        axis.text(0.5, 0.5, "nothing was read", transform=axis.transAxes, ha="center", color=GREY)
+        axis.set_xticks([])
+        axis.set_yticks([])
+        return
     if all(len(x) < 2 for arm in panel.arms for x, _ in panel.curves(arm)):
         _draw_points(axis, panel)
         return
@@ -156,9 +171,23 @@ def _draw(axis: Any, panel: Panel) -> None:
             ends.append((float(y[-1]), arm, ink))
     if panel.level is not None:
         axis.axhline(panel.level, color=GREY, lw=0.9, ls=(0, (1, 1.5)))
-    axis.set_xlabel("epochs")
+        axis.text(0.99, panel.level, f"{panel.level:.3g}", transform=axis.get_yaxis_transform(), ha="right",
+                  va="bottom", fontsize=6.5, color=GREY)  # fmt: skip
+    if panel.crossings:
+        _draw_crossings(axis, panel)
+    axis.set_xlabel("epochs; triangles: a run generalises" if panel.crossings else "epochs")
+    axis.xaxis.set_major_formatter(lambda x, _: f"{x:,.6g}")
     axis.set_xlim(left=0)
     _label(axis, ends)
+
+
+def _draw_crossings(axis: Any, panel: Panel) -> None:
+    """A triangle on the level for each run that generalised, when it did."""
+    for arm in panel.crossings:
+        for seed, t in panel.sample.times(arm).items():
+            if t is not None:
+                x = t / panel.sample.of(arm)[seed].epoch
+                axis.plot([x], [panel.level], "^", color=look(arm)[0], ms=3.5, mec="black", mew=0.4, zorder=4)
 
 
 def middle(curves: Sequence[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from anglewise.lab.report.format import number
@@ -14,11 +14,10 @@ from anglewise.lab.studies.claims.claim import Claim
 from anglewise.lab.studies.claims.comparisons import Halves
 from anglewise.lab.studies.claims.parts import OF_TIME, comparisons, leaves
 from anglewise.lab.studies.claims.pictures.marks import (
-    GREY, draw_group, few_numbers, finding, groups, look, title, wrapped,
+    GREY, draw_group, few_numbers, finding, groups, look, place, title, wrapped,
 )  # fmt: skip
 from anglewise.lab.studies.claims.record import Record
 from anglewise.lab.studies.claims.rows import Ran
-from anglewise.lab.studies.claims.worlds import LIKELY
 
 ROW = 0.3
 """Height of an arm in inches."""
@@ -74,11 +73,6 @@ def strips(claim: Claim, record: Record, verdict: Verdict) -> list[Strip]:
     ]
 
 
-def place(one: Decided) -> str:
-    """System and world of a decision."""
-    return one.system if one.world == LIKELY else f"{one.system}, {one.world}"
-
-
 def _rows(claim: Claim, record: Record, verdict: Verdict, one: Decided) -> Iterator[Row]:
     where = (one.system, verdict.scale, one.world)
     crossings = {
@@ -123,31 +117,38 @@ def figure(claim: Claim, record: Record, verdict: Verdict) -> Any:
     drawing = Figure(figsize=(TWO_COLUMNS, heading + sum(heights)), layout="constrained")
     axes = drawing.subplots(len(heights), 1, height_ratios=heights, squeeze=False)[:, 0]
     title(drawing, finding(claim, verdict))
+    cut = "; arrows: not within the budget" * any(None in row.epochs for strip in top for row in strip.rows)
+    limits = _limits(top)
     for axis, strip in zip(axes, top, strict=False):
-        _draw_strip(axis, strip)
-    axes[len(top) - 1].set_xlabel("epochs until the accuracy on unseen examples holds its threshold; lines: medians")
+        _draw_strip(axis, strip, limits)
+        axis.tick_params(labelbottom=strip is top[-1])
+    axes[len(top) - 1].set_xlabel("epochs until the accuracy on unseen examples holds its threshold; lines: medians" + cut)
     for axis, group in zip(axes[len(top) :], below, strict=True):
         draw_group(axis, group)
     return drawing
 
 
-def _draw_strip(axis: Any, strip: Strip) -> None:
-    times = [t for row in strip.rows for t in row.epochs if t is not None]
-    never = any(t is None for row in strip.rows for t in row.epochs)
-    budgets = [row.budget for row in strip.rows if math.isfinite(row.budget)]
-    budget = max(budgets, default=1.0)
-    low = min(times, default=budget / 10) / 1.2
-    high = 1.35 * budget if never else 1.2 * max(times, default=budget)
+def _limits(drawn: Sequence[Strip]) -> tuple[float, float]:
+    """Ends of the axis of all strips: up to the budget only where a run spent it."""
+    rows = [row for strip in drawn for row in strip.rows]
+    times = [t for row in rows for t in row.epochs if t is not None]
+    never = any(t is None for row in rows for t in row.epochs)
+    budget = max((row.budget for row in rows if math.isfinite(row.budget)), default=1.0)
+    return min(times, default=budget / 10) / 1.2, 1.35 * budget if never else 1.2 * max(times, default=budget)
+
+
+def _draw_strip(axis: Any, strip: Strip, limits: tuple[float, float]) -> None:
     axis.set_xscale("log")
-    axis.set_xlim(low, high)
-    few_numbers(axis, low, high)
-    if never and budgets:
+    axis.set_xlim(*limits)
+    few_numbers(axis, *limits)
+    for budget in {row.budget for row in strip.rows if None in row.epochs}:
         axis.axvline(budget, color=GREY, lw=0.8, ls="--")
     for i, row in enumerate(strip.rows):
         _draw_row(axis, i, row)
     axis.set_yticks(range(len(strip.rows)), [wrapped(row.name) for row in strip.rows])
     axis.set_ylim(len(strip.rows) - 0.5, -0.5)
     axis.grid(axis="y", visible=False)
+    axis.tick_params(left=False)
     if strip.name:
         axis.set_title(strip.name, fontsize=7.5)
 
