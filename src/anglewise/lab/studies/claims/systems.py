@@ -115,7 +115,7 @@ class System:
 
 
 EPOCHS: Mapping[tuple[Scale, str], int] = {
-    ("desk", "256"): 3_000, ("desk", "full"): 6_000, ("paper", "256"): 1_500, ("paper", "full"): 20_000,
+    ("desk", "256"): 3_000, ("desk", "full"): 4_000, ("paper", "256"): 1_500, ("paper", "full"): 20_000,
 }  # fmt: skip
 """Budget of the MLP by scale and batch: what two cores carry with ten seeds.  Decay .1 generalises well within it."""
 READ_EPOCHS = 1_500
@@ -216,7 +216,7 @@ _ALL = (
         _fast(HeldOut(FAST, 0.1), 300, read=False), named.fast, scales=("desk",),
     ),
     *(
-        System(f"fast, {name}", f"A fast MLP on {name}", _fast(task, 600, read=False), named.fast, scales=("desk",))
+        System(f"fast, {name}", f"A fast MLP on {name}", _fast(task, 300, read=False), named.fast, scales=("desk",))
         for name, task in OTHER_TASKS.items()
     ),
     System("parity", "An MLP on sparse parity", _parity, named.plain, scales=("desk",)),
