@@ -9,8 +9,8 @@ from anglewise.lab.studies.claims.rules import AllOf
 CLAIM = Claim(
     id="C05",
     title="Faster than MAN and dropout",
-    statement="The penalty generalises at least 1.2 times sooner than MAN, and than dropout, each with the better of two "
-    "strengths.",
+    statement="The penalty generalises at least 1.2 times sooner than MAN, and than dropout, each with the better of "
+    "two strengths.",
     source="arXiv 2606.32000, table 2",
     paper="MAN 15,000 epochs, dropout 22,000, penalty 2,460",
     question="Does the penalty beat other ways to restrain activations?",
