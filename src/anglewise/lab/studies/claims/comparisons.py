@@ -2,7 +2,8 @@ r"""Rules that compare more than two arms, or two times of one run.
 
 :class:`Alike` asks for no difference, :class:`Selected` lets both sides choose their best arm on seeds that do not
 decide, :class:`Interior` asks whether the best of a sweep lies inside it, :class:`Interaction` whether two speed-ups
-differ, :class:`Precedes` whether one event comes before another, :class:`Apart` whether two recorded estimates are apart.
+differ, :class:`Precedes` whether one event comes before another, :class:`Apart` whether two recorded estimates are
+apart.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from anglewise.lab.report.format import number
-from anglewise.lab.stats import censored_median, share
+from anglewise.lab.stats import Interval, censored_median, share
 from anglewise.lab.stats.estimate import mean_interval
 from anglewise.lab.studies.claims.rows import Crossing, Sample
 from anglewise.lab.studies.claims.rules import Decision, Sooner, Word, _short, _undecided, ends, exponential

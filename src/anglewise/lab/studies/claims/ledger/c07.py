@@ -20,5 +20,6 @@ CLAIM = Claim(
     rule=Sooner("AdamW + penalty", "AdamW", claimed=2.0, least=1.3),
     scales=("desk",),
     note="At desk scale: 0.2 million weights, 10,000 sums, batch 128, reversed answers, no pair and no mirror of it in "
-    "both parts. Four runs of the plain arm were looked at before, to choose the budget. The paper's recipe is not known.",
+    "both parts. Four runs of the plain arm were looked at before, to choose the budget. The paper's recipe is not "
+    "known.",
 )

@@ -8,8 +8,8 @@ from anglewise.lab.studies.claims.comparisons import Apart
 CLAIM = Claim(
     id="R06",
     title="The radius tells what is coming",
-    statement="On tasks that were not fitted, the radius ranks runs that are about to generalise better than the training "
-    "loss does.",
+    statement="On tasks that were not fitted, the radius ranks runs that are about to generalise better than the "
+    "training loss does.",
     source="referee of arXiv 2606.32000: early warning",
     paper="",
     question="Can the radius tell that a run is about to generalise?",
