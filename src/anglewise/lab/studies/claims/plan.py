@@ -85,7 +85,7 @@ def parts(claim: Claim, scale: Scale, wanted: str | None = None, root: Path = RO
     """
     if scale not in claim.scales:
         raise SpecError(f"{claim.id} has no {scale} scale: expected one of {', '.join(claim.scales)}")
-    for name in claim.systems:
+    for name in () if claim.recorded else claim.systems:
         system = system_of(name)
         for world in worlds(claim, system, wanted):
             seeds = claim.seeds if world.name == LIKELY else (claim.grid_seeds or claim.seeds)
