@@ -17,7 +17,7 @@ author = "The anglewise authors"
 copyright = author
 extensions = ["myst_parser"]
 root_doc = "docs/index"
-include_patterns = ["docs/*.md", "docs/**/*.md", "records/README.md", "records/*/README.md", "*.md"]
+include_patterns = ["docs/*.md", "docs/**/*.md", "records/README.md", "records/*/README.md", "records/claims/*/README.md", "*.md"]
 
 myst_enable_extensions = ["dollarmath"]
 myst_fence_as_directive = ["math"]
@@ -43,7 +43,7 @@ ORDER: dict[str, tuple[str, ...]] = {
                "how-to/add-a-model", "how-to/add-a-reading"),
     "Reference": ("reference/cli", "reference/anglewise", "reference/torch", "reference/lab", "reference/values",
                   "reference/store", "reference/errors"),
-    "Explanation": ("findings", "explanation/how-it-works/index", "explanation/published-settings", "architecture"),
+    "Explanation": ("verdicts", "findings", "explanation/how-it-works/index", "explanation/published-settings", "architecture"),
     "Project": ("README </README>", "/CONTRIBUTING", "/CHANGELOG", "/records/README"),
 }  # fmt: skip
 """The pages in the order of the side bar, by its headings."""

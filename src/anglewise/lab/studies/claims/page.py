@@ -18,7 +18,7 @@ from anglewise.lab.report.table import Column, Table, markdown
 from anglewise.lab.studies.claims import pictures, show, words
 from anglewise.lab.studies.claims.analysis import Verdict
 from anglewise.lab.studies.claims.claim import Claim, Scale
-from anglewise.lab.studies.claims.parts import verdict_of
+from anglewise.lab.studies.claims.parts import summary, verdict_of
 from anglewise.lab.studies.claims.pictures import Picture
 from anglewise.lab.studies.claims.record import Record
 from anglewise.lab.studies.claims.rows import Ran
@@ -34,7 +34,7 @@ class Part(NamedTuple):
     Attributes:
         scale: ``desk`` or ``paper``.
         verdict: Computed from the rows.
-        answer: In one sentence or a few.
+        answer: In one sentence.
         numbers: The comparisons as a table in Markdown.
         pictures: Beside the page.
         trained: What was trained, in plain sentences.
@@ -45,7 +45,7 @@ class Part(NamedTuple):
 
     scale: Scale
     verdict: Verdict
-    answer: tuple[str, ...]
+    answer: str
     numbers: str
     pictures: tuple[Picture, ...]
     trained: tuple[str, ...]
@@ -78,6 +78,7 @@ def text(claim: Claim, record: Record) -> str:
         arms=markdown(arms_table(claim)),
         rule="\n".join(f"{'  ' * depth}- {line}" for depth, line in words.rule(claim.rule)),
         provenance=provenance(record.provenance),
+        has_runs=bool(record.runs),
         has_values=bool(record.values),
     )
 
@@ -85,11 +86,8 @@ def text(claim: Claim, record: Record) -> str:
 def part_of(claim: Claim, record: Record, scale: Scale) -> Part:
     """What a page says of one scale."""
     verdict = verdict_of(claim, record, scale)
-    answer = [words.sentence(verdict.answer)] if verdict.likely else [
-        f"{one.world}: {one.decision.word}. {words.sentence(one.decision.says)}" for one in verdict.decided
-    ]  # fmt: skip
     return Part(
-        scale, verdict, tuple(answer), markdown(show.parts_table(claim, verdict)),
+        scale, verdict, summary(claim, verdict), markdown(show.parts_table(claim, verdict)),
         tuple(pictures.planned(claim, record, scale)),
         tuple(words.trained(system, scale) for system in claim.systems),
         runs_in_words(claim, [run for run in record.runs if run.scale == scale]),
@@ -100,7 +98,7 @@ def part_of(claim: Claim, record: Record, scale: Scale) -> Part:
 def runs_in_words(claim: Claim, runs: list[Ran]) -> str:
     """How many runs there are, of how many seeds, within which budget."""
     if not runs:
-        return "No run has finished."
+        return f"The numbers are those of `records/{claim.recorded}/`." if claim.recorded else "No run has finished."
     budgets = sorted({run.budget / run.epoch for run in runs})
     epochs = number(budgets[0]) if len(budgets) == 1 else f"{number(budgets[0])} to {number(budgets[-1])}"
     threshold = percent(runs[0].threshold)

@@ -6,12 +6,16 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from anglewise.errors import AnglewiseError
+from anglewise.lab.studies.claims import words
 from anglewise.lab.studies.claims.analysis import Decided, Verdict
 from anglewise.lab.studies.claims.claim import Claim, Scale
 from anglewise.lab.studies.claims.comparisons import Alike, Halves, Interaction, Interior, Precedes, Selected
 from anglewise.lab.studies.claims.record import Record
 from anglewise.lab.studies.claims.rules import AllOf, AtLeast, Close, Decision, Generalises, Level, Ratio, Rule, Sooner
+from anglewise.lab.studies.claims.worlds import LIKELY
 
+MOST = 3
+"""Comparisons that a sentence names; of more it gives the counts."""
 OF_TIME = (Sooner, Selected, Alike, Interior, Interaction, Generalises, Halves)
 """Rules that decide by when runs generalise."""
 OF_READINGS = (Ratio, Level, Close, Precedes)
@@ -63,6 +67,30 @@ def telling(claim: Claim, verdict: Verdict) -> Leaf | None:
     found = [leaf for one in shown for leaf in leaves(claim.rule, one.decision)]
     alike = [leaf for leaf in found if leaf.decision.word == verdict.word]
     return next(iter((*alike, *found)), None)
+
+
+def summary(claim: Claim, verdict: Verdict) -> str:
+    """What was found in one sentence, in the likely world or in the one that was asked for.
+
+    A rule of one comparison gives its numbers, one of few comparisons their verdicts, one of many the counts.
+    """
+    shown = verdict.likely or verdict.decided
+    told = [leaf for one in shown for leaf in leaves(claim.rule, one.decision)]
+    if len(told) == 1:
+        return words.sentence(told[0].decision.says)
+    if len(shown) > 1:
+        return "; ".join(f"{place(one)}: {one.decision.word}" for one in shown) + "."
+    if len(told) <= MOST:
+        says = "; ".join(f"{leaf.name}: {leaf.decision.word}" for leaf in told) + "."
+        return f"{says[:1].upper()}{says[1:]}"
+    found = [leaf.decision.word for leaf in told]
+    return f"Of {len(told)} parts: " + ", ".join(f"{found.count(x)} {x}" for x in dict.fromkeys(found)) + "."
+
+
+def place(one: Decided) -> str:
+    """System and world of a decision, in short."""
+    system = one.system.removeprefix("fast, ")
+    return system if one.world == LIKELY else f"{system}, {one.world}"
 
 
 def verdict_of(claim: Claim, record: Record, scale: Scale) -> Verdict:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator
 from pathlib import Path
 
 from anglewise.lab.report.format import DASH, Estimate
@@ -13,7 +12,7 @@ from anglewise.lab.studies.claims import words
 from anglewise.lab.studies.claims.analysis import Decided, Verdict
 from anglewise.lab.studies.claims.claim import Claim, Scale
 from anglewise.lab.studies.claims.claims import CLAIMS
-from anglewise.lab.studies.claims.parts import Leaf, leaves, telling, verdict_of
+from anglewise.lab.studies.claims.parts import Leaf, leaves, place, summary, telling, verdict_of
 from anglewise.lab.studies.claims.record import Record
 from anglewise.lab.studies.claims.specification import Specification, shares_table, specifications, table
 from anglewise.lab.studies.claims.verdicts import Verdicts
@@ -37,12 +36,12 @@ def claims_table(verdicts: Verdicts) -> Table:
         scales = verdicts.get(name, {})
         leaf = next((telling(claim, scales[scale]) for scale in ("desk", "paper") if scale in scales), None)
         rows.append([
-            Name(name, claim.title), *(word_at(claim, scales.get(scale), scale) for scale in ("desk", "paper")),
+            name, shorter(claim.title, 46), *(word_at(claim, scales.get(scale), scale) for scale in ("desk", "paper")),
             "" if leaf is None else Estimate(leaf.decision.estimate, mark=leaf.decision.bound),
             counts(leaf), "" if leaf is None else leaf.decision.n,
         ])  # fmt: skip
     heads: list[str | Column] = [
-        "claim", Column("desk scale", True), Column("paper scale", True), "number [95 %]",
+        "claim", Column("what is claimed", True), Column("desk scale", True), Column("paper scale", True), "number [95 %]",
         Column("what it counts", True), "n",
     ]  # fmt: skip
     return Table(heads, rows, note="n counts paired seeds. One claim in full: anglewise verify C02 --recorded")
@@ -59,10 +58,10 @@ def counts(leaf: Leaf | None) -> Name | str:
     """What the number of a comparison counts, with the comparison's name."""
     if leaf is None or leaf.decision.estimate is None:
         return ""
-    return Name(shorter(words.unit(leaf.rule, leaf.decision.unit)), shorter(leaf.name))
+    return Name(shorter(words.unit(leaf.rule, leaf.decision.unit), 34), shorter(leaf.name, 34))
 
 
-def shorter(text: str, most: int = 44) -> str:
+def shorter(text: str, most: int) -> str:
     """A text that is cut between words."""
     return textwrap.shorten(text, most, placeholder=" \u2026")
 
@@ -77,7 +76,7 @@ def told(claim: Claim, record: Record, scale: Scale) -> str:
     blocks = [
         f"{claim.id}  {claim.title}",
         filled(claim.question),
-        *(filled(line) for line in answers(verdict)),
+        filled(f"{verdict.word.upper()} at {verdict.scale} scale. {summary(claim, verdict)}"),
         compact(parts_table(claim, verdict)),
     ]
     if verdict.needs:
@@ -92,14 +91,6 @@ def told(claim: Claim, record: Record, scale: Scale) -> str:
         f"Again: {again(claim, verdict)}",
     ]
     return "\n\n".join(blocks)
-
-
-def answers(verdict: Verdict) -> Iterator[str]:
-    """The verdict with its sentence; one for each world where the likely one is not among them."""
-    yield f"{verdict.word.upper()} at {verdict.scale} scale. {words.sentence(verdict.answer)}".rstrip()
-    if not verdict.likely:
-        for one in verdict.decided:
-            yield f"{one.system}, {one.world}: {one.decision.word}. {words.sentence(one.decision.says)}"
 
 
 def again(claim: Claim, verdict: Verdict) -> str:
@@ -133,8 +124,7 @@ def compact(shown: Table) -> str:
 
 def part_name(one: Decided, leaf: Leaf, several: bool) -> str:
     """The name of a comparison, with its system and world where there are several."""
-    where = one.system if one.world == LIKELY else f"{one.system}, {one.world}"
-    return (f"{where}: {leaf.name}" if leaf.name else where) if several else (leaf.name or "the claim")
+    return ": ".join(part for part in (place(one) if several else "", leaf.name) if part) or "the claim"
 
 
 def rule_lines(claim: Claim, width: int = WIDTH) -> list[str]:

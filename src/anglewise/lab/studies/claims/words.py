@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from anglewise.lab.report.format import number, percent
 from anglewise.lab.studies.claims.claim import Scale
-from anglewise.lab.studies.claims.comparisons import Alike, Halves, Interaction, Interior, Precedes, Selected
+from anglewise.lab.studies.claims.comparisons import Alike, Apart, Halves, Interaction, Interior, Precedes, Selected
 from anglewise.lab.studies.claims.rules import AllOf, AtLeast, Close, Generalises, Level, Ratio, Rule, Sooner
 
 _MLP: Mapping[Scale, str] = {
@@ -35,6 +35,8 @@ TRAINED: Mapping[str, Mapping[Scale, str]] = {
     "fast, x^2+xy+y^2": {"desk": f"{_FAST} x^2+xy+y^2 mod 113 from 60 % of all pairs."},
     "fast, S5": {"desk": f"{_FAST} the composition of permutations of 5 things, from 50 % of all pairs."},
     "parity": {"desk": "An MLP with two hidden layers of 200 learns the parity of 3 of 30 bits from 1,000 examples."},
+    "gpt": {"desk": "A GPT of 4 layers of 64 learns to add numbers of 3 digits from 10,000 sums."},
+    "early warning": {"desk": "Nothing was trained: the scores of the record of early warning decide."},
     "random labels": {scale: said.replace("a + b", "labels that mean nothing,") for scale, said in _MLP.items()},
 }
 """What is trained, by system and scale; a test holds the numbers against the systems themselves."""
@@ -194,8 +196,8 @@ def _comparison(of: Rule) -> str:
         )
     if isinstance(of, Selected):
         return (
-            f"{_chosen(of.rivals)} against {_chosen(of.family, False)}, chosen on the first {of.selection} seeds. "
-            "The other seeds compare the two, by the ratio of epochs. " + _large(of.claimed, of.least)
+            f"{_chosen(of.rivals)} against {_chosen(of.family, False)}. The first {of.selection} seeds choose. "
+            "The other seeds compare the two chosen, by the ratio of epochs. " + _large(of.claimed, of.least)
         )
     if isinstance(of, Interior):
         return (
@@ -219,9 +221,9 @@ def _comparison(of: Rule) -> str:
 def _of_reading(of: Rule) -> str:
     if isinstance(of, Ratio):
         margins = _large(of.claimed, of.least) if of.larger else _small(of.claimed, of.least)
-        return f"The ratio of {of.read.called}, '{of.arm}' over '{of.baseline}', seed by seed. {margins}"
+        return f"The {unit(of, '')}, '{of.arm}' over '{of.baseline}', seed by seed. {margins}"
     if isinstance(of, Close):
-        return f"The ratio of {of.read.called}, '{of.arm}' over '{of.baseline}', seed by seed. {_range(of.within)}"
+        return f"The {unit(of, '')}, '{of.arm}' over '{of.baseline}', seed by seed. {_range(of.within)}"
     if isinstance(of, Level):
         margins = _large(of.claimed, of.claimed) if of.larger else _small(of.claimed, of.claimed)
         return f"The mean over seeds of '{of.arm}': {of.unit or of.read.called}. {margins}"
@@ -234,6 +236,11 @@ def _of_reading(of: Rule) -> str:
     if isinstance(of, Halves):
         return (
             f"One half of the seeds of '{of.arm}' against the other half. Supported: the interval of the ratio holds 1."
+        )
+    if isinstance(of, Apart):
+        return (
+            f"The {of.unit} of '{of.arm}' and of '{of.baseline}'. "
+            "Supported: the first interval lies above the second. Refuted: it lies below."
         )
     return type(of).__name__
 

@@ -9,8 +9,9 @@ from typing import NamedTuple
 
 from anglewise.lab.report.plots.paper import checked, save, styled
 from anglewise.lab.studies.claims.claim import Claim, Scale
+from anglewise.lab.studies.claims.comparisons import Apart
 from anglewise.lab.studies.claims.parts import OF_READINGS, OF_TIME, comparisons, verdict_of
-from anglewise.lab.studies.claims.pictures import marks, multiverse, readings, times
+from anglewise.lab.studies.claims.pictures import marks, multiverse, readings, recorded, times
 from anglewise.lab.studies.claims.record import Record
 from anglewise.lab.studies.claims.specification import specifications
 
@@ -49,6 +50,20 @@ def save_readings(claim: Claim, record: Record, scale: Scale, path: str | os.Pat
         return save(readings.figure(claim, record, verdict_of(claim, record, scale)), path)
 
 
+def save_recorded(claim: Claim, record: Record, scale: Scale, path: str | os.PathLike[str]) -> Path:
+    """Draw the recorded estimates that a claim compares: .svg, .pdf or .png.
+
+    Raises:
+        AnglewiseError: If the record has no numbers at this scale, or the file cannot be written.
+    """
+    path = checked(path)
+    with styled():
+        return save(recorded.figure(claim, record, verdict_of(claim, record, scale)), path)
+
+
+SAVED = {"times": save_times, "readings": save_readings, "recorded": save_recorded}
+
+
 def save_multiverse(
     claim: Claim, record: Record, scale: Scale, path: str | os.PathLike[str], system: int = 0
 ) -> Path:
@@ -75,6 +90,8 @@ def planned(claim: Claim, record: Record, scale: Scale) -> Iterator[Picture]:
         yield Picture(f"times-{scale}.svg", f"When every run generalised, arm by arm. {found}")
     if any(isinstance(rule, OF_READINGS) for rule in kinds):
         yield Picture(f"readings-{scale}.svg", f"What was read of every run, over time. {found}")
+    if any(isinstance(rule, Apart) for rule in kinds):
+        yield Picture(f"recorded-{scale}.svg", f"The recorded estimates with their intervals. {found}")
     if verdict.grid:
         for i, spec in enumerate(specifications(claim, record, scale)):
             says = f"The effect in every world, sorted, with the choices below. {spec.summary}"
@@ -91,5 +108,5 @@ def draw(claim: Claim, record: Record, scale: Scale, folder: Path) -> list[Pictu
             save_multiverse(claim, record, scale, folder / picture.file, grids)
             grids += 1
         else:
-            {"times": save_times, "readings": save_readings}[kind](claim, record, scale, folder / picture.file)
+            SAVED[kind](claim, record, scale, folder / picture.file)
     return drawn

@@ -9,15 +9,12 @@ from typing import Any, NamedTuple
 
 from anglewise.lab.report.plots.style import COLOURS
 from anglewise.lab.studies.claims import words
-from anglewise.lab.studies.claims.analysis import Decided, Verdict
+from anglewise.lab.studies.claims.analysis import Verdict
 from anglewise.lab.studies.claims.claim import Claim
-from anglewise.lab.studies.claims.comparisons import Alike, Halves, Interaction, Precedes, Selected
-from anglewise.lab.studies.claims.parts import Leaf, leaves
-from anglewise.lab.studies.claims.rules import Close, Generalises, Level, Ratio, Rule, Sooner, ends
-from anglewise.lab.studies.claims.worlds import LIKELY
+from anglewise.lab.studies.claims.comparisons import Alike, Apart, Halves, Interaction, Precedes, Selected
+from anglewise.lab.studies.claims.parts import Leaf, summary
+from anglewise.lab.studies.claims.rules import AllOf, AtLeast, Close, Generalises, Level, Ratio, Rule, Sooner, ends
 
-MOST = 3
-"""Comparisons of a rule that a title names; of more it gives the counts."""
 LETTERS = 104
 """Of a title that is as wide as a page."""
 KINDS = {
@@ -53,27 +50,9 @@ def look(arm: str) -> tuple[str, str]:
 
 def finding(claim: Claim, verdict: Verdict) -> str:
     """A picture's title: the verdict, and what was found."""
-    shown = verdict.likely or verdict.decided
-    told = [leaf for one in shown for leaf in leaves(claim.rule, one.decision)]
-    if len(told) == 1:
-        says = words.sentence(told[0].decision.says)
-    elif len(shown) > 1:
-        names = [place(one) for one in shown]
-        says = "; ".join(f"{name}: {one.decision.word}" for name, one in zip(names, shown, strict=True)) + "."
-    elif len(told) <= MOST:
-        says = "; ".join(f"{leaf.name}: {leaf.decision.word}" for leaf in told) + "."
-        says = f"{says[:1].upper()}{says[1:]}"
-    else:
-        parts = [leaf.decision.word for leaf in told]
-        says = f"Of {len(told)} parts: " + ", ".join(f"{parts.count(x)} {x}" for x in dict.fromkeys(parts)) + "."
-    titled = f": {claim.title}" if len(told) > 1 else ""
-    return f"{claim.id} {verdict.word} at {verdict.scale} scale{titled}. {says}"
-
-
-def place(one: Decided) -> str:
-    """System and world of a decision, in short."""
-    system = one.system.removeprefix("fast, ")
-    return system if one.world == LIKELY else f"{system}, {one.world}"
+    several = isinstance(claim.rule, (AllOf, AtLeast)) or len(claim.systems) > 1
+    titled = f": {claim.title}" if several else ""
+    return f"{claim.id} {verdict.word} at {verdict.scale} scale{titled}. {summary(claim, verdict)}"
 
 
 def title(figure: Any, text: str) -> None:
@@ -118,6 +97,8 @@ def margins(rule: Rule) -> Margins:
         return Margins(rule.claimed, 1.0, None, "share")
     if isinstance(rule, Level):
         return Margins(*((rule.claimed, math.inf) if rule.larger else (-math.inf, rule.claimed)), None, "level")
+    if isinstance(rule, Apart):
+        return Margins(-math.inf, math.inf, None, "level")
     return Margins(1.0, 1.0, 1.0, "ratio") if isinstance(rule, Halves) else Margins(1.0, math.inf, 1.0, "ratio")
 
 

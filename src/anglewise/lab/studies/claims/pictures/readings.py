@@ -13,9 +13,9 @@ from anglewise.lab.studies.claims import words
 from anglewise.lab.studies.claims.analysis import Decided, Verdict
 from anglewise.lab.studies.claims.claim import Claim
 from anglewise.lab.studies.claims.comparisons import Precedes
-from anglewise.lab.studies.claims.parts import OF_READINGS, comparisons, leaves
+from anglewise.lab.studies.claims.parts import OF_READINGS, comparisons, leaves, place
 from anglewise.lab.studies.claims.pictures.marks import (
-    GREY, draw_group, few_numbers, finding, groups, look, place, title,
+    GREY, draw_group, few_numbers, finding, groups, look, title,
 )  # fmt: skip
 from anglewise.lab.studies.claims.record import Record
 from anglewise.lab.studies.claims.rows import Sample, sample

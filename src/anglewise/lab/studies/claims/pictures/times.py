@@ -12,9 +12,9 @@ from anglewise.lab.stats import censored_median
 from anglewise.lab.studies.claims.analysis import Decided, Verdict
 from anglewise.lab.studies.claims.claim import Claim
 from anglewise.lab.studies.claims.comparisons import Halves
-from anglewise.lab.studies.claims.parts import OF_TIME, comparisons, leaves
+from anglewise.lab.studies.claims.parts import OF_TIME, comparisons, leaves, place
 from anglewise.lab.studies.claims.pictures.marks import (
-    GREY, draw_group, few_numbers, finding, groups, look, place, title, wrapped,
+    GREY, draw_group, few_numbers, finding, groups, look, title, wrapped,
 )  # fmt: skip
 from anglewise.lab.studies.claims.record import Record
 from anglewise.lab.studies.claims.rows import Ran
