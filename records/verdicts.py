@@ -65,7 +65,11 @@ class Overview:
         link = f"[{claim.id}]({to_records}/{claim.id}/README.md)" if scales else claim.id
         numbers: list[Cell] = ["", "", ""]
         if leaf is not None:
-            numbers = [str(Estimate(leaf.decision.estimate, mark=leaf.decision.bound)), counts(leaf), number(leaf.decision.n)]
+            numbers = [
+                str(Estimate(leaf.decision.estimate, mark=leaf.decision.bound)),
+                counts(leaf),
+                number(leaf.decision.n),
+            ]
         words = [word_at(claim, scales.get(scale), scale) for scale in SCALES]
         return [link, claim.title, claim.paper, *numbers, *words]
 

@@ -55,7 +55,9 @@ def test_control_a_changed_verdict_and_a_changed_page_are_seen(tmp_path):
     with pytest.raises(AssertionError, match="write the page of C06 again"):
         check(tmp_path, claim)
     (tmp_path / "verdict.json").write_text(
-        (tmp_path / "verdict.json").read_text(encoding="utf-8").replace('"verdict": "supported"', '"verdict": "refuted"')
+        (tmp_path / "verdict.json")
+        .read_text(encoding="utf-8")
+        .replace('"verdict": "supported"', '"verdict": "refuted"')
     )
     with pytest.raises(AssertionError):
         check(tmp_path, claim)
@@ -70,17 +72,23 @@ def overview():
 
 def test_counts_add_up(overview):
     total = sum(name[0] == "C" for name in CLAIMS)
-    assert overview.counts("C") == f"Of {total} claims, 1 is supported, 1 is refuted and {total - 2} are not decided yet"
+    assert (
+        overview.counts("C") == f"Of {total} claims, 1 is supported, 1 is refuted and {total - 2} are not decided yet"
+    )
     assert overview.counts("R").startswith("None of ")
-    assert Overview({"C02": {"desk": overview.verdicts["C02"]["desk"]._replace(word="depends")}}).counts("C").startswith(
-        f"Of {total} claims, 1 depends on the reading or the task and "
+    assert (
+        Overview({"C02": {"desk": overview.verdicts["C02"]["desk"]._replace(word="depends")}})
+        .counts("C")
+        .startswith(f"Of {total} claims, 1 depends on the reading or the task and ")
     )
 
 
 def test_a_claim_with_a_record_is_linked(overview):
     lines = overview.table("C", "../records/claims").splitlines()
     (line,) = [line for line in lines if line.startswith("| [C06]")]
-    assert line.startswith("| [C06](../records/claims/C06/README.md) | Faster on the Transformer | 8,000 to 5,200 epochs")
+    assert line.startswith(
+        "| [C06](../records/claims/C06/README.md) | Faster on the Transformer | 8,000 to 5,200 epochs"
+    )
     assert "times as fast (with decay .1) | 10 | supported | not run |" in line
     assert any(line.startswith("| C03 | ") for line in lines)
 

@@ -75,7 +75,21 @@ def _run(where: tuple[str, str, str, str, int], time: float) -> Ran:
     final = 0.02 if steps is None else 0.97
     run_id = "-".join(map(str, where)).replace(" ", "")
     return Ran(
-        *where, outcome, EPOCH, 10 * EPOCH, EPOCHS * EPOCH, 0.9, ended, steps, steps, None, final, 1.0, 1.0, 60.0, run_id
+        *where,
+        outcome,
+        EPOCH,
+        10 * EPOCH,
+        EPOCHS * EPOCH,
+        0.9,
+        ended,
+        steps,
+        steps,
+        None,
+        final,
+        1.0,
+        1.0,
+        60.0,
+        run_id,
     )
 
 

@@ -58,5 +58,7 @@ def test_a_place_is_short_in_the_likely_world():
 
 
 def test_a_scale_without_runs_says_what_to_run():
-    with pytest.raises(AnglewiseError, match="C02 has runs at desk scale, none at paper scale: run anglewise verify C02"):
+    with pytest.raises(
+        AnglewiseError, match="C02 has runs at desk scale, none at paper scale: run anglewise verify C02"
+    ):
         verdict_of(CLAIMS["C02"], record_of(CLAIMS["C02"]), "paper")

@@ -25,7 +25,7 @@ def test_the_table_has_every_claim_with_its_verdict_at_both_scales():
     rows = {row[0]: row for row in table.rows}
     assert list(rows) == list(CLAIMS)
     assert rows["C02"][2:4] == ["supported", "not run"]
-    assert str(rows["C02"][4]).startswith("9.") and rows["C02"][6] == 10
+    assert str(rows["C02"][4]).startswith("8.93 [") and rows["C02"][6] == 10
     assert rows["C09"][2:4] == ["not run", show.NOT_HERE]
     text = printed(table)
     assert all(len(line) <= 150 for line in text.splitlines())
@@ -55,7 +55,7 @@ def test_parts_have_their_own_words_and_numbers():
 
 
 def test_what_a_verdict_depends_on_is_said():
-    text = told("R07", epochs=lambda arm, world: 300.0)
+    text = told("R07", epochs=lambda arm, world: 600.0 if "penalty" in arm else 300.0)
     assert "REFUTED" in text and "It depends" not in text
     claim = CLAIMS["C02"]
     grid = record_of(claim, worlds=GRID, epochs=lambda a, w: 600 / (6 if "penalty" in a and "bias" in w else 1))
@@ -66,7 +66,7 @@ def test_what_a_verdict_depends_on_is_said():
 
 def test_another_world_alone_is_told_and_repeated_by_its_name():
     text = " ".join(told("C02", worlds=["batch=full"], epochs=lambda arm, world: 300.0).split())
-    assert "Again: anglewise verify C02 --scale desk --world \"batch=full\"" in text
+    assert 'Again: anglewise verify C02 --scale desk --world "batch=full"' in text
     assert "'decay .001 + penalty' was" in text
 
 

@@ -42,10 +42,10 @@ def test_an_arm_that_never_generalised_is_named(spec):
 def test_the_choice_that_decides_most_is_found():
     one = specifications(CLAIM, record_of(CLAIM, worlds=GRID, epochs=by_bias, scatter=0.05), "desk")[0]
     assert max(one.shares, key=one.shares.get) == "bias" and one.shares["bias"] > 0.9
-    assert one.decides_most.startswith("The choice 'bias' decides most: 9")
+    assert one.decides_most.startswith("The choice 'bias' decides most: 100 %")
     assert one.summary == "Of 16 worlds: 8 supported, 8 refuted."
     assert one.verdict.word == "depends"
-    assert markdown(shares_table(one)).splitlines()[2].startswith("| bias | on / off | 9")
+    assert markdown(shares_table(one)).splitlines()[2].startswith("| bias | on / off | 100 %")
 
 
 def test_the_table_has_all_choices_and_every_digit_in_csv(spec):

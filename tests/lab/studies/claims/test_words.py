@@ -78,7 +78,9 @@ def test_a_rule_says_its_margins():
 
 
 def test_parts_of_a_rule_stand_below_it():
-    inner = AtLeast(2, (("one", Generalises("a", 0.9)), ("two", Generalises("b", 0.9)), ("three", Generalises("c", 0.9))))
+    inner = AtLeast(
+        2, (("one", Generalises("a", 0.9)), ("two", Generalises("b", 0.9)), ("three", Generalises("c", 0.9)))
+    )
     lines = list(words.rule(AllOf((("some", inner), ("last", Generalises("d", 0.9))))))
     assert [depth for depth, _ in lines] == [0, 1, 2, 2, 2, 1]
     assert lines[0][1] == "2 parts. Supported: all of them are. Refuted: one is refuted."

@@ -140,7 +140,11 @@ def provenance(values: Mapping[str, Any]) -> str:
         for part in (values.get("cpu"), _cores(values.get("cores")), values.get("device"), values.get("precision"))
         if part
     )
-    lines = [f"- Code: {code}.", f"- Libraries: Python {values.get('python', '')}, {libraries}.", f"- Machine: {machine}."]
+    lines = [
+        f"- Code: {code}.",
+        f"- Libraries: Python {values.get('python', '')}, {libraries}.",
+        f"- Machine: {machine}.",
+    ]
     return "\n".join(lines)
 
 

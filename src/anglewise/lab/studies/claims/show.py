@@ -7,7 +7,7 @@ from pathlib import Path
 
 from anglewise.lab.report.format import DASH, Estimate
 from anglewise.lab.report.html.document import write_file
-from anglewise.lab.report.table import Column, Name, Table, markdown, printed, to_csv
+from anglewise.lab.report.table import Cell, Column, Name, Table, markdown, printed, to_csv
 from anglewise.lab.studies.claims import words
 from anglewise.lab.studies.claims.analysis import Decided, Verdict
 from anglewise.lab.studies.claims.claim import Claim, Scale
@@ -41,8 +41,8 @@ def claims_table(verdicts: Verdicts) -> Table:
             counts(leaf), "" if leaf is None else leaf.decision.n,
         ])  # fmt: skip
     heads: list[str | Column] = [
-        "claim", Column("what is claimed", True), Column("desk scale", True), Column("paper scale", True), "number [95 %]",
-        Column("what it counts", True), "n",
+        "claim", Column("what is claimed", True), Column("desk scale", True), Column("paper scale", True),
+        "number [95 %]", Column("what it counts", True), "n",
     ]  # fmt: skip
     return Table(heads, rows, note="n counts paired seeds. One claim in full: anglewise verify C02 --recorded")
 
@@ -105,10 +105,11 @@ def again(claim: Claim, verdict: Verdict) -> str:
 def parts_table(claim: Claim, verdict: Verdict) -> Table:
     """The comparisons that a verdict rests on, in the likely world or in the one that was asked for."""
     shown = verdict.likely or verdict.decided
-    rows = [
+    rows: list[list[Cell]] = [
         [
             part_name(one, leaf, len(shown) > 1), leaf.decision.word,
-            Estimate(leaf.decision.estimate, mark=leaf.decision.bound), shorter(words.unit(leaf.rule, leaf.decision.unit), 80), leaf.decision.n,
+            Estimate(leaf.decision.estimate, mark=leaf.decision.bound),
+            shorter(words.unit(leaf.rule, leaf.decision.unit), 80), leaf.decision.n,
         ]
         for one in shown
         for leaf in leaves(claim.rule, one.decision)
@@ -152,7 +153,8 @@ def multiverse(claim: Claim, record: Record, scale: Scale) -> str:
 def _multiverse(spec: Specification) -> str:
     decision = spec.lines[0].leaves[0].decision
     blocks = [
-        f"{spec.claim.id}  {spec.claim.title}: {spec.verdict.word} at {spec.scale} scale, over {len(spec.lines)} worlds",
+        f"{spec.claim.id}  {spec.claim.title}",
+        filled(f"{spec.verdict.word.upper()} at {spec.scale} scale, over {len(spec.lines)} worlds."),
         filled(f"{spec.summary} Numbers count {decision.unit}; a row's world is named by its unlikely choices."),
         compact(table(spec, short=True)),
     ]
@@ -182,4 +184,3 @@ def write(claim: Claim, record: Record, scale: Scale, path: Path) -> Path:
 def _markdown(spec: Specification) -> str:
     shares = f"\n{spec.decides_most}\n\n{markdown(shares_table(spec))}" if spec.shares else ""
     return f"{spec.summary}\n\n{markdown(table(spec))}{shares}"
-

@@ -142,9 +142,7 @@ def choices_of(worlds: Sequence[str]) -> tuple[Choice, ...]:
     for choices in ALL_CHOICES:
         if names <= {choice.name for choice in choices}:
             return choices
-    raise AnglewiseError(
-        f"no list of choices has {', '.join(sorted(names))}: add it to specification.ALL_CHOICES"
-    )
+    raise AnglewiseError(f"no list of choices has {', '.join(sorted(names))}: add it to specification.ALL_CHOICES")
 
 
 def table(spec: Specification, *, short: bool = False) -> Table:
@@ -182,5 +180,5 @@ def shares_table(spec: Specification) -> Table:
         [name, f"{options[name].options[0].name} / {options[name].options[1].name}", f"{percent(share)} %"]
         for name, share in sorted(spec.shares.items(), key=lambda item: -item[1])
     ]
-    heads = ["choice", Column("likely / other", True), "share of the variance"]
+    heads: list[str | Column] = ["choice", Column("likely / other", True), "share of the variance"]
     return Table(heads, rows)

@@ -64,9 +64,7 @@ def save_recorded(claim: Claim, record: Record, scale: Scale, path: str | os.Pat
 SAVED = {"times": save_times, "readings": save_readings, "recorded": save_recorded}
 
 
-def save_multiverse(
-    claim: Claim, record: Record, scale: Scale, path: str | os.PathLike[str], system: int = 0
-) -> Path:
+def save_multiverse(claim: Claim, record: Record, scale: Scale, path: str | os.PathLike[str], system: int = 0) -> Path:
     """Draw the claim over the grid of worlds: .svg, .pdf or .png.
 
     Args:

@@ -15,7 +15,7 @@ from anglewise.lab.studies.claims.comparisons import Alike, Apart, Halves, Inter
 from anglewise.lab.studies.claims.parts import Leaf, summary
 from anglewise.lab.studies.claims.rules import AllOf, AtLeast, Close, Generalises, Level, Ratio, Rule, Sooner, ends
 
-LETTERS = 104
+LETTERS = 95
 """Of a title that is as wide as a page."""
 KINDS = {
     "": (COLOURS[0], "o"),

@@ -10,7 +10,15 @@ from anglewise.lab.report.plots.paper import TWO_COLUMNS
 from anglewise.lab.studies.claims import words
 from anglewise.lab.studies.claims.parts import Leaf
 from anglewise.lab.studies.claims.pictures.marks import (
-    FILL, GREY, INK, MARK, PALE, few_numbers, margins, title, wrapped,
+    FILL,
+    GREY,
+    INK,
+    MARK,
+    PALE,
+    few_numbers,
+    margins,
+    title,
+    wrapped,
 )  # fmt: skip
 from anglewise.lab.studies.claims.specification import Line, Specification
 from anglewise.lab.studies.claims.worlds import LIKELY
@@ -27,7 +35,9 @@ def figure(spec: Specification) -> Any:
     rows = _rows(spec)
     heights = [CURVE] * curves + [DOTS * len(rows) + 0.1]
     above = heading(spec)
-    drawing = Figure(figsize=(TWO_COLUMNS, 0.6 + 0.14 * (len(above) // 100) + 0.15 + sum(heights)), layout="constrained")
+    drawing = Figure(
+        figsize=(TWO_COLUMNS, 0.6 + 0.14 * (len(above) // 90) + 0.15 + sum(heights)), layout="constrained"
+    )
     grid = drawing.add_gridspec(curves + 1, 2, height_ratios=heights, width_ratios=[4.4, 1.2])
     title(drawing, above)
     dots = drawing.add_subplot(grid[-1, 0])
@@ -124,7 +134,14 @@ def _draw_world(axis: Any, x: float, line: Line, leaf: Leaf, limits: tuple[float
     if estimate.low is not None and estimate.high is not None:
         axis.plot([x, x], [max(estimate.low, low), min(estimate.high, high)], color=ink, lw=1.1)
     axis.plot(
-        [x], [estimate.value], MARK[leaf.decision.word], color=ink, ms=4, mfc=FILL[leaf.decision.word], mew=0.9, zorder=3
+        [x],
+        [estimate.value],
+        MARK[leaf.decision.word],
+        color=ink,
+        ms=4,
+        mfc=FILL[leaf.decision.word],
+        mew=0.9,
+        zorder=3,
     )
     bound = leaf.decision.bound.strip()
     for sign, towards in ((">=", 1), ("<=", -1)):
@@ -201,5 +218,7 @@ def _draw_key(drawing: Any, spec: Specification) -> None:
     ]
     bounds = {leaf.decision.bound.strip() for line in spec.lines for leaf in line.leaves} - {""}
     if bounds:
-        entries.append(Line2D([], [], color=GREY, marker="^", ms=4, lw=0, label="arrow: a bound, since runs spent their budget"))
+        entries.append(
+            Line2D([], [], color=GREY, marker="^", ms=4, lw=0, label="arrow: a bound, since runs spent their budget")
+        )
     drawing.legend(handles=entries, loc="outside lower left", ncols=4, fontsize=6.5, handlelength=1.6)

@@ -15,7 +15,13 @@ from anglewise.lab.studies.claims.claim import Claim
 from anglewise.lab.studies.claims.comparisons import Precedes
 from anglewise.lab.studies.claims.parts import OF_READINGS, comparisons, leaves, place
 from anglewise.lab.studies.claims.pictures.marks import (
-    GREY, draw_group, few_numbers, finding, groups, look, title,
+    GREY,
+    draw_group,
+    few_numbers,
+    finding,
+    groups,
+    look,
+    title,
 )  # fmt: skip
 from anglewise.lab.studies.claims.record import Record
 from anglewise.lab.studies.claims.rows import Sample, sample
@@ -93,11 +99,11 @@ def _joined(one: Panel, other: Panel) -> Panel:
 
 def _panel(rule: Any, rows: Sample, where: str) -> Panel:
     if isinstance(rule, Precedes):
-        name, site, when, level, factor, unit = rule.name, rule.site, "", rule.level, 1.0, ""
+        name, site, when = rule.name, rule.site, ""
     else:
-        name, site = rule.read.name, rule.read.site
-        when = words.WHEN[rule.read.at]
-        level, factor, unit = (rule.claimed, rule.factor, rule.unit) if isinstance(rule, Level) else (None, 1.0, "")
+        name, site, when = rule.read.name, rule.read.site, words.WHEN[rule.read.at]
+    level = rule.claimed if isinstance(rule, Level) else rule.level if isinstance(rule, Precedes) else None
+    factor, unit = (rule.factor, rule.unit) if isinstance(rule, Level) else (1.0, "")
     heading = "\n".join(part for part in (where, words.place(site), f"what counts: {when}" if when else "") if part)
     crossings = tuple(rule.arms) if isinstance(rule, Precedes) else ()
     return Panel(heading, unit or words.reading(name), factor, level, crossings, tuple(rule.arms), name, site, rows)
@@ -114,9 +120,9 @@ def figure(claim: Claim, record: Record, verdict: Verdict) -> Any:
     columns = min(COLUMNS, len(drawn))
     lines = -(-len(drawn) // columns)
     heights = [PANEL] * lines + [group.height for group in below]
-    heading = 0.3 + 0.14 * (len(finding(claim, verdict)) // 100)
+    heading = 0.3 + 0.14 * (len(finding(claim, verdict)) // 90)
     drawing = Figure(figsize=(TWO_COLUMNS, heading + sum(heights)), layout="constrained")
-    upper, lower = drawing.subfigures(2, 1, height_ratios=[PANEL * lines, sum(heights[lines:])])
+    upper, lower = _halves(drawing, [PANEL * lines, sum(heights[lines:])])
     title(drawing, finding(claim, verdict))
     for axis, panel in zip(_axes(upper, drawn, columns), drawn, strict=True):
         _draw(axis, panel)
@@ -124,6 +130,11 @@ def figure(claim: Claim, record: Record, verdict: Verdict) -> Any:
     for axis, group in zip(axes, below, strict=True):
         draw_group(axis, group)
     return drawing
+
+
+def _halves(drawing: Any, heights: Sequence[float]) -> Any:
+    """Two parts of a figure, whose axes need not stand in one column."""
+    return drawing.subfigures(2, 1, height_ratios=heights)
 
 
 def _named(one: Decided, name: str, several: bool) -> str:

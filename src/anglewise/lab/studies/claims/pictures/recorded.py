@@ -32,7 +32,7 @@ def figure(claim: Claim, record: Record, verdict: Verdict) -> Any:
     from matplotlib.figure import Figure
 
     rows = estimates(claim, record, verdict.scale)
-    heading = 0.3 + 0.14 * (len(finding(claim, verdict)) // 100)
+    heading = 0.3 + 0.14 * (len(finding(claim, verdict)) // 90)
     drawing = Figure(figsize=(TWO_COLUMNS, heading + 0.5 + 0.3 * len(rows)), layout="constrained")
     title(drawing, finding(claim, verdict))
     axis = drawing.subplots()

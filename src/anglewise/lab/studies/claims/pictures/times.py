@@ -14,7 +14,14 @@ from anglewise.lab.studies.claims.claim import Claim
 from anglewise.lab.studies.claims.comparisons import Halves
 from anglewise.lab.studies.claims.parts import OF_TIME, comparisons, leaves, place
 from anglewise.lab.studies.claims.pictures.marks import (
-    GREY, draw_group, few_numbers, finding, groups, look, title, wrapped,
+    GREY,
+    draw_group,
+    few_numbers,
+    finding,
+    groups,
+    look,
+    title,
+    wrapped,
 )  # fmt: skip
 from anglewise.lab.studies.claims.record import Record
 from anglewise.lab.studies.claims.rows import Ran
@@ -49,7 +56,9 @@ class Row(NamedTuple):
             return f"none of {never} in {budget} epochs"
         middle = censored_median(self.epochs)
         median = f"median {number(middle)}" if middle is not None else f"median beyond {budget}"
-        return f"{median}, {never} of {len(self.epochs)} not in {budget}" if never else f"{median}, n = {len(self.epochs)}"
+        return (
+            f"{median}, {never} of {len(self.epochs)} not in {budget}" if never else f"{median}, n = {len(self.epochs)}"
+        )
 
 
 class Strip(NamedTuple):
@@ -68,9 +77,7 @@ class Strip(NamedTuple):
 def strips(claim: Claim, record: Record, verdict: Verdict) -> list[Strip]:
     """Times by system, in the likely world or in the one that was asked for."""
     shown = verdict.likely or verdict.decided
-    return [
-        Strip(place(one) if len(shown) > 1 else "", tuple(_rows(claim, record, verdict, one))) for one in shown
-    ]
+    return [Strip(place(one) if len(shown) > 1 else "", tuple(_rows(claim, record, verdict, one))) for one in shown]
 
 
 def _rows(claim: Claim, record: Record, verdict: Verdict, one: Decided) -> Iterator[Row]:
@@ -113,7 +120,7 @@ def figure(claim: Claim, record: Record, verdict: Verdict) -> Any:
     ]
     below = groups(named)
     heights = [strip.height for strip in top] + [group.height for group in below]
-    heading = 0.28 + 0.14 * (len(finding(claim, verdict)) // 100)
+    heading = 0.28 + 0.14 * (len(finding(claim, verdict)) // 90)
     drawing = Figure(figsize=(TWO_COLUMNS, heading + sum(heights)), layout="constrained")
     axes = drawing.subplots(len(heights), 1, height_ratios=heights, squeeze=False)[:, 0]
     title(drawing, finding(claim, verdict))
@@ -122,7 +129,9 @@ def figure(claim: Claim, record: Record, verdict: Verdict) -> Any:
     for axis, strip in zip(axes, top, strict=False):
         _draw_strip(axis, strip, limits)
         axis.tick_params(labelbottom=strip is top[-1])
-    axes[len(top) - 1].set_xlabel("epochs until the accuracy on unseen examples holds its threshold; lines: medians" + cut)
+    axes[len(top) - 1].set_xlabel(
+        "epochs until the accuracy on unseen examples holds its threshold; lines: medians" + cut
+    )
     for axis, group in zip(axes[len(top) :], below, strict=True):
         draw_group(axis, group)
     return drawing
