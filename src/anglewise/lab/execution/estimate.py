@@ -7,8 +7,8 @@ since an accelerator trains as many at once as fit.  In numbers of 4 bytes (8 in
 
 with N weights; c the copies of them that methods keep and readings make, beside weights, gradient, update and the
 weights of two earlier measurements; A the numbers that a forward pass keeps of one example, b of them in a batch; n
-training and m test examples of length l with k labels, n' and m' of them evaluated; E evaluations.  On the tracks it is 0.7 to 2.5 times
-what the compiler plans.
+training and m test examples of length l with k labels, n' and m' of them evaluated; E evaluations.  On the tracks it
+is 0.7 to 2.5 times what the compiler plans.
 """
 
 from __future__ import annotations
