@@ -8,8 +8,8 @@ from anglewise.lab.studies.claims.rules import AllOf, Ratio, Read
 CLAIM = Claim(
     id="C20",
     title="Cheap, and harmless on text",
-    statement="On the characters of Tiny Shakespeare the penalty changes the validation loss by less than 2 %, and a step "
-    "takes less than 10 % longer.",
+    statement="On the characters of Tiny Shakespeare the penalty changes the validation loss by less than 2 %, and a "
+    "step takes less than 10 % longer.",
     source="arXiv 2606.32000, table 10 and its remark on cost",
     paper="validation loss 1.585 to 1.608; .32 to .35 seconds a step",
     question="Does the penalty cost time, or harm on text?",
@@ -23,6 +23,6 @@ CLAIM = Claim(
         )
     ),
     scales=("desk",),
-    note="600 steps of a GPT with 0.2 million weights, strength .01. The paper's model has half a million and was trained "
-    "to the end. Other work ran on the machine, so that the times scatter.",
+    note="600 steps of a GPT with 0.2 million weights, strength .01. The paper's model has half a million and was "
+    "trained to the end. Other work ran on the machine, so that the times scatter.",
 )
