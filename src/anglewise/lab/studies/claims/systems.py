@@ -175,9 +175,7 @@ def _fast(task: Any, budget: int, *, read: bool) -> Placing:
 
 FAST = quickstart.TASK
 OTHER_TASKS: Mapping[str, Any] = {
-    "a - b": Modular(p=113, operation="-", train=0.4),
     "a * b": Modular(p=113, operation="*", train=0.4, b_from=1),
-    "a / b": Modular(p=113, operation="/", train=0.4, b_from=1),
     "x^2+xy+y^2": Modular(p=113, operation="x^2+xy+y^2", train=0.6),
     "S5": Permutations(n=5, train=0.5),
 }
