@@ -9,8 +9,8 @@ TARGETS = (".5", "1", "2")
 CLAIM = Claim(
     id="R03",
     title="The radius sqrt(d) is the right one",
-    statement="The best of the targets .5, 1 and 2, chosen on held-out training pairs, is no more than 1.1 times as fast "
-    "as target 1.",
+    statement="The best of the targets .5, 1 and 2, chosen on held-out training pairs, is no more than 1.1 times as "
+    "fast as target 1.",
     source="referee of arXiv 2606.32000: the radius should be chosen before",
     paper="a sweep of the radius is mentioned, without numbers",
     question="Is sqrt(d) the best radius, or just a round number?",
