@@ -35,9 +35,7 @@ def figure(spec: Specification) -> Any:
     rows = _rows(spec)
     heights = [CURVE] * curves + [DOTS * len(rows) + 0.1]
     above = heading(spec)
-    drawing = Figure(
-        figsize=(TWO_COLUMNS, 0.6 + 0.14 * (len(above) // 90) + 0.15 + sum(heights)), layout="constrained"
-    )
+    drawing = Figure(figsize=(TWO_COLUMNS, 0.6 + 0.14 * (len(above) // 90) + 0.15 + sum(heights)), layout="constrained")
     grid = drawing.add_gridspec(curves + 1, 2, height_ratios=heights, width_ratios=[4.4, 1.2])
     title(drawing, above)
     dots = drawing.add_subplot(grid[-1, 0])
