@@ -28,11 +28,13 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from anglewise.lab.report.format import number
 from anglewise.lab.report.runs import collected, read_runs
+from anglewise.lab.studies.claims.words import VERDICTS
 from anglewise.lab.studies.leaderboard.published import PUBLISHED, PublishedTime
 from records.hero import hero, read_tokens
 from records.reproductions import Reproductions
 from records.rows import Rows, by_word, joined
 from records.values import Values
+from records.verdicts import overview
 
 ROOT = Path(__file__).parents[1]
 RECORDS = ROOT / "records"
@@ -149,7 +151,7 @@ def environment() -> Environment:
     )  # fmt: skip
     made.globals.update(
         record=record, winner=winner, penalty_of=penalty_of, published=published, joined=joined, number=number,
-        by_word=by_word,
+        by_word=by_word, overview=overview, meanings=VERDICTS,
     )  # fmt: skip
     return made
 
