@@ -1,0 +1,147 @@
+"""Runs that the paper's tables need beyond those of the claims, and training and gathering them.
+
+They fill cells that no claim looks at, such as other moduli.  So they are few and small: most have too few seeds for an
+interval, and the tables say how many.  Rows of the claims' runs are read from the claims' own records.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from anglewise.lab.methods.miyato2018_spectral_norm import SpectralNorm
+from anglewise.lab.methods.prieto2025_orthograd import PerpGrad
+from anglewise.lab.models.mlp import MLP
+from anglewise.lab.spec import Training
+from anglewise.lab.store.provenance import Provenance
+from anglewise.lab.studies.claims import arms as named
+from anglewise.lab.studies.claims import evidence, plan
+from anglewise.lab.studies.claims.claim import Scale
+from anglewise.lab.studies.claims.paper.systems import FRACTIONS, MODULI, place_name
+from anglewise.lab.studies.claims.plan import Part
+from anglewise.lab.studies.claims.record import Record
+from anglewise.lab.studies.claims.rows import Ran, Value
+from anglewise.lab.studies.claims.systems import SYSTEMS, THRESHOLD, Place, Placing, System
+from anglewise.lab.studies.claims.worlds import LIKELY, MLP_CHOICES, World
+from anglewise.lab.tasks.modular import Modular
+
+STEPS = 30_000
+"""Budget of a run on another modulus."""
+READ = SYSTEMS["mlp, read"]
+KEPT = (
+    "fourier_coherence", "fourier_max", "live_frequencies", "cluster_size", "own_share", "sigma_max",
+    "effective_rank", "stable_rank", "rank_ceiling", "hessian_trace", "hessian_trace_se", "hessian_loss",
+    "normalised_sharpness", "radius", "radial_energy", "total_radial_energy",
+)  # fmt: skip
+"""What is kept of the networks that were read."""
+
+
+class Extra(NamedTuple):
+    """Some arms of a system.
+
+    Attributes:
+        system: What is trained.
+        arms: Their names.
+        seeds: Of each arm, from 0 on.
+        world: The reading of the paper.
+        why: Which table they are for.
+    """
+
+    system: System
+    arms: tuple[str, ...]
+    seeds: int
+    world: str = LIKELY
+    why: str = ""
+
+
+def _modulus(p: int, share: float) -> Placing:
+    """The desk's network on another modulus, evaluated about every 200 steps."""
+
+    def place(scale: Scale, world: World) -> Place:
+        task = Modular(p=p, operation="+", train=share)
+        epoch = -(-task.sizes[0] // 256)
+        every = max(200 // epoch, 1) * epoch
+        training = Training(
+            budget=STEPS // epoch * epoch, every=every, batch=256, threshold=THRESHOLD, sustain=5, further=0
+        )
+        return Place(task, MLP(hidden=(128, 128), bias=True), training, epoch)
+
+    return place
+
+
+def methods(name: str, world: World) -> tuple[Any, ...]:
+    """Methods of an arm of the paper's MLP, with two more that the paper's taxonomy names."""
+    first, _, last = name.partition(named.PLUS)
+    if last == "spectral norm":
+        return (*named.mlp(first, world), SpectralNorm())
+    if last == "perpGrad":
+        return (PerpGrad(), *named.mlp(first, world))
+    return named.mlp(name, world)
+
+
+PLACES = {
+    (p, share): System(
+        place_name(p, share), f"The paper's MLP on a + b mod {p} with {share:.0%} of the pairs", _modulus(p, share),
+        named.mlp, MLP_CHOICES, scales=("desk",),
+    )
+    for p in MODULI
+    for share in FRACTIONS
+}  # fmt: skip
+"""The places of table 6."""
+BOTH = ("decay .1", "decay .001 + penalty")
+EXTRAS: tuple[Extra, ...] = (
+    Extra(READ, ("decay .1",), 5, why="tables 1 and 2, figures 1 and 4"),
+    Extra(SYSTEMS["mlp"], ("decay .001 + LayerNorm",), 5, why="table 4"),
+    Extra(SYSTEMS["transformer"], ("decay .1", "decay .1 + penalty"), 3, "norm=affine", why="table 9"),
+    Extra(
+        dataclasses.replace(READ, methods=methods),
+        tuple(
+            f"decay .001 + {x}" for x in ("LayerNorm", "MAN .15", "projection", "spectral norm", "perpGrad")
+        ),
+        2,
+        why="table 5",
+    ),
+    *(Extra(system, BOTH, 1 if p == max(MODULI) else 2, why="table 6") for (p, _), system in PLACES.items()),
+)
+"""In the order in which they are worth training."""
+
+
+def parts(root: Path) -> list[Part]:
+    """The experiments, in their order."""
+    made = []
+    for extra in EXTRAS:
+        world = extra.system.world(extra.world)
+        experiment = extra.system.experiment("desk", world, extra.arms, extra.seeds)
+        made.append(Part(extra.system, "desk", world, experiment, plan.folder_of(root, extra.system, "desk", world)))
+    return made
+
+
+def gather(root: Path, also: Sequence[Part] = ()) -> Record:
+    """Rows of the extra runs from their stores, and of other parts' readings; what is not there is missing.
+
+    Args:
+        root: Folder of the stores.
+        also: More experiments whose rows are kept.
+
+    Raises:
+        StoreError: If a store is damaged.
+    """
+    runs: list[Ran] = []
+    values: list[Value] = []
+    provenance: Provenance = {}
+    for part in (*parts(root), *also):
+        if not part.folder.exists():
+            continue
+        plan.register(part)
+        place, training = part.system.place(part.scale, part.world), part.experiment.training
+        found = evidence.collect(
+            part.folder, part.experiment.experiment_id, system=part.system.name, scale=part.scale,
+            world=part.world.name, epoch=place.epoch, every=training.every, sustain=training.sustain,
+            names=KEPT if part.system.readings else (),
+        )  # fmt: skip
+        runs += found[0]
+        values += [value for value in found[1] if value.name != "radius" or value.step % training.measure_every == 0]
+        provenance = evidence.provenance(part.folder, [run.run_id for run in found[0]]) or provenance
+    return Record(tuple(runs), tuple(values), provenance, {"desk": (LIKELY, "norm=affine")})
