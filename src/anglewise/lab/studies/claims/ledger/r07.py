@@ -10,7 +10,7 @@ CLAIM = Claim(
     id="R07",
     title="Helps on other structured tasks",
     statement="The penalty makes generalisation at least 1.1 times sooner on subtraction, multiplication, division, "
-    "x^2+xy+y^2, composition in S5 and sparse parity.",
+    "x^2+xy+y^2 and composition in S5.",
     source="referee of arXiv 2606.32000: one task is not a law",
     paper="",
     question="Does the penalty help beyond addition?",
@@ -19,5 +19,4 @@ CLAIM = Claim(
     systems=tuple(f"fast, {task}" for task in TASKS),
     rule=Sooner("AdamW + penalty", "AdamW", claimed=1.1),
     scales=("desk",),
-    note="Sparse parity has another network; see the record of the task by itself.",
 )
