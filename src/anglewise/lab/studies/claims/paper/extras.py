@@ -14,12 +14,13 @@ from typing import Any, NamedTuple
 from anglewise.lab.methods.miyato2018_spectral_norm import SpectralNorm
 from anglewise.lab.methods.prieto2025_orthograd import PerpGrad
 from anglewise.lab.models.mlp import MLP
+from anglewise.lab.readings.curvature import Curvature
 from anglewise.lab.spec import Training
 from anglewise.lab.store.provenance import Provenance
 from anglewise.lab.studies.claims import arms as named
 from anglewise.lab.studies.claims import evidence, plan
 from anglewise.lab.studies.claims.claim import Scale
-from anglewise.lab.studies.claims.paper.systems import FRACTIONS, MODULI, place_name
+from anglewise.lab.studies.claims.paper.systems import FRACTIONS, MODULI, PENALTY, PROBES, STRONG, TAXONOMY, place_name
 from anglewise.lab.studies.claims.plan import Part
 from anglewise.lab.studies.claims.record import Record
 from anglewise.lab.studies.claims.rows import Ran, Value
@@ -81,6 +82,16 @@ def methods(name: str, world: World) -> tuple[Any, ...]:
     return named.mlp(name, world)
 
 
+def _end(scale: Scale, world: World) -> Place:
+    """The place of the networks that are read, read at the end alone."""
+    place = READ.place(scale, world)
+    return dataclasses.replace(place, training=dataclasses.replace(place.training, measure_every=place.training.budget))
+
+
+PROBED = System(
+    "mlp, probed", "The paper's MLP on a + b, its curvature read at the end with many probes", _end, named.mlp,
+    MLP_CHOICES, readings=(Curvature(every=1, rows=512, probes=PROBES, starts=1),), scales=("desk",),
+)  # fmt: skip
 PLACES = {
     (p, share): System(
         place_name(p, share), f"The paper's MLP on a + b mod {p} with {share:.0%} of the pairs", _modulus(p, share),
@@ -90,20 +101,20 @@ PLACES = {
     for share in FRACTIONS
 }  # fmt: skip
 """The places of table 6."""
-BOTH = ("decay .1", "decay .001 + penalty")
+BOTH = (STRONG, PENALTY)
 EXTRAS: tuple[Extra, ...] = (
-    Extra(READ, ("decay .1",), 5, why="tables 1 and 2, figures 1 and 4"),
-    Extra(SYSTEMS["mlp"], ("decay .001 + LayerNorm",), 5, why="table 4"),
-    Extra(SYSTEMS["transformer"], ("decay .1", "decay .1 + penalty"), 3, "norm=affine", why="table 9"),
+    Extra(READ, (STRONG,), 5, why="tables 1 and 2, figures 1 and 4"),
+    Extra(SYSTEMS["mlp"], (TAXONOMY["LayerNorm"],), 5, why="table 4"),
+    Extra(SYSTEMS["transformer"], (STRONG, f"{STRONG} + penalty"), 3, "norm=affine", why="table 9"),
     Extra(
         dataclasses.replace(READ, methods=methods),
-        tuple(
-            f"decay .001 + {x}" for x in ("LayerNorm", "MAN .15", "projection", "spectral norm", "perpGrad")
-        ),
+        tuple(TAXONOMY.values()),
         2,
         why="table 5",
     ),
+    Extra(PROBED, (PENALTY,), 5, why="table 8"),
     *(Extra(system, BOTH, 1 if p == max(MODULI) else 2, why="table 6") for (p, _), system in PLACES.items()),
+    Extra(SYSTEMS["mlp"], (f"{STRONG} + penalty .5",), 5, why="table 7"),
 )
 """In the order in which they are worth training."""
 
