@@ -7,19 +7,26 @@ interval, and the tables say how many.  Rows of the claims' runs are read from t
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from anglewise.lab.methods.miyato2018_spectral_norm import SpectralNorm
 from anglewise.lab.methods.prieto2025_orthograd import PerpGrad
 from anglewise.lab.models.mlp import MLP
 from anglewise.lab.readings.curvature import Curvature
+from anglewise.lab.report.plots.bands import thin
+from anglewise.lab.report.results import load
 from anglewise.lab.spec import Training
+from anglewise.lab.store import Reader
 from anglewise.lab.store.provenance import Provenance
 from anglewise.lab.studies.claims import arms as named
 from anglewise.lab.studies.claims import evidence, plan
 from anglewise.lab.studies.claims.claim import Scale
+from anglewise.lab.studies.claims.claims import CLAIMS
+from anglewise.lab.studies.claims.paper.arrays import ACCURACY, Kept, kept
+from anglewise.lab.studies.claims.paper.figures import CURVES, NETWORKS, NEURONS, TABLE
 from anglewise.lab.studies.claims.paper.systems import FRACTIONS, MODULI, PENALTY, PROBES, STRONG, TAXONOMY, place_name
 from anglewise.lab.studies.claims.plan import Part
 from anglewise.lab.studies.claims.record import Record
@@ -31,6 +38,10 @@ from anglewise.lab.tasks.modular import Modular
 STEPS = 30_000
 """Budget of a run on another modulus."""
 READ = SYSTEMS["mlp, read"]
+READ_BY = ("C09", "C14")
+"""Claims whose networks the tables and figures look into."""
+SEEDS, POINTS = 5, 80
+"""Of the accuracy curves that are kept."""
 KEPT = (
     "fourier_coherence", "fourier_max", "live_frequencies", "cluster_size", "own_share", "sigma_max",
     "effective_rank", "stable_rank", "rank_ceiling", "hessian_trace", "hessian_trace_se", "hessian_loss",
@@ -129,16 +140,13 @@ def parts(root: Path) -> list[Part]:
     return made
 
 
-def gather(root: Path, also: Sequence[Part] = ()) -> Record:
-    """Rows of the extra runs from their stores, and of other parts' readings; what is not there is missing.
-
-    Args:
-        root: Folder of the stores.
-        also: More experiments whose rows are kept.
+def gather(root: Path) -> Record:
+    """Rows of the extra runs, and of the claims' networks that were read; what is not trained is missing.
 
     Raises:
         StoreError: If a store is damaged.
     """
+    also = [part for name in READ_BY for part in plan.parts(CLAIMS[name], "desk", None, root)]
     runs: list[Ran] = []
     values: list[Value] = []
     provenance: Provenance = {}
@@ -156,3 +164,52 @@ def gather(root: Path, also: Sequence[Part] = ()) -> Record:
         values += [value for value in found[1] if value.name != "radius" or value.step % training.measure_every == 0]
         provenance = evidence.provenance(part.folder, [run.run_id for run in found[0]]) or provenance
     return Record(tuple(runs), tuple(values), provenance, {"desk": (LIKELY, "norm=affine")})
+
+
+def gather_arrays(root: Path) -> list[Kept]:
+    """What the figures need: accuracy of a few seeds at both sizes, frequencies of one network for each arm.
+
+    Raises:
+        StoreError: If a store is damaged.
+    """
+    scales: tuple[Scale, ...] = ("paper", "desk")
+    arrays: list[Kept] = []
+    for scale in scales:
+        system = SYSTEMS["mlp"]
+        arrays += accuracies(plan.folder_of(root, system, scale, system.world()), scale)
+    return arrays + networks(plan.folder_of(root, READ, "desk", READ.world()))
+
+
+def accuracies(folder: Path, scale: Scale) -> list[Kept]:
+    """Test accuracy of the first seeds of the arms of figure 1, over the epochs."""
+    if not folder.exists():
+        return []
+    reader, place = Reader(folder), SYSTEMS["mlp"].place(scale, SYSTEMS["mlp"].world())
+    found = {}
+    for run in (run for manifest in reader.experiments() for run in manifest.runs):
+        if run.arm in CURVES and run.seed < SEEDS:
+            curve = reader.curves(run.run_id)
+            if len(curve["step"]):
+                chosen = thin(np.arange(len(curve["step"])), POINTS)
+                both = np.stack([curve["step"][chosen] / place.epoch, curve[ACCURACY][chosen]])
+                found[run.arm, run.seed] = kept(("mlp", scale, run.arm, run.seed), ACCURACY, "", 0, both)
+    return list(found.values())
+
+
+def networks(folder: Path) -> list[Kept]:
+    """Powers over the steps and last maps of one network for each arm of figures 4 and 5."""
+    if not folder.exists():
+        return []
+    reader, found = Reader(folder), {}
+    for manifest in reader.experiments():
+        keys = [(run.arm, run.seed) for run in manifest.runs if run.arm in NETWORKS and run.seed == 0]
+        arrays = load(reader, manifest.experiment_id).arrays
+        for (name, site), series in arrays(keys, ["fourier_power", "fourier_map"]).items():
+            if (name, site) not in (("fourier_power", TABLE), ("fourier_map", NEURONS)):
+                continue
+            for (arm, seed), frames in series.items():
+                last = len(frames.steps) - 1 if name == "fourier_map" else 0
+                for step, values in zip(frames.steps[last:], frames.values[last:], strict=True):
+                    run = (READ.name, "desk", arm, seed)
+                    found[arm, seed, name, int(step)] = kept(run, name, site, int(step), values)
+    return list(found.values())
