@@ -41,6 +41,7 @@ from anglewise.lab.methods.optimizers import SGD as SGD
 from anglewise.lab.methods.optimizers import Adam as Adam
 from anglewise.lab.methods.optimizers import AdamW as AdamW
 from anglewise.lab.methods.pasand2025_egd import EGD as EGD
+from anglewise.lab.methods.pascanu2013_clip import ClipGradient as ClipGradient
 from anglewise.lab.methods.penalty_controls import ShuffledPenalty as ShuffledPenalty
 from anglewise.lab.methods.penalty_controls import StopGradientPenalty as StopGradientPenalty
 from anglewise.lab.methods.premakumar2024_self_modelling import SelfModelling as SelfModelling
@@ -59,6 +60,7 @@ from anglewise.lab.methods.yildirim2026_sphere import SphereCosine as SphereCosi
 from anglewise.lab.methods.yu2020_pcgrad import PCGrad as PCGrad
 from anglewise.lab.methods.zhou2025_neuralgrok import GradNorm as GradNorm
 from anglewise.lab.methods.zhou2025_neuralgrok import NeuralGrok as NeuralGrok
+from anglewise.lab.models.gpt import GPT as GPT
 from anglewise.lab.models.mlp import MLP as MLP
 from anglewise.lab.models.transformer import Transformer as Transformer
 from anglewise.lab.protocols.schedule import Cosine as Cosine
@@ -66,6 +68,8 @@ from anglewise.lab.protocols.schedule import Linear as Linear
 from anglewise.lab.protocols.schedule import Recorded as Recorded
 from anglewise.lab.protocols.schedule import Until as Until
 from anglewise.lab.protocols.schedule import Warmup as Warmup
+from anglewise.lab.protocols.schedule import WarmupCosine as WarmupCosine
+from anglewise.lab.tasks.addition import Addition as Addition
 from anglewise.lab.tasks.modular import Modular as Modular
 from anglewise.lab.tasks.parity import Parity as Parity
 from anglewise.lab.tasks.permutation import Permutations as Permutations
@@ -82,8 +86,9 @@ TASKS: dict[str, type[Task]] = {
     "parity": Parity,
     "random-labels": RandomLabels,
     "permutations": Permutations,
+    "addition": Addition,
 }
-MODELS: dict[str, type[Model]] = {"mlp": MLP, "transformer": Transformer}
+MODELS: dict[str, type[Model]] = {"mlp": MLP, "transformer": Transformer, "gpt": GPT}
 METHODS: dict[str, type[Method]] = {
     "adamw": AdamW,
     "adam": Adam,
@@ -111,6 +116,7 @@ METHODS: dict[str, type[Method]] = {
     "muon": Muon,
     "constrained-muon": ConstrainedMuon,
     "egd": EGD,
+    "clip": ClipGradient,
     "clip-rows": ClipRows,
     "norm-clamp": NormClamp,
     "norm-replay": NormReplay,
@@ -140,6 +146,7 @@ METHODS: dict[str, type[Method]] = {
 }
 SCHEDULES: dict[str, type[Schedule]] = {
     "warmup": Warmup,
+    "warmup-cosine": WarmupCosine,
     "linear": Linear,
     "cosine": Cosine,
     "until": Until,

@@ -27,11 +27,11 @@ from anglewise.errors import SpecError
 from anglewise.lab.engine.forward import with_methods
 from anglewise.lab.engine.names import check_names
 from anglewise.lab.protocols.dataclass import at_step
-from anglewise.lab.protocols.loss import cross_entropy
+from anglewise.lab.protocols.loss import cross_entropy, per_example
 from anglewise.lab.protocols.method import Method
 from anglewise.lab.protocols.model import Activations, Model, Network, Params
 from anglewise.lab.protocols.reading import ActivationReading, PastWeights, Reading, Snapshot
-from anglewise.lab.protocols.task import Data, Task
+from anglewise.lab.protocols.task import Answers, Data, Task, answers_of, evaluated_of
 from anglewise.lab.spec import Training
 
 Chain: TypeAlias = tuple[Method, ...]
@@ -66,7 +66,7 @@ class Batch(NamedTuple):
     """What one step learns from."""
 
     inputs: Int[Array, "rows length"]
-    labels: Int[Array, " rows"]
+    labels: Int[Array, " rows *k"]
     key: PRNGKeyArray | None
 
 
@@ -76,6 +76,19 @@ def correct(logits: Float[Array, "n c"], labels: Int[Array, " n"]) -> Bool[Array
     answer = jnp.sum(jnp.where(hit, logits, 0), axis=-1)
     largest_other = jnp.max(jnp.where(hit, -jnp.inf, logits), axis=-1)
     return answer > largest_other
+
+
+def grade(logits: Float[Array, "rows c"], labels: Int[Array, " n *k"], answers: Answers) -> Bool[Array, " graded"]:
+    """What counts for accuracy: whether each example is right, or each graded label where these count alone.
+
+    An example whose graded labels are all right under teacher forcing is one that greedy decoding answers right:
+    every label but the first is then predicted behind right tokens alone, in both.
+    """
+    right = correct(logits, labels.reshape(-1))
+    if labels.ndim == 1:
+        return right
+    graded = right.reshape(labels.shape)[:, jnp.asarray(answers.graded)]
+    return jnp.all(graded, axis=-1) if answers.whole else graded.reshape(-1)
 
 
 def share(count: Int[Array, ""], n: int, dtype: DTypeLike) -> Float[Array, ""]:
@@ -207,13 +220,15 @@ class Program:
         data, row = member.data, dict[str, Any]()
         network = self._network(state.params, self._chain(member, state.step))
         values: dict[tuple[str, str], Array] = {}
+        answers, (n, m) = answers_of(self.task), evaluated_of(self.task)
         for part, inputs, labels in (
-            ("train", data.train_inputs, data.train_labels),
-            ("test", data.test_inputs, data.test_labels),
+            ("train", data.train_inputs[:n], data.train_labels[:n]),
+            ("test", data.test_inputs[:m], data.test_labels[:m]),
         ):
             logits, activations = network(inputs)
             row[f"{part}_loss"] = jnp.mean(self._loss(self._chain(member, 0))(logits, labels))
-            row[f"{part}_accuracy"] = share(jnp.sum(correct(logits, labels)), labels.shape[0], self.dtype)
+            right = grade(logits, labels, answers)
+            row[f"{part}_accuracy"] = share(jnp.sum(right), right.shape[0], self.dtype)
             if part == "train":
                 at_sites = {site: activations[site] for site in self.model.sites}
                 for reading in self.at_evaluations:
@@ -274,7 +289,7 @@ class Program:
 
     @staticmethod
     def _loss(chain: Chain) -> Callable[[Array, Array], Array]:
-        return next((method.loss for method in chain if method.loss is not None), cross_entropy)
+        return per_example(next((method.loss for method in chain if method.loss is not None), cross_entropy))
 
     def _terms(self, params: Params, chain: Chain, batch: Batch) -> tuple[Array, Array | None]:
         """Task loss and the sum of all penalties, None where there is none."""

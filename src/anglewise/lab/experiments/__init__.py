@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from anglewise.lab.experiments import causal, early_warning, quickstart, reproduce, tracks
+from anglewise.lab.experiments import addition, causal, early_warning, quickstart, reproduce, tracks
 from anglewise.lab.spec import Experiment
 
 EXPERIMENTS: dict[str, Experiment] = {
@@ -13,5 +13,6 @@ EXPERIMENTS: dict[str, Experiment] = {
         *tracks.EXPERIMENTS,
         *early_warning.EXPERIMENTS,
         *reproduce.EXPERIMENTS,
+        *addition.EXPERIMENTS,
     )
 }

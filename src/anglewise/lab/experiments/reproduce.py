@@ -63,8 +63,8 @@ def _independent(decay: float, steps: tuple[float, float], width: int = 128) -> 
     setting = Published((AdamW(lr=1e-3, wd=decay),), "AgentTorch/psi")
     return _of(
         name, TRACK_C1, setting, 3, _until(6000, 50), steps, "one seed, read every 50 steps",
-        "repository AgentTorch/psi", "threshold (95 % here), biases (on)", tolerance=1.3, task=Modular(p=97, operation="+", train=0.5),
-        model=MLP(hidden=(width, width), bias=True),
+        "repository AgentTorch/psi", "threshold (95 % here), biases (on)", tolerance=1.3,
+        task=Modular(p=97, operation="+", train=0.5), model=MLP(hidden=(width, width), bias=True),
     )  # fmt: skip
 
 

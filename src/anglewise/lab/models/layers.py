@@ -13,6 +13,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from anglewise.errors import SpecError
+from anglewise.lab.protocols.task import Task, answers_of
+
 Activation: TypeAlias = Literal["relu", "gelu"]
 
 
@@ -78,10 +81,10 @@ class LayerNorm(eqx.Module):
     bias: Float[Array, " d"] | None
     epsilon: float = eqx.field(static=True)
 
-    def __init__(self, d: int, *, affine: bool = True, epsilon: float = 1e-5):
-        """Start at gain 1 and bias 0, as PyTorch does."""
+    def __init__(self, d: int, *, affine: bool = True, bias: bool = True, epsilon: float = 1e-5):
+        """Start at gain 1 and bias 0, as PyTorch does; an affine norm may have no bias."""
         self.gain = jnp.ones(d) if affine else None
-        self.bias = jnp.zeros(d) if affine else None
+        self.bias = jnp.zeros(d) if affine and bias else None
         self.epsilon = epsilon
 
     def __call__(self, h: Float[Array, "*batch d"]) -> Float[Array, "*batch d"]:
@@ -89,7 +92,22 @@ class LayerNorm(eqx.Module):
         centred = h - jnp.mean(h, axis=-1, keepdims=True)
         scale = jax.lax.rsqrt(jnp.mean(centred * centred, axis=-1, keepdims=True) + self.epsilon)
         y = centred * scale
-        return y if self.gain is None or self.bias is None else y * self.gain + self.bias
+        y = y if self.gain is None else y * self.gain
+        return y if self.bias is None else y + self.bias
+
+
+def one_answer(model: Any, task: Task) -> None:
+    """Check that a task asks for one token, behind its last.
+
+    Raises:
+        SpecError: With what the task asks for, and a model that can answer.
+    """
+    answers = answers_of(task)
+    if answers.positions != (task.length - 1,):
+        raise SpecError(
+            f"{type(model).__name__} answers with one token behind the last, {type(task).__name__} asks for "
+            f"{len(answers.positions)}: take the model gpt"
+        )
 
 
 def roles(network: Any) -> Any:

@@ -24,7 +24,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from anglewise.errors import SpecError
-from anglewise.lab.models.layers import Activation, Linear, activate, roles
+from anglewise.lab.models.layers import Activation, Linear, activate, one_answer, roles
 from anglewise.lab.protocols.fields import COUNT, Bound, bounded
 from anglewise.lab.protocols.model import Activations, LinearMap, Site, Tap, product
 from anglewise.lab.protocols.task import Task
@@ -76,6 +76,7 @@ class MLP:
 
     def init(self, task: Task, key: PRNGKeyArray) -> MLPNetwork:
         """A network for `task`, drawn with `key` as PyTorch does: linear layers uniform, embeddings standard normal."""
+        one_answer(self, task)
         return MLPNetwork(self, task, key=key)
 
 

@@ -4,11 +4,9 @@ Pre-norm block: :math:`x \leftarrow x + A(N_1 x)`, :math:`x \leftarrow x + M(N_2
 carries the *normalised* stream: :math:`x \leftarrow N_1 x`, then :math:`x + A(x)`, then :math:`x + M(N_2 x)`.
 Post-norm: :math:`x \leftarrow N_1(x + A(x))`, :math:`x \leftarrow N_2(x + M(x))`, and no norm before the head.
 
-Sites: ``block.k.attention.out`` and ``block.k.mlp.out``, the sub-layers' outputs before the residual add (the
-default), ``block.k.stream``, ``block.k.mlp.pre``, and ``block.k.out``, the stream between the sub-layers and after the
-block (in a post-norm block, after the norm); each ``[positions, n, d]``.  To read, not to tap:
-``block.k.attention.mixed`` and ``block.k.mlp.post``, what the two output maps are applied to, and
-``block.k.attention.weights``, the softmax weights ``[positions, n, heads * input length]`` (0 for a later position).
+Sites are those of :mod:`anglewise.lab.models.decoder`, each ``[positions, n, d]``; in a post-norm block, ``block.k.out``
+stands after the norm.  To read, not to tap: what the two output maps are applied to, and the softmax weights (0 for a
+later position).
 
 Three things make it fast, and none of them changes a value.  Attention over a handful of positions is a few
 elementwise products and sums.  Of the last block only keys and values are needed everywhere; its sites hold the
@@ -31,7 +29,14 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from anglewise.errors import SpecError
-from anglewise.lab.models.layers import Activation, LayerNorm, Linear, activate, matmul, roles
+from anglewise.lab.models.decoder import (
+    block_sites,
+    default_sites,
+    output_maps,
+    residual_layers,
+    stacked_matrices,
+)
+from anglewise.lab.models.layers import Activation, LayerNorm, Linear, activate, matmul, one_answer, roles
 from anglewise.lab.protocols.fields import COUNT, Bound, bounded
 from anglewise.lab.protocols.model import Activations, LinearMap, Site, SubLayer, Tap, product
 from anglewise.lab.protocols.task import Task
@@ -83,7 +88,7 @@ class Transformer:
     @property
     def sites(self) -> tuple[str, ...]:
         """Every sub-layer's output before the residual add."""
-        return tuple(f"block.{k}.{part}.out" for k in range(self.layers) for part in ("attention", "mlp"))
+        return default_sites(self.layers)
 
     def pieces(self, task: Task) -> int:
         """Parts of the program on `task`, compiled one by one: in every block, pairs of positions that attend."""
@@ -110,6 +115,7 @@ class Transformer:
             raise SpecError(
                 f"positions_table must be 0 or at least the input's length {task.length}, got {self.positions_table}"
             )
+        one_answer(self, task)
         return TransformerNetwork(self, task, key=key)
 
 
@@ -359,11 +365,7 @@ class TransformerNetwork(eqx.Module):
     @property
     def stacked(self) -> Any:
         """Queries, keys and values lie in one weight."""
-
-        def count(path: Any, _: Any) -> int:
-            return 3 if jax.tree_util.keystr(path, simple=True, separator=".").endswith("qkv.weight") else 1
-
-        return jax.tree_util.tree_map_with_path(count, self)
+        return stacked_matrices(self)
 
     @property
     def tables(self) -> tuple[Array, ...]:
@@ -383,39 +385,15 @@ class TransformerNetwork(eqx.Module):
         for k, block in enumerate(self.blocks):
             short = k == len(self.blocks) - 1 and self.model.positions == "last"
             n, hidden = 1 if short else length, block.up.weight.shape[1]
-            sites |= {
-                f"block.{k}.attention.mixed": Site(d, "mixed", n, tapped=False),
-                f"block.{k}.attention.weights": Site(self.model.heads * length, "attention", n, tapped=False),
-                f"block.{k}.attention.out": Site(d, "output", n),
-                f"block.{k}.stream": Site(d, "stream", n),
-                f"block.{k}.mlp.pre": Site(hidden, "pre", n),
-                f"block.{k}.mlp.post": Site(hidden, "post", n, tapped=False),
-                f"block.{k}.mlp.out": Site(d, "output", n),
-                f"block.{k}.out": Site(d, "block", n),
-            }
+            sites |= block_sites(k, d, hidden, self.model.heads * length, n)
         return sites
 
     @property
     def linear_maps(self) -> Mapping[str, LinearMap]:
         """The output projection of each sub-layer."""
-        maps = {}
-        for k in range(len(self.blocks)):
-            maps[f"block.{k}.attention.out"] = LinearMap(f"block.{k}.attention.mixed", _layer(k, "out"))
-            maps[f"block.{k}.mlp.out"] = LinearMap(f"block.{k}.mlp.post", _layer(k, "down"))
-        return maps
+        return output_maps(self.blocks)
 
     @property
     def sub_layers(self) -> tuple[SubLayer, ...]:
         """Attention and MLP of each block."""
-        layers = []
-        for k in range(len(self.blocks)):
-            name, qkv, out, up, down = f"block.{k}", *(_layer(k, part) for part in ("qkv", "out", "up", "down"))
-            layers += [
-                SubLayer(k, "attention", "", f"{name}.attention.out", f"{name}.stream", qkv, out),
-                SubLayer(k, "mlp", f"{name}.mlp.pre", f"{name}.mlp.out", f"{name}.out", up, down),
-            ]
-        return tuple(layers)
-
-
-def _layer(k: int, part: str) -> Callable[[Any], Any]:
-    return lambda network: getattr(network.blocks[k], part)
+        return residual_layers(self.blocks)

@@ -105,7 +105,7 @@ class Network(Protocol):
 
     def __call__(
         self, inputs: Int[Array, "n length"], *, tap: Tap | None = None, key: PRNGKeyArray | None = None
-    ) -> tuple[Float[Array, "n classes"], Activations]:
+    ) -> tuple[Float[Array, "rows classes"], Activations]:
         """Run the network on a batch.
 
         Args:
@@ -114,7 +114,7 @@ class Network(Protocol):
             key: For noise in the forward pass; there only for methods that need it.
 
         Returns:
-            Logits, and activations by site.
+            Logits, a row for each label (an example's ones next to each other), and activations by site.
         """
 
     @property

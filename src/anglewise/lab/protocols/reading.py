@@ -34,11 +34,11 @@ ROWS = 512
 
 
 class Pass(NamedTuple):
-    """One forward pass."""
+    """One forward pass; `labels` and `logits` have a row for each label, an example's ones next to each other."""
 
     inputs: Int[Array, "n length"]
-    labels: Int[Array, " n"]
-    logits: Float[Array, "n classes"]
+    labels: Int[Array, " rows"]
+    logits: Float[Array, "rows classes"]
     activations: Activations
 
 
@@ -62,7 +62,7 @@ class Snapshot:
         step: Updates made so far.
         key: For readings that draw (probes, chains); depends on the run's seed and the step, and on nothing that
             training draws.
-        loss: ``(logits, labels) -> per-example loss``, the arm's own.
+        loss: ``(logits, labels) -> loss``, the arm's own: per example for labels ``[n, k]``, else per label.
         penalty: ``(activations, params) -> scalar``, the sum of the arm's penalties; None where there is none.
         radial_terms: For each site that a radial penalty pulls at, its (strength, target).
         edge: Where the arm's optimiser stops being stable; None where nobody knows.
@@ -152,7 +152,7 @@ class Snapshot:
         return self._known[name]
 
     def _pass(self, inputs: Any, labels: Any) -> Pass:
-        return Pass(jnp.asarray(inputs), jnp.asarray(labels), *self.network(inputs))
+        return Pass(jnp.asarray(inputs), jnp.asarray(labels).reshape(-1), *self.network(inputs))
 
     def _terms(self, of: Of, logits: Array, activations: Activations, labels: Array, params: Params) -> Array:
         task = jnp.mean(self.loss(logits, labels)) if of != "penalty" else jnp.zeros((), logits.dtype)

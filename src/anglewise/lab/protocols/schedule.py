@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from anglewise.errors import SpecError
-from anglewise.lab.protocols.fields import ANY, NOT_NEGATIVE, POSITIVE, bounded
+from anglewise.lab.protocols.fields import ANY, NOT_NEGATIVE, POSITIVE, SHARE, bounded
 
 T = TypeVar("T")
 
@@ -121,6 +121,37 @@ class Cosine(Schedule):
         """The value for update number `step`."""
         done = jnp.clip(step / self.steps, 0.0, 1.0)
         return self.end + (self.start - self.end) * 0.5 * (1.0 + jnp.cos(jnp.pi * done))
+
+
+@schedule
+class WarmupCosine(Schedule):
+    r"""Linear rise to `value`, then half a cosine down to `floor` times it, constant afterwards.
+
+    .. math:: v \frac{t + 1}{w + 1} \; (t < w), \qquad
+        v \Bigl(f + (1 - f) \tfrac12 \bigl(1 + \cos \pi \tfrac{t - w}{T - w}\bigr)\Bigr) \; (w \le t \le T)
+
+    Args:
+        value: The highest value v.
+        steps: Updates T after which it is constant, the rise included.
+        warmup: Updates w of the rise.
+        floor: Share f of `value` at the end.
+    """
+
+    value: Annotated[float, ANY]
+    steps: Annotated[float, POSITIVE]
+    warmup: Annotated[float, NOT_NEGATIVE] = 100.0
+    floor: Annotated[float, SHARE] = 0.1
+
+    @property
+    def levels(self) -> tuple[Any, ...]:
+        """The highest value."""
+        return (self.value,)
+
+    def __call__(self, step: Any) -> Any:
+        """The value for update number `step`."""
+        done = jnp.clip((step - self.warmup) / jnp.maximum(self.steps - self.warmup, 1.0), 0.0, 1.0)
+        fall = self.floor + (1.0 - self.floor) * 0.5 * (1.0 + jnp.cos(jnp.pi * done))
+        return self.value * jnp.where(step < self.warmup, (step + 1.0) / (self.warmup + 1.0), fall)
 
 
 @schedule

@@ -16,15 +16,32 @@ class Data(NamedTuple):
 
     Args:
         train_inputs: Token indices, ``[n, length]``.
-        train_labels: Their classes, ``[n]``.
+        train_labels: Their classes, ``[n]``; ``[n, k]`` for a task with :class:`Answers`.
         test_inputs: Token indices, ``[m, length]``.
-        test_labels: Their classes, ``[m]``.
+        test_labels: Their classes, ``[m]`` or ``[m, k]``.
     """
 
     train_inputs: Int[Array, "n length"]
-    train_labels: Int[Array, " n"]
+    train_labels: Int[Array, " n *k"]
     test_inputs: Int[Array, "m length"]
-    test_labels: Int[Array, " m"]
+    test_labels: Int[Array, " m *k"]
+
+
+class Answers(NamedTuple):
+    """What an example is asked: k tokens, each read at a position of the input, and which of them are graded.
+
+    The loss of an example is the mean over all k; accuracy looks at the graded ones alone.
+
+    Args:
+        positions: Positions of the input whose logits are read, one for each label.
+        graded: Which of the labels count for accuracy, as indices into `positions`.
+        whole: Whether an example is right only if all of its graded labels are (accuracy is a share of examples);
+            else each graded label counts by itself (accuracy is a share of labels).
+    """
+
+    positions: tuple[int, ...]
+    graded: tuple[int, ...]
+    whole: bool = True
 
 
 class Cycle(NamedTuple):
@@ -88,6 +105,34 @@ class Secret(Protocol):
     @property
     def secret_positions(self) -> tuple[int, ...]:
         """These positions."""
+
+
+@runtime_checkable
+class Answering(Protocol):
+    """A task with several labels for each example, or one that is not read at the last position."""
+
+    @property
+    def answers(self) -> Answers:
+        """What an example is asked."""
+
+
+@runtime_checkable
+class Sampled(Protocol):
+    """A task with too many examples for an evaluation to look at all of them."""
+
+    @property
+    def evaluated(self) -> tuple[int, int]:
+        """Numbers of training and of test examples that evaluations look at: the first ones of each part."""
+
+
+def answers_of(task: Task) -> Answers:
+    """What an example is asked: one label, read at the last position, where the task says nothing else."""
+    return task.answers if isinstance(task, Answering) else Answers((task.length - 1,), (0,))
+
+
+def evaluated_of(task: Task) -> tuple[int, int]:
+    """Numbers of training and of test examples that evaluations look at: all where the task says nothing else."""
+    return task.evaluated if isinstance(task, Sampled) else task.sizes
 
 
 def cycle_of(task: Task) -> Cycle | None:

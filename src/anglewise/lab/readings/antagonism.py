@@ -63,7 +63,7 @@ class Antagonism(Reading):
         gradients = snapshot.gradients("task", "train", self.rows)
         seen = snapshot.forward("train", self.rows)
         for site in snapshot.sites:
-            h, n = seen.activations[site], seen.labels.shape[0]
+            h, n = seen.activations[site], seen.inputs.shape[0]
             target = snapshot.radial_terms[site][1] if site in snapshot.radial_terms else 1.0
             pull = n * jax.grad(lambda h, target=target: radial_penalty(h, target))(h)
             moves = {"penalty": -pull, "task": -gradients[site]}

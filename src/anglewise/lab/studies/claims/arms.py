@@ -61,11 +61,24 @@ def transformer(name: str, world: World) -> tuple[Any, ...]:
 
 def fast(name: str, world: World) -> tuple[Any, ...]:
     """Methods of an arm of the fast set-up: ``AdamW`` is the quickstart's, ``tuned AdamW`` its tuned one."""
+    return behind({"AdamW": quickstart.COMMON, "tuned AdamW": quickstart.TUNED}, name, {})
+
+
+def behind(optimisers: Mapping[str, tuple[Any, ...]], name: str, penalty: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Methods of an arm whose first part is one of some optimisers, by name.
+
+    Args:
+        optimisers: Chains of methods by name.
+        name: Of the arm.
+        penalty: Fields of the penalty that its name does not give.
+
+    Raises:
+        SpecError: If the name means nothing.
+    """
     first, *parts = name.split(PLUS)
-    optimisers = {"AdamW": quickstart.COMMON, "tuned AdamW": quickstart.TUNED}
     if first not in optimisers:
-        raise SpecError(unknown("optimiser of the fast set-up", first, optimisers))
-    return (*optimisers[first], *(_extra(part, {}) for part in parts))
+        raise SpecError(unknown("optimiser", first, optimisers))
+    return (*optimisers[first], *(_extra(part, penalty) for part in parts))
 
 
 def _chain(name: str, adam: Mapping[str, Any], penalty: Mapping[str, Any]) -> tuple[Any, ...]:

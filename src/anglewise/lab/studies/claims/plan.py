@@ -103,8 +103,9 @@ def train(part: Part, provenance: Provenance, *, quiet: bool = False, large: boo
     """
     admit(part.experiment, part.system.readings, large=large)
     train_missing(
-        part.experiment, part.folder, provenance=provenance, quiet=quiet, readings=part.system.readings, keep=False
-    )
+        part.experiment, part.folder, provenance=provenance, quiet=quiet, readings=part.system.readings,
+        keep=part.scale == "paper",
+    )  # fmt: skip
 
 
 def gather(claim: Claim, scale: Scale, wanted: str | None = None, root: Path = ROOT) -> Record:

@@ -169,7 +169,10 @@ def sample(
     runs: Iterable[Ran], values: Iterable[Value], *, system: str, scale: str, world: str,
     planned: Mapping[str, Sequence[int]],
 ) -> Sample:  # fmt: skip
-    """The rows of one system, scale and world as a sample; rows of other arms or seeds are left out."""
+    """The rows of one system, scale and world as a sample; rows of other arms or seeds are left out.
+
+    How a run ended can be read like a value: ``test_loss`` and ``seconds_per_step``, once, where it ended.
+    """
     wanted = {(arm, seed) for arm, seeds in planned.items() for seed in seeds}
     where = (system, scale, world)
     kept = {(r.arm, r.seed): r for r in runs if r[:3] == where and (r.arm, r.seed) in wanted}
@@ -177,6 +180,9 @@ def sample(
     for v in values:
         if v[:3] == where and (v.arm, v.seed) in wanted:
             points.setdefault((v.arm, v.seed, v.name, v.site), []).append((v.step, v.value))
+    for (arm, seed), run in kept.items():
+        for name, number in (("test_loss", run.test_loss), ("seconds_per_step", run.seconds / max(run.steps, 1))):
+            points[arm, seed, name, ""] = [(run.steps, number)]
     curves = {key: Curve(*(np.array(x) for x in zip(*sorted(series), strict=True))) for key, series in points.items()}
     return Sample(system, scale, world, {a: tuple(s) for a, s in planned.items()}, kept, curves)
 

@@ -24,10 +24,14 @@ CLAIM = Claim(
             (
                 "higher coherence",
                 Ratio(
-                    Read("fourier_coherence", "hidden.1.pre", "mean"), "decay 1 + penalty", "decay 1", 1.05, larger=True
+                    Read("fourier_coherence", "hidden.1.post", "mean"),
+                    "decay 1 + penalty",
+                    "decay 1",
+                    1.05,
+                    larger=True,
                 ),
             ),
-            ("coherence first", Precedes("fourier_coherence", "hidden.1.pre", 0.9, "decay 1 + penalty")),
+            ("coherence first", Precedes("fourier_coherence", "hidden.1.post", 0.9, "decay 1 + penalty")),
         )
     ),
     scales=("desk",),

@@ -19,7 +19,7 @@ CLAIM = Claim(
     refuted_by="The interval of the share lies below 40/48.",
     systems=("mlp, read",),
     rule=Level(
-        Read("live_frequencies", "hidden.1.pre"),
+        Read("live_frequencies", "hidden.1.post"),
         "decay 1 + penalty",
         40 / 48,
         larger=True,

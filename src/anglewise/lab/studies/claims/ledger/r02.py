@@ -36,7 +36,7 @@ CLAIM = Claim(
         "angular_coupling",
         "angular_elasticity",
         "angular_isotropy_x0.5",
-        "angular_isotropy_x1.0",
-        "angular_isotropy_x2.0",
+        "angular_isotropy_x1",
+        "angular_isotropy_x2",
     ),
 )
