@@ -10,7 +10,7 @@ PROBES = 500
 """Of the Hessian's trace, in the runs of table 8."""
 WEAK, STRONG = "decay .001", "decay .1"
 PENALTY = f"{WEAK} + penalty"
-GPT, GPT_PLAIN, GPT_PENALTY = "gpt", "decay .1", "decay .1 + penalty .01"
+GPT, GPT_PLAIN, GPT_PENALTY = "gpt", "AdamW", "AdamW + penalty"
 """The system of claim C07 and its arms."""
 TAXONOMY = {
     "LayerNorm": f"{WEAK} + LayerNorm", "MAN": f"{WEAK} + MAN .15", "hard sphere": f"{WEAK} + projection",
