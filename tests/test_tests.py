@@ -74,6 +74,7 @@ TOGETHER = {
     "lab/models/test_mlp.py": "lab/protocols: model",
     "lab/tasks/test_modular.py": "lab/protocols: task",
     "lab/readings/test_readings.py": "lab/protocols: reading",
+    "lab/experiments/test_addition.py": "lab/experiments: text",
     "lab/experiments/test_tracks.py": "lab/experiments: published quickstart reproduce",
     "lab/tuning/test_search.py": "lab/tuning: space",
     "lab/report/test_summary.py": "lab/report: comparison format headline",

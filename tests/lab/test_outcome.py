@@ -66,6 +66,14 @@ def test_outcomes(train, test, outcome):
     assert judge(STEPS, train, test, np.ones(len(STEPS))) == outcome
 
 
+def test_without_a_threshold_a_run_is_trained_and_has_no_time():
+    loss = np.ones(len(STEPS))
+    assert judge(STEPS, FITTED, FITTED, loss, threshold=0) == "trained"
+    assert judge(STEPS, FITTED, FITTED, loss * np.nan, threshold=0) == "diverged"
+    assert times(STEPS, FITTED, 0) == (None, None)
+    assert stop_step(STEPS, FITTED, threshold=0, sustain=1, further=0) is None
+
+
 def test_a_loss_that_is_not_finite_is_diverged_whatever_else():
     loss = np.ones(len(STEPS))
     loss[-1] = np.inf

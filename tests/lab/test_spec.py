@@ -187,9 +187,9 @@ def test_what_json_cannot_hold_exactly_is_refused(value, name):
         ({"further": -2}, "training.further must be at least -1, got -2"),
         ({"split_seed": -2}, "training.split_seed must be at least -1, got -2"),
         ({"block": -2}, "training.block must be at least -1, got -2"),
-        ({"threshold": 0.0}, "training.threshold must lie in (0, 1], got 0.0"),
-        ({"threshold": 1.01}, "training.threshold must lie in (0, 1], got 1.01"),
-        ({"threshold": math.nan}, "training.threshold must lie in (0, 1], got nan"),
+        ({"threshold": -0.1}, "training.threshold must lie in [0, 1], got -0.1"),
+        ({"threshold": 1.01}, "training.threshold must lie in [0, 1], got 1.01"),
+        ({"threshold": math.nan}, "training.threshold must lie in [0, 1], got nan"),
         (
             {"budget": 5, "every": 6},
             "training.every must not exceed the budget of 5 steps, got 6: nothing would be evaluated",

@@ -87,20 +87,29 @@ def _record(arguments: argparse.Namespace, claim: Claim, world: str | None) -> R
 
     if arguments.recorded:
         return record.read(arguments.records / claim.id)
-    from anglewise.lab.studies.claims import page, plan
-
-    root, scale = arguments.out or plan.ROOT, _scale(arguments.scale)
-    for part in plan.parts(claim, scale, world, root):
-        if not arguments.no_train:
-            origin = provenance(part.experiment.training.precision)
-            plan.train(part, origin, quiet=arguments.quiet, large=arguments.large)
-    found = plan.gather(claim, scale, world, root)
+    found = _gathered(arguments, claim, world)
     if arguments.save is not None:
+        from anglewise.lab.studies.claims import page
+
         folder = arguments.save / claim.id
         whole = record.merged([found, record.read(folder)]) if record.exists(folder) else found
         record.write(folder, claim, whole)
         print(f"record: {page.write(folder, claim, whole).resolve()}")
     return found
+
+
+def _gathered(arguments: argparse.Namespace, claim: Claim, world: str | None) -> Record:
+    """The rows of a claim from its stores, after training what they lack; or from the record that decides it."""
+    from anglewise.lab.studies.claims import plan, recorded
+
+    if claim.recorded:
+        return recorded.gather(claim, arguments.records.parent)
+    root, scale = arguments.out or plan.ROOT, _scale(arguments.scale)
+    for part in plan.parts(claim, scale, world, root):
+        if not arguments.no_train:
+            origin = provenance(part.experiment.training.precision)
+            plan.train(part, origin, quiet=arguments.quiet, large=arguments.large)
+    return plan.gather(claim, scale, world, root)
 
 
 def _scale(text: str) -> Scale:

@@ -74,6 +74,7 @@ from anglewise.lab.tasks.modular import Modular as Modular
 from anglewise.lab.tasks.parity import Parity as Parity
 from anglewise.lab.tasks.permutation import Permutations as Permutations
 from anglewise.lab.tasks.random_labels import RandomLabels as RandomLabels
+from anglewise.lab.tasks.text import Text as Text
 
 if TYPE_CHECKING:
     from anglewise.lab.protocols.method import Method
@@ -87,6 +88,7 @@ TASKS: dict[str, type[Task]] = {
     "random-labels": RandomLabels,
     "permutations": Permutations,
     "addition": Addition,
+    "text": Text,
 }
 MODELS: dict[str, type[Model]] = {"mlp": MLP, "transformer": Transformer, "gpt": GPT}
 METHODS: dict[str, type[Method]] = {

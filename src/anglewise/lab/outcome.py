@@ -11,6 +11,7 @@ A run's :class:`Outcome` begins with a label:
 - ``reached-not-held``: its test accuracy reached the threshold, but never for `sustain` evaluations in a row;
 - ``memorised``: test accuracy never reached the threshold, train accuracy reached 0.99;
 - ``underfit``: neither did;
+- ``trained``: there was no threshold to reach (it is 0), and the budget is spent;
 - ``diverged``: its loss was not finite at some evaluation.
 """
 
@@ -22,7 +23,9 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
-Label: TypeAlias = Literal["grokked", "generalised-at-once", "reached-not-held", "memorised", "underfit", "diverged"]
+Label: TypeAlias = Literal[
+    "grokked", "generalised-at-once", "reached-not-held", "memorised", "underfit", "trained", "diverged"
+]
 MEMORISED = 0.99
 MEANINGS: dict[str, str] = {
     "grokked": "Training accuracy reached 99 % first; test accuracy was then still below half of the threshold. "
@@ -32,6 +35,7 @@ MEANINGS: dict[str, str] = {
     "reached-not-held": "Test accuracy reached the threshold, but never held it for several evaluations in a row.",
     "memorised": "Training accuracy reached 99 %. Test accuracy never reached the threshold.",
     "underfit": "Training accuracy never reached 99 %, and test accuracy never reached the threshold.",
+    "trained": "No threshold was set. The run was trained to its budget, and what counts is its test loss.",
     "diverged": "The training loss became infinite or NaN.",
 }
 """What each label says that was seen, in words for a reader."""
@@ -50,7 +54,7 @@ def times(steps: np.ndarray, accuracy: np.ndarray, threshold: float = 0.95, sust
     Args:
         steps: Steps of the evaluations, shape ``[n]``, increasing.
         accuracy: Accuracy at each, shape ``[n]``, in [0, 1]; NaN counts as below.
-        threshold: At or above counts as reached.
+        threshold: At or above counts as reached; 0 is no threshold, which is never reached.
         sustain: Evaluations in a row that make a crossing sustained; its time is the first of them.
 
     Returns:
@@ -60,7 +64,7 @@ def times(steps: np.ndarray, accuracy: np.ndarray, threshold: float = 0.95, sust
         >>> times(np.array([0, 10, 20, 30]), np.array([0.1, 0.96, 0.5, 0.97]), sustain=2)
         Times(first=10, sustained=None)
     """
-    above = np.asarray(accuracy) >= threshold
+    above = (np.asarray(accuracy) >= threshold) & (threshold > 0)
     hits = np.flatnonzero(above)
     first = int(steps[hits[0]]) if hits.size else None
     counts = np.concatenate([[0], np.cumsum(above)])
@@ -114,10 +118,12 @@ def judge(
         sustain: See :func:`times`.
 
     Returns:
-        One of the six labels.
+        One of the seven labels.
     """
     if not np.all(np.isfinite(train_loss)):
         return "diverged"
+    if threshold == 0:
+        return "trained"
     fitted = np.flatnonzero(np.asarray(train_accuracy) >= MEMORISED)
     reached = times(steps, test_accuracy, threshold, sustain)
     if reached.sustained is not None:

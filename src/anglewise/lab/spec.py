@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypeAlias
 
 from anglewise.errors import SpecError, unknown
 from anglewise.lab.outcome import Rule
-from anglewise.lab.protocols.fields import COUNT, REACHED, SEED, SEEDS, Bound, bounded
+from anglewise.lab.protocols.fields import COUNT, SEED, SEEDS, SHARE, Bound, bounded
 from anglewise.lab.protocols.source import source_of
 
 if TYPE_CHECKING:
@@ -51,7 +51,8 @@ class Training:
         batch: Examples per step; 0 is the whole training set.
         order: ``"epochs"``: a new permutation for each pass, the last batch of a pass may be smaller;
             ``"replacement"``: each batch is drawn anew.
-        threshold: Test accuracy at or above which a run counts as generalised.
+        threshold: Test accuracy at or above which a run counts as generalised.  0 sets none: a run trains to its
+            budget, and what counts is its test loss.
         sustain: Evaluations in a row at or above it that make a crossing sustained.
         further: Steps to train on once sustained, and then to the next measurement; -1 trains every run to the
             budget.
@@ -67,7 +68,7 @@ class Training:
     every: Annotated[int, COUNT] = 10
     batch: Annotated[int, Bound(0)] = 0
     order: Literal["epochs", "replacement"] = "epochs"
-    threshold: Annotated[float, REACHED] = 0.95
+    threshold: Annotated[float, SHARE] = 0.95
     sustain: Annotated[int, COUNT] = 5
     further: Annotated[int, Bound(-1)] = -1
     split_seed: Annotated[int, Bound(-1, SEED)] = -1

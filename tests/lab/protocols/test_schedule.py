@@ -11,9 +11,15 @@ from anglewise.lab.methods.optimizers import AdamW
 from anglewise.lab.methods.tiwari2026_radial import RadialPenalty
 from anglewise.lab.models.mlp import MLP
 from anglewise.lab.protocols.dataclass import at_step
-from anglewise.lab.protocols.schedule import Cosine, Linear, Recorded, Schedule, Until, Warmup, schedule
+from anglewise.lab.protocols.schedule import Cosine, Linear, Recorded, Schedule, Until, Warmup, WarmupCosine, schedule
 from anglewise.lab.spec import Arm, Experiment, content_hash, to_json
 from anglewise.lab.tasks.modular import Modular
+
+
+def falling(value, floor, done):
+    """Half a cosine from `value` to `floor` times it."""
+    return value * (floor + (1 - floor) * (1 + math.cos(math.pi * min(1, done))) / 2)
+
 
 REFERENCES = [
     (Warmup(0.3, 10.0), lambda n: 0.3 * min(1, (n + 1) / 10)),
@@ -24,6 +30,8 @@ REFERENCES = [
     (Warmup(0.3, 1.0), lambda n: 0.3),
     (Linear(1.0, 0.2, 8.0), lambda n: 1 - 0.8 * min(1, n / 8)),
     (Cosine(1.0, 0.2, 8.0), lambda n: 0.6 + 0.4 * math.cos(math.pi * min(1, n / 8))),
+    (WarmupCosine(0.3, 10.0, 3.0, 0.1), lambda n: 0.3 * (n + 1) / 4 if n < 3 else falling(0.3, 0.1, (n - 3) / 7)),
+    (WarmupCosine(0.3, 8.0, 0.0, 0.0), lambda n: falling(0.3, 0.0, n / 8)),
     (Until(0.5, 4.0), lambda n: 0.5 if n < 4 else 0.0),
     (Until(0.5, 4.0, after=0.1), lambda n: 0.5 if n < 4 else 0.1),
     (Recorded((1.0, 3.0, 2.0), 4.0), lambda n: np.interp(n, [0, 4, 8], [1, 3, 2])),

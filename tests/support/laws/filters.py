@@ -6,6 +6,7 @@ from anglewise.lab.methods.foret2021_sam import SAM
 from anglewise.lab.methods.grokadamw import GrokAdamW
 from anglewise.lab.methods.lee2024_grokfast import GrokfastControl, GrokfastEMA, GrokfastMA
 from anglewise.lab.methods.optimizers import SGD
+from anglewise.lab.methods.pascanu2013_clip import ClipGradient
 from anglewise.lab.methods.prieto2025_orthograd import PerpGrad
 from anglewise.lab.methods.tiwari2026_radial import RadialPenalty
 from anglewise.lab.methods.yu2020_pcgrad import PCGrad
@@ -19,6 +20,7 @@ CASES: list[Case] = [
     Case("grokfast-ma", (GrokfastMA(2.0, window=4), BASE), (GrokfastMA(0.0, window=4), BASE), (BASE,)),
     Case("grokfast-control", (BASE, GrokfastControl(1.0)), (BASE, GrokfastControl(0.0)), (BASE,)),
     Case("grokadamw", (GrokAdamW(lr=0.01, wd=0.5, signal=0.5),), (GrokAdamW(lr=0.0, wd=0.5),), still=True),
+    Case("clip", (ClipGradient(0.05), SLOW), (ClipGradient(1e9), SLOW), (SLOW,)),
     Case("perpgrad", (PerpGrad(0.8), BASE), (PerpGrad(0.0), BASE), (BASE,)),
     Case("perpgrad", (PerpGrad(0.8, per="row"), BASE)),
     Case("perpgrad", (PerpGrad(0.8, per="global", rescale=False), BASE)),

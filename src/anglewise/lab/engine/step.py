@@ -66,7 +66,7 @@ class Batch(NamedTuple):
     """What one step learns from."""
 
     inputs: Int[Array, "rows length"]
-    labels: Int[Array, " rows *k"]
+    labels: Int[Array, "rows ..."]
     key: PRNGKeyArray | None
 
 
@@ -78,7 +78,7 @@ def correct(logits: Float[Array, "n c"], labels: Int[Array, " n"]) -> Bool[Array
     return answer > largest_other
 
 
-def grade(logits: Float[Array, "rows c"], labels: Int[Array, " n *k"], answers: Answers) -> Bool[Array, " graded"]:
+def grade(logits: Float[Array, "rows c"], labels: Int[Array, "n ..."], answers: Answers) -> Bool[Array, " graded"]:
     """What counts for accuracy: whether each example is right, or each graded label where these count alone.
 
     An example whose graded labels are all right under teacher forcing is one that greedy decoding answers right:

@@ -3,12 +3,12 @@ r"""What an experiment costs, from its specification alone; and whether it may b
 The estimate makes no run, weight or table, so an experiment of any size can be checked.  Its memory is that of one run,
 since an accelerator trains as many at once as fit.  In numbers of 4 bytes (8 in float64) it is
 
-.. math:: N (5 + c) + (b + \max(n, m) / 2) A + 6 (n + m)(l + 1) + 25 E
+.. math:: N (5 + c) + (b + \max(n', m') / 2) A + 6 (n + m)(l + k) + 25 E
 
 with N weights; c the copies of them that methods keep and readings make, beside weights, gradient, update and the
 weights of two earlier measurements; A the numbers that a forward pass keeps of one example, b of them in a batch; n
-training and m test examples of length l; E evaluations.  On the tracks it is 0.7 to 2.5 times
-what the compiler plans.
+training and m test examples of length l with k labels, n' and m' of them evaluated; E evaluations.  On the tracks it
+is 0.7 to 2.5 times what the compiler plans.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from anglewise.lab.engine.step import Program
 from anglewise.lab.protocols.fields import named
 from anglewise.lab.protocols.model import Sized
 from anglewise.lab.protocols.reading import Reading
-from anglewise.lab.protocols.task import Task
+from anglewise.lab.protocols.task import Task, answers_of, evaluated_of
 from anglewise.lab.spec import Experiment
 
 RUNS, STEPS, PIECES = 10_000, 10**9, 500
@@ -86,8 +86,8 @@ def cost(experiment: Experiment, readings: Sequence[Reading] = ()) -> Cost:
     measured = max((int(reading.copies) for reading in readings), default=0) if rule.measure_every else 0
     numbers = (
         weights * (5 + max(kept, default=0) + measured)
-        + (batch + max(n, m) // 2) * each
-        + 6 * (n + m) * (task.length + 1)
+        + (batch + max(evaluated_of(task)) // 2) * each
+        + 6 * (n + m) * (task.length + len(answers_of(task).positions))
         + 25 * (rule.budget // rule.every)
     )
     size = 8 if rule.precision == "float64" else 4

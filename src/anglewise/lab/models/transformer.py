@@ -4,9 +4,9 @@ Pre-norm block: :math:`x \leftarrow x + A(N_1 x)`, :math:`x \leftarrow x + M(N_2
 carries the *normalised* stream: :math:`x \leftarrow N_1 x`, then :math:`x + A(x)`, then :math:`x + M(N_2 x)`.
 Post-norm: :math:`x \leftarrow N_1(x + A(x))`, :math:`x \leftarrow N_2(x + M(x))`, and no norm before the head.
 
-Sites are those of :mod:`anglewise.lab.models.decoder`, each ``[positions, n, d]``; in a post-norm block, ``block.k.out``
-stands after the norm.  To read, not to tap: what the two output maps are applied to, and the softmax weights (0 for a
-later position).
+Sites are those of :mod:`anglewise.lab.models.decoder`, each ``[positions, n, d]``; in a post-norm block,
+``block.k.out`` stands after the norm.  To read, not to tap: what the two output maps are applied to, and the softmax
+weights (0 for a later position).
 
 Three things make it fast, and none of them changes a value.  Attention over a handful of positions is a few
 elementwise products and sums.  Of the last block only keys and values are needed everywhere; its sites hold the

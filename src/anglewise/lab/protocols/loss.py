@@ -30,7 +30,7 @@ def per_example(loss: Callable[[Array, Array], Array]) -> Callable[[Array, Array
         [1.3862943649291992, 1.3862943649291992]
     """
 
-    def mean(logits: Float[Array, "rows c"], labels: Int[Array, " n *k"]) -> Float[Array, " n"]:
+    def mean(logits: Float[Array, "rows c"], labels: Int[Array, "n ..."]) -> Float[Array, " n"]:
         if labels.ndim == 1:
             return loss(logits, labels)
         return jnp.mean(loss(logits, labels.reshape(-1)).reshape(labels.shape), axis=-1)

@@ -22,9 +22,9 @@ class Data(NamedTuple):
     """
 
     train_inputs: Int[Array, "n length"]
-    train_labels: Int[Array, " n *k"]
+    train_labels: Int[Array, "n ..."]
     test_inputs: Int[Array, "m length"]
-    test_labels: Int[Array, " m *k"]
+    test_labels: Int[Array, "m ..."]
 
 
 class Answers(NamedTuple):

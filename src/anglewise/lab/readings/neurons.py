@@ -32,7 +32,7 @@ from anglewise.geometry import direction
 from anglewise.lab.protocols.fields import NOT_NEGATIVE, Bound
 from anglewise.lab.protocols.model import Activations, Model, shape_of, sites_of
 from anglewise.lab.protocols.reading import ROWS, Reading, Snapshot
-from anglewise.lab.protocols.task import Task
+from anglewise.lab.protocols.task import Task, answers_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,8 +48,8 @@ class Neurons(Reading):
     tau: Annotated[float, NOT_NEGATIVE] = 0.025
 
     def suits(self, task: Task, model: Model) -> bool:
-        """Networks with post-activations."""
-        return bool(sites_of("post", shape_of(model, task)))
+        """Networks with post-activations, and tasks with one label for each example."""
+        return bool(sites_of("post", shape_of(model, task))) and len(answers_of(task).positions) == 1
 
     def measure(self, snapshot: Snapshot) -> Mapping[tuple[str, str], Array]:
         """``dormant`` and ``dead`` at every post-activation and, over all of these neurons, at ``""``.

@@ -61,7 +61,9 @@ class Theory(Reading):
         """
         seen = snapshot.forward("train", self.rows)
         gradients = snapshot.gradients("task", "train", self.rows)
-        rho = -jnp.sum(seen.logits * jax.grad(lambda z: jnp.sum(snapshot.loss(z, seen.labels)))(seen.logits), axis=-1)
+        labels = snapshot.rows("train", self.rows)[1]
+        pulls = seen.logits * jax.grad(lambda z: jnp.sum(snapshot.loss(z, labels)))(seen.logits)
+        rho = -jnp.sum(pulls.reshape(labels.shape[0], -1), axis=-1)  # of all logits of an example
         values: dict[tuple[str, str], Array] = {("", "rho"): jnp.mean(rho)}
         forces: dict[str, Array] = {}
         for site in snapshot.sites:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
+
 from anglewise.lab.report.comparison import CRITERIA, ArmSummary, Criterion, summaries
 from anglewise.lab.report.format import fixed, number, plain
 from anglewise.lab.report.results import Results
@@ -24,6 +26,7 @@ def headline(results: Results, tables: Mapping[Criterion, list[ArmSummary]] | No
     if not finished:
         return [f"No run has finished yet: 0 of {planned} planned."]
     lines = [_headline(first, results), *_ranked(tables), *_untold(first, results)]
+    lines = lines if results.threshold else [_losses(results)]
     if finished < planned:
         lacking = [f"{_quote(s.arm)} {s.missing} of {s.planned}" for s in first if s.missing]
         more = f" and {len(lacking) - 5} more arms" if len(lacking) > 5 else ""
@@ -46,6 +49,17 @@ def _headline(first: list[ArmSummary], results: Results) -> str:
             return f"Illustration, one seed: {crossing} at step {number(best.median)} of {results.budget:,}."
         return f"{crossing} {within} in {best.reached} of {best.finished} runs, {_median(best, results)}."
     return _comparison(compared, results, within)
+
+
+def _losses(results: Results) -> str:
+    """The test loss of each arm where its runs ended: what counts where there is no threshold."""
+    losses = results.curves.get("test_loss", {})
+    parts = []
+    for arm in results.arms:
+        last = [losses[arm, seed].values[-1] for seed in results.finished(arm) if (arm, seed) in losses]
+        if last:
+            parts.append(f"{_quote(arm)} {fixed(float(np.mean(last)), 4)} (mean of {len(last)})")
+    return f"Test loss at the end: {', '.join(parts)}. No threshold is set, so no run has a time to generalise."
 
 
 def _comparison(compared: list[ArmSummary], results: Results, within: str) -> str:

@@ -53,9 +53,9 @@ class Results:
         baseline: The arm that speed-ups refer to.
         planned: All runs of the plan.
         ended: Those that have finished.
-        curves: By ``train_accuracy`` and ``test_accuracy``, then by run; finished or not.
+        curves: By ``train_accuracy``, ``test_accuracy`` and ``test_loss``, then by run; finished or not.
         budget: Steps at most, the same for all arms.
-        threshold: Test accuracy at which a run counts as generalised.
+        threshold: Test accuracy at which a run counts as generalised; 0 for an experiment without one.
         sustain: Evaluations in a row that make a crossing sustained.
         command: What reproduces it.
         provenance: By key, each value with the number of runs that have it.
@@ -152,8 +152,8 @@ def load(reader: Any, experiment_id: str | None = None, baseline: str | None = N
         )
         for row in rows("SELECT * FROM runs WHERE outcome IS NOT NULL")
     }
-    accuracies = ("train_accuracy", "test_accuracy")
-    lists = ", ".join(f"list({column} ORDER BY step) AS {column}" for column in ("step", *accuracies))
+    drawn = ("train_accuracy", "test_accuracy", "test_loss")
+    lists = ", ".join(f"list({column} ORDER BY step) AS {column}" for column in ("step", *drawn))
     curves = rows(f"SELECT arm, seed, {lists} FROM curves GROUP BY ALL ORDER BY arm, seed")
     readings: dict[tuple[str, str], dict[Key, Series]] = {}
     for row in rows(
@@ -174,7 +174,7 @@ def load(reader: Any, experiment_id: str | None = None, baseline: str | None = N
         ended=ended,
         curves={
             name: {(row["arm"], row["seed"]): Series(np.array(row["step"], int), _numbers(row[name])) for row in curves}
-            for name in accuracies
+            for name in drawn
         },
         readings=readings,
         budget=int(training.get("budget") or max((run.steps for run in ended.values()), default=1)),

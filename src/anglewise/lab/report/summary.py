@@ -41,6 +41,7 @@ def summary(results: Results, criterion: Criterion, arms: Sequence[ArmSummary]) 
         "sustained": f"Sustained crossing of {level} ({results.sustain} evaluations in a row), in steps",
         "seconds": f"Seconds of training to the first crossing of {level}",
     }
+    title = titles[criterion] if results.threshold else "No threshold is set: compare test losses"
     head: list[str | Column] = [
         "arm", Column("runs", words=True), "generalised [95 %]", f"median ({unit})",
         f"restricted mean ({unit}) [95 %]", "speed-up [95 %]", "p", "p (Holm)", "median seconds",
@@ -48,7 +49,7 @@ def summary(results: Results, criterion: Criterion, arms: Sequence[ArmSummary]) 
     width = len(head) - (criterion == "seconds")
     rows = [_row(i, arm, results, criterion)[:width] for i, arm in enumerate(arms)]
     marked = frozenset(i for i, arm in enumerate(arms) if arm.missing or arm.unmatched)
-    return Table(head[:width], rows, titles[criterion], explained(NOTE, every_of(results)), marked)
+    return Table(head[:width], rows, title, explained(NOTE, every_of(results)), marked)
 
 
 def narrow(results: Results, criterion: Criterion, arms: Sequence[ArmSummary]) -> Table:
@@ -110,7 +111,8 @@ def print_results(results: Results, console: Console | None = None) -> None:
     for line in headline(results, tables):
         console.print(Text(line))
     width, console.width = console.width, max(console.width, NARROWEST)
-    for criterion in CRITERIA:
+    for criterion in CRITERIA if results.threshold else ():
         console.print(terminal(narrow(results, criterion, tables[criterion])))
     console.width = width
-    console.print(Text(explained(NOTE, every_of(results)), style="dim"))
+    if results.threshold:
+        console.print(Text(explained(NOTE, every_of(results)), style="dim"))

@@ -14,7 +14,7 @@ from jaxtyping import PRNGKeyArray
 
 from anglewise.errors import SpecError
 from anglewise.lab.protocols.fields import INSIDE, bounded
-from anglewise.lab.protocols.task import Cycle, Data, Task, cycle_of
+from anglewise.lab.protocols.task import Answers, Cycle, Data, Task, answers_of, cycle_of, evaluated_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,6 +59,17 @@ class HeldOut:
     def cycle(self) -> Cycle | None:
         """The task's."""
         return cycle_of(self.task)
+
+    @property
+    def answers(self) -> Answers:
+        """The task's."""
+        return answers_of(self.task)
+
+    @property
+    def evaluated(self) -> tuple[int, int]:
+        """As many training examples as the task has evaluated, and all that are held out."""
+        n, held = self.sizes
+        return min(evaluated_of(self.task)[0], n), held
 
     @property
     def sizes(self) -> tuple[int, int]:

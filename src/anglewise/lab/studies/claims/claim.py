@@ -40,6 +40,7 @@ class Claim:
         scales: Scales at which it can be run.
         values: Names of what is read of the networks and kept.
         note: What a reader must know of the set-up.
+        recorded: Name of another record whose numbers decide; nothing is trained then.
     """
 
     id: str
@@ -57,6 +58,7 @@ class Claim:
     scales: tuple[Scale, ...] = ("desk", "paper")
     values: tuple[str, ...] = ()
     note: str = ""
+    recorded: str = ""
 
     def __post_init__(self) -> None:
         """Check the fields."""
@@ -73,7 +75,8 @@ class Claim:
     @property
     def spec(self) -> dict[str, Any]:
         """What a verdict depends on, as JSON values."""
-        return {
+        other = {"recorded": self.recorded} if self.recorded else {}
+        return other | {
             "id": self.id, "statement": self.statement, "estimand": self.estimand, "systems": list(self.systems),
             "rule": as_json(self.rule), "seeds": self.seeds, "grid_seeds": self.grid_seeds,
             "scales": list(self.scales), "values": list(self.values), "pairs": dict(PAIRS),

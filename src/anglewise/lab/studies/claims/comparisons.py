@@ -2,7 +2,8 @@ r"""Rules that compare more than two arms, or two times of one run.
 
 :class:`Alike` asks for no difference, :class:`Selected` lets both sides choose their best arm on seeds that do not
 decide, :class:`Interior` asks whether the best of a sweep lies inside it, :class:`Interaction` whether two speed-ups
-differ, :class:`Precedes` whether one event comes before another.
+differ, :class:`Precedes` whether one event comes before another, :class:`Apart` whether two recorded estimates are
+apart.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from anglewise.lab.report.format import number
-from anglewise.lab.stats import censored_median, share
+from anglewise.lab.stats import Interval, censored_median, share
 from anglewise.lab.stats.estimate import mean_interval
 from anglewise.lab.studies.claims.rows import Crossing, Sample
 from anglewise.lab.studies.claims.rules import Decision, Sooner, Word, _short, _undecided, ends, exponential
@@ -285,3 +286,52 @@ class Halves:
             return pair._replace(word="inconclusive", needs=missing or pair.needs)
         word: Word = "supported" if pair.estimate.low <= 1 <= pair.estimate.high else "refuted"
         return pair._replace(word=word, needs="")
+
+
+@dataclasses.dataclass(frozen=True)
+class Apart:
+    """A recorded estimate lies above another one: their intervals do not overlap.
+
+    The rows hold, for each of the two, the values ``NAME``, ``NAME_low``, ``NAME_high`` and ``seeds``.
+
+    Args:
+        name: Of the value.
+        arm: What is claimed to lie above.
+        baseline: What it is compared with.
+        unit: What the number counts.
+    """
+
+    name: str
+    arm: str
+    baseline: str
+    unit: str
+
+    @property
+    def arms(self) -> tuple[str, ...]:
+        """Both."""
+        return (self.baseline, self.arm)
+
+    def decide(self, sample: Sample, least_pairs: int) -> Decision:
+        """Supported where the arm's interval lies above the baseline's, refuted where it lies below."""
+        below, above = (self._interval(sample, arm) for arm in self.arms)
+        if below is None or above is None:
+            return Decision("inconclusive", None, self.unit, "", 0, "There is no number to decide by.", "the record")
+        n = int(min(self._number(sample, arm, "seeds") or 0 for arm in self.arms))
+        says = f"'{self.arm}': {ends(above)}; '{self.baseline}': {ends(below)} ({self.unit})."
+        word: Word = "inconclusive"
+        if above.low is not None and below.high is not None and above.low > below.high:
+            word = "supported"
+        elif above.high is not None and below.low is not None and above.high < below.low:
+            word = "refuted"
+        needs = "" if word != "inconclusive" else "more seeds: the intervals overlap"
+        if n < least_pairs:
+            needs = f"{least_pairs} seeds, there are {n}"
+        return Decision("inconclusive" if needs else word, above, self.unit, "", n, says, needs)
+
+    def _number(self, sample: Sample, arm: str, name: str) -> float | None:
+        curve = sample.curve(arm, 0, name, "")
+        return None if curve is None else float(curve.values[-1])
+
+    def _interval(self, sample: Sample, arm: str) -> Interval | None:
+        value, low, high = (self._number(sample, arm, self.name + end) for end in ("", "_low", "_high"))
+        return None if value is None else Interval(value, low, high, "jackknife")

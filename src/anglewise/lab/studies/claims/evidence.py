@@ -1,13 +1,16 @@
-"""From stores to rows: how every run of a claim ended, and what was read of it."""
+"""From stores to rows: how every run of a claim ended, and what was read of it.
+
+A store is only read, so this also works while somebody trains into it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import cast
+from typing import NamedTuple, cast
 
-from anglewise.lab.outcome import times
-from anglewise.lab.report.opened import ExperimentResults
+from anglewise.lab.outcome import Rule, outcome_under, times
+from anglewise.lab.spec import Run
 from anglewise.lab.store import Reader
 from anglewise.lab.store.provenance import Provenance
 from anglewise.lab.studies.claims.rows import Ran, Value
@@ -16,56 +19,67 @@ HIGH = 0.99
 """The second threshold."""
 
 
+class Found(NamedTuple):
+    """Rows of a store, and the provenance of the run that was begun last (empty where there is none)."""
+
+    runs: list[Ran]
+    values: list[Value]
+    provenance: Provenance
+
+
 def collect(
-    folder: Path, experiment_id: str, *, system: str, scale: str, world: str, epoch: int, every: int, sustain: int,
-    names: Sequence[str] = (),
-) -> tuple[list[Ran], list[Value]]:  # fmt: skip
-    """Rows of one experiment of a store.
+    folder: Path, planned: Iterable[Run], *, system: str, scale: str, world: str, epoch: int, names: Sequence[str] = ()
+) -> Found:
+    """Rows of the planned runs that a store has, as the runs' own rule ends them.
 
     Args:
         folder: The store.
-        experiment_id: Which experiment of it.
+        planned: The runs.
         system, scale, world: What the rows are called.
         epoch: Steps of one epoch.
-        every: Steps between evaluations.
-        sustain: Evaluations in a row that make a crossing sustained.
         names: Values to keep of what was read; none for none.
 
-    Returns:
-        Finished runs, and values.
-
     Raises:
-        StoreError: If there is no such store or experiment, or it is damaged.
+        StoreError: If there is no store, or it is damaged.
     """
-    results = ExperimentResults(folder, experiment_id)
-    ended = [row for row in results.runs().to_pylist() if row["outcome"] is not None]
     reader = Reader(folder)
-    runs = []
-    for row in ended:
-        curves = reader.curves(row["run_id"])
-        kept = curves["step"] <= row["steps"]
-        steps, accuracy = curves["step"][kept], curves["test_accuracy"][kept]
-        runs.append(
-            Ran(
-                system, scale, world, row["arm"], row["seed"], row["outcome"], epoch, every, row["budget"],
-                row["threshold"], row["steps"], row["first"], row["sustained"],
-                times(steps, accuracy, HIGH, sustain).first, float(accuracy[-1]),
-                float(curves["train_accuracy"][kept][-1]), float(curves["test_loss"][kept][-1]), row["seconds"],
-                row["run_id"],
-            )
-        )  # fmt: skip
-    values = [
-        Value(system, scale, world, row["arm"], row["seed"], row["name"], row["site"], row["step"], row["value"])
-        for row in (results.readings().to_pylist() if names else ())
-        if row["name"] in names
+    finished = reader.finished()
+    rows: dict[str, Ran] = {}
+    latest = Provenance()
+    for run in planned:
+        run_id = run.run_id
+        rule = run.training.rule
+        if run_id in finished and (row := _ended(reader, run, rule, (system, scale, world), epoch)) is not None:
+            rows[run_id] = row
+            latest = max(latest, reader.provenance(run_id), key=lambda values: values.get("started", ""))
+    kept = {name: value for name, value in latest.items() if name not in ("host", "resumed")}
+    return Found(list(rows.values()), _values(reader, rows, names), cast(Provenance, kept))
+
+
+def _ended(reader: Reader, run: Run, rule: Rule, where: tuple[str, str, str], epoch: int) -> Ran | None:
+    """How a run ended under its rule; None where it was not trained far enough."""
+    curves, outcome = reader.curves(run.run_id), reader.outcome(run.run_id)
+    ending = outcome_under(rule, curves)
+    if ending is None or outcome is None:
+        return None
+    kept = rule.on_grid(curves["step"]) & (curves["step"] <= ending.steps)
+    accuracy = curves["test_accuracy"][kept]
+    return Ran(
+        *where, run.arm.name, run.seed, ending.outcome, epoch, rule.every, rule.budget, rule.threshold, ending.steps,
+        ending.first, ending.sustained, times(curves["step"][kept], accuracy, HIGH, rule.sustain).first,
+        float(accuracy[-1]), float(curves["train_accuracy"][kept][-1]), float(curves["test_loss"][kept][-1]),
+        float(outcome.at(ending).seconds or 0.0), run.run_id,
+    )  # fmt: skip
+
+
+def _values(reader: Reader, rows: dict[str, Ran], names: Sequence[str]) -> list[Value]:
+    """What was read of some runs up to where they end; a run of several experiments is there once."""
+    if not names or not rows:
+        return []
+    listed = ", ".join(f"'{name}'" for name in names)
+    found = reader.query(f"SELECT DISTINCT run_id, name, site, step, value FROM readings WHERE name IN ({listed})")
+    return [
+        Value(*rows[row["run_id"]][:5], row["name"], row["site"], row["step"], row["value"])
+        for row in found.to_pylist()
+        if row["run_id"] in rows and row["step"] <= rows[row["run_id"]].steps
     ]
-    return runs, values
-
-
-def provenance(folder: Path, run_ids: Sequence[str]) -> Provenance:
-    """The provenance of the run that was begun last, without the host's name; empty where there is none."""
-    reader = Reader(folder)
-    found = [values for run_id in run_ids if (values := reader.provenance(run_id))]
-    latest = max(found, key=lambda values: values.get("started", ""), default=Provenance())
-    left_out = ("host", "resumed")
-    return cast(Provenance, {name: value for name, value in latest.items() if name not in left_out})

@@ -10,8 +10,7 @@ from typing import NamedTuple
 from anglewise.errors import SpecError
 from anglewise.lab.execution.estimate import admit
 from anglewise.lab.experiments.run import train_missing
-from anglewise.lab.spec import Experiment, Manifest
-from anglewise.lab.store import Reader, Store
+from anglewise.lab.spec import Experiment
 from anglewise.lab.store.provenance import Provenance
 from anglewise.lab.studies.claims import evidence
 from anglewise.lab.studies.claims.claim import Claim, Scale
@@ -85,7 +84,7 @@ def parts(claim: Claim, scale: Scale, wanted: str | None = None, root: Path = RO
     """
     if scale not in claim.scales:
         raise SpecError(f"{claim.id} has no {scale} scale: expected one of {', '.join(claim.scales)}")
-    for name in claim.systems:
+    for name in () if claim.recorded else claim.systems:
         system = system_of(name)
         for world in worlds(claim, system, wanted):
             seeds = claim.seeds if world.name == LIKELY else (claim.grid_seeds or claim.seeds)
@@ -125,25 +124,15 @@ def gather(claim: Claim, scale: Scale, wanted: str | None = None, root: Path = R
     runs: list[Ran] = []
     values: list[Value] = []
     names: list[str] = []
-    provenance: Provenance = {}
+    provenance = Provenance()
     for part in parts(claim, scale, wanted, root):
         names.append(part.world.name)
-        if not part.folder.exists():
-            continue
-        register(part)
-        place, training = part.system.place(scale, part.world), part.experiment.training
-        found = evidence.collect(
-            part.folder, part.experiment.experiment_id, system=part.system.name, scale=scale, world=part.world.name,
-            epoch=place.epoch, every=training.every, sustain=training.sustain, names=claim.values,
-        )  # fmt: skip
-        runs += found[0]
-        values += found[1]
-        provenance = evidence.provenance(part.folder, [run.run_id for run in found[0]]) or provenance
+        if part.folder.exists():
+            found = evidence.collect(
+                part.folder, part.experiment.runs(), system=part.system.name, scale=scale, world=part.world.name,
+                epoch=part.system.place(scale, part.world).epoch, names=claim.values,
+            )  # fmt: skip
+            runs += found.runs
+            values += found.values
+            provenance = max(provenance, found.provenance, key=lambda kept: kept.get("started", ""))
     return Record(tuple(runs), tuple(values), provenance, {scale: tuple(dict.fromkeys(names))})
-
-
-def register(part: Part) -> None:
-    """Write an experiment into its store without training: its runs may be there from another claim's."""
-    if part.experiment.experiment_id not in {known.experiment_id for known in Reader(part.folder).experiments()}:
-        with Store.open(part.folder) as store:
-            store.manifest(Manifest.of(part.experiment))

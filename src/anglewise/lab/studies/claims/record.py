@@ -55,7 +55,8 @@ def write(folder: Path, claim: Claim, record: Record) -> None:
         OSError: If the disk does not take it.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    rows.write(folder / "runs.parquet", record.runs)
+    if record.runs:
+        rows.write(folder / "runs.parquet", record.runs)
     if record.values:
         rows.write(folder / "values.parquet", record.values)
     _json(folder / "rule.json", claim.spec | {"rule_id": claim.rule_id})
@@ -73,8 +74,9 @@ def read(folder: Path) -> Record:
     """
     provenance = _read(folder / "provenance.json")
     values = folder / "values.parquet"
+    runs = folder / "runs.parquet"
     return Record(
-        tuple(rows.read_runs(folder / "runs.parquet")),
+        tuple(rows.read_runs(runs)) if runs.exists() or not values.exists() else (),
         tuple(rows.read_values(values)) if values.exists() else (),
         {name: value for name, value in provenance.items() if name != "worlds"},
         {scale: tuple(names) for scale, names in provenance["worlds"].items()},
@@ -83,7 +85,7 @@ def read(folder: Path) -> Record:
 
 def exists(folder: Path) -> bool:
     """Whether there is a record."""
-    return (folder / "runs.parquet").exists()
+    return (folder / "verdict.json").exists()
 
 
 def _json(path: Path, values: Any) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, TypeAlias
 
 from anglewise.errors import SpecError, unknown
@@ -36,6 +37,7 @@ from anglewise.lab.tasks.modular import Modular
 from anglewise.lab.tasks.parity import Parity
 from anglewise.lab.tasks.permutation import Permutations
 from anglewise.lab.tasks.random_labels import RandomLabels
+from anglewise.lab.tasks.text import Text
 
 READ: tuple[Reading, ...] = (
     RadiusQuantiles(), RadialEnergy(), Updates(every=3), Coupling(every=3), Theory(), PenaltyGradient(every=3),
@@ -173,9 +175,7 @@ def _fast(task: Any, budget: int, *, read: bool) -> Placing:
 
 FAST = quickstart.TASK
 OTHER_TASKS: Mapping[str, Any] = {
-    "a - b": Modular(p=113, operation="-", train=0.4),
     "a * b": Modular(p=113, operation="*", train=0.4, b_from=1),
-    "a / b": Modular(p=113, operation="/", train=0.4, b_from=1),
     "x^2+xy+y^2": Modular(p=113, operation="x^2+xy+y^2", train=0.6),
     "S5": Permutations(n=5, train=0.5),
 }
@@ -198,6 +198,22 @@ def _gpt(scale: Scale, world: World) -> Place:
         sustain=5, further=0,
     )  # fmt: skip
     return Place(task, base.model, training, -(-task.sizes[0] // batch))
+
+
+TEXT = "tinyshakespeare.txt"
+"""Where the text of Tiny Shakespeare is expected: in the folder that the command runs in."""
+
+
+def _text(scale: Scale, world: World) -> Place:
+    """Characters of Tiny Shakespeare, by the GPT of 3-digit addition on windows of 64."""
+    if not Path(TEXT).is_file():
+        raise SpecError(
+            f"the control on text needs Tiny Shakespeare as {TEXT} in this folder: download it from "
+            "github.com/karpathy/char-rnn (data/tinyshakespeare/input.txt)"
+        )
+    task = Text(path=TEXT, context=64, stride=8, evaluated_test=400)
+    training = Training(budget=600, every=100, batch=32, order="replacement", threshold=0.0)
+    return Place(task, addition.SMALL.model, training, -(-task.sizes[0] // 32))
 
 
 def _gpt_arm(name: str, world: World) -> tuple[Any, ...]:
@@ -237,6 +253,7 @@ _ALL = (
     ),
     System("parity", "An MLP on sparse parity", _parity, named.plain, scales=("desk",)),
     System("gpt", "A GPT on 3-digit addition", _gpt, _gpt_arm, scales=("desk",)),
+    System("text", "A GPT on the characters of Tiny Shakespeare", _text, _gpt_arm, scales=("desk",)),
     System("random labels", "The paper's MLP on labels that mean nothing", _random, named.mlp, MLP_CHOICES),
 )  # fmt: skip
 SYSTEMS: Mapping[str, System] = {system.name: system for system in _ALL}

@@ -5,12 +5,12 @@ from __future__ import annotations
 from anglewise.lab.studies.claims.claim import Claim
 from anglewise.lab.studies.claims.rules import Sooner
 
-TASKS = ("a - b", "a * b", "a / b", "x^2+xy+y^2", "S5")
+TASKS = ("a * b", "x^2+xy+y^2", "S5")
 CLAIM = Claim(
     id="R07",
     title="Helps on other structured tasks",
-    statement="The penalty makes generalisation at least 1.1 times sooner on subtraction, multiplication, division, "
-    "x^2+xy+y^2 and composition in S5.",
+    statement="The penalty makes generalisation at least 1.1 times sooner on multiplication, x^2+xy+y^2 and "
+    "composition in S5.",
     source="referee of arXiv 2606.32000: one task is not a law",
     paper="",
     question="Does the penalty help beyond addition?",
@@ -19,4 +19,6 @@ CLAIM = Claim(
     systems=tuple(f"fast, {task}" for task in TASKS),
     rule=Sooner("AdamW + penalty", "AdamW", claimed=1.1),
     scales=("desk",),
+    note="Subtraction is left out: the network has a table for each operand, so a - b is a + b with the tokens of b "
+    "renamed. In the same way a / b is a * b.",
 )
