@@ -5,6 +5,7 @@ from __future__ import annotations
 from anglewise.lab.methods.controls import RadiusClamp, RadiusReplay, ScaleInit
 from anglewise.lab.methods.matched_controls import MatchedNoise
 from anglewise.lab.methods.penalty_controls import ShuffledPenalty, StopGradientPenalty
+from anglewise.lab.methods.radius_init import RadiusInit
 from anglewise.lab.methods.tiwari2026_radial import RadialPenalty
 from anglewise.lab.protocols.schedule import Recorded
 from tests.support.laws.base import BASE, SEQUENCES, TRANSFORMER, Case
@@ -14,6 +15,8 @@ TRAJECTORY = Recorded((0.4, 0.8, 0.6), 4.0)
 
 CASES = [
     Case("scale-init", (ScaleInit(0.5, 0.8), BASE), (ScaleInit(1.0, 1.0), BASE), (BASE,)),
+    Case("radius-init", (RadiusInit(0.8), BASE)),
+    Case("radius-init", (RadiusInit(0.8), BASE), task=SEQUENCES, model=TRANSFORMER),
     Case("radius-clamp", (BASE, RadiusClamp(0.7))),
     Case("radius-clamp-outer", (BASE, RadiusClamp(0.4, "outer")), (BASE, RadiusClamp(1e6, "outer")), (BASE,)),
     Case("radius-clamp-inner", (BASE, RadiusClamp(0.7, "inner")), (BASE, RadiusClamp(0.0, "inner")), (BASE,)),

@@ -6,8 +6,11 @@ Layer by layer, in the order of the forward pass,
     b_k \leftarrow b_k \, \frac{\tau \sqrt{d_k}}{\operatorname{mean}_i |h_k(x_i)|}
 
 over the first training examples :math:`x_i`.  :math:`h_k` is linear in its layer's weight and bias, so one pass a layer
-is exact.  PyTorch's default starts far inside the sphere of radius sqrt(d), where the radial penalty pushes outward.
-From here the penalty has nothing to push at first.  This asks which half of the penalty does the work.
+is exact.  This holds for the hidden layers of an MLP, and for the sub-layers' outputs of a Transformer, where the mean
+is over all positions.  What other methods do to activations is not counted.
+
+PyTorch's default starts far inside the sphere of radius sqrt(d), where the radial penalty pushes outward.  From here
+the penalty has nothing to push at first.  This asks which half of the penalty does the work.
 """
 
 from __future__ import annotations

@@ -6,6 +6,8 @@ In each system and world the rule decides (:mod:`~anglewise.lab.studies.claims.r
 - else the word of the likely world, where every system has the same;
 - else ``inconclusive``, with what it would take.
 
+Where the likely world was not asked for, the worlds that were asked for stand in its place.
+
 *Which choice decides most?*  Let :math:`z_w` be the logarithm of the effect in world w, and :math:`x_{wk} = \pm 1` the
 option of choice k.  We fit :math:`z_w = \mu + \sum_k \beta_k x_{wk}` by least squares.  A choice's share of the
 variance is
@@ -99,7 +101,9 @@ def verdict(
     word, depends_on = _word(claim, decided)
     needs = ""
     if word == "inconclusive":
-        needs = "; ".join(dict.fromkeys(o.decision.needs for o in decided if o.world == LIKELY and o.decision.needs))
+        main = _main(decided)
+        needs = "; ".join(dict.fromkeys(one.decision.needs for one in main if one.decision.needs))
+        needs = needs or f"agreement: {_by_word(main, lambda one: one.system)}"
     return Verdict(claim.id, claim.rule_id, scale, word, _answer(decided), needs, depends_on, tuple(decided))
 
 
@@ -115,10 +119,15 @@ def _word(claim: Claim, decided: Sequence[Decided]) -> tuple[Word, str]:
         most = max(shares, key=lambda name: shares[name]) if shares else ""
         told = f"the choice '{most}' most ({round(100 * shares[most])} % of the variance)" if most else "the world"
         return "depends", f"{told}; {held} of {len(words)} decided worlds support it"
-    likely = {one.decision.word for one in decided if one.world == LIKELY}
+    likely = {one.decision.word for one in _main(decided)}
     if len(likely) == 1:
         return likely.pop(), ""
     return "inconclusive", ""
+
+
+def _main(decided: Sequence[Decided]) -> list[Decided]:
+    """Decisions in the likely world; all of them where it was not asked for."""
+    return [one for one in decided if one.world == LIKELY] or list(decided)
 
 
 def _by_word(decided: Sequence[Decided], name: Any) -> str:
@@ -130,7 +139,7 @@ def _by_word(decided: Sequence[Decided], name: Any) -> str:
 
 def _answer(decided: Sequence[Decided]) -> str:
     """What was found in the likely world, in sentences."""
-    likely = [one for one in decided if one.world == LIKELY]
+    likely = _main(decided)
     if len(likely) == 1:
         return likely[0].decision.says
     return " ".join(f"{one.system}: {one.decision.says}" for one in likely)
@@ -140,11 +149,13 @@ def share_of_variance(decided: Sequence[Decided]) -> dict[str, float]:
     """Share of the variance of the log effect that each choice takes, by its name; empty where there is none.
 
     Worlds without an effect, in which no arm generalised, are left out.  So are choices that the remaining worlds do
-    not vary.
+    not vary.  Of several systems the mean log effect counts.
     """
-    effects = {
-        one.world: math.log(e.value) for one in decided if (e := one.decision.estimate) is not None and e.value > 0
-    }
+    found: dict[str, list[float]] = {}
+    for one in decided:
+        if (estimate := one.decision.estimate) is not None and estimate.value > 0:
+            found.setdefault(one.world, []).append(math.log(estimate.value))
+    effects = {world: math.fsum(logs) / len(logs) for world, logs in found.items()}
     names = dict.fromkeys(name for world in effects for name in unlikely(world))
     z = np.array(list(effects.values()))
     if len(z) < 3 or not np.ptp(z):

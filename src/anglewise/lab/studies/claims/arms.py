@@ -97,11 +97,9 @@ def _radial(where: Mapping[str, Any], strength: float | None = None, **form: Any
 
 
 _EXTRAS: Mapping[str, Callable[[float | None, Mapping[str, Any]], Any]] = {
-    "penalty": lambda x, where: RadialPenalty(
-        **{"strength": STRENGTH, **where} | ({} if x is None else {"strength": x})
-    ),
-    "outer penalty": lambda x, where: _radial(where, side="outer"),
-    "inner penalty": lambda x, where: _radial(where, side="inner"),
+    "penalty": lambda x, where: _radial(where, x),
+    "outer penalty": lambda x, where: _radial(where, x, side="outer"),
+    "inner penalty": lambda x, where: _radial(where, x, side="inner"),
     "penalty to": lambda x, where: _radial(where, target=_given(x, "penalty to")),
     "MAN": lambda x, where: MAN(zeta=_given(x, "MAN")),
     "dropout": lambda x, where: Dropout(rate=_given(x, "dropout")),
@@ -114,6 +112,8 @@ _EXTRAS: Mapping[str, Callable[[float | None, Mapping[str, Any]], Any]] = {
     "rows at most": lambda x, where: ClipRows(c=_given(x, "rows at most"), vectors=False, embedding=True, head=True),
 }
 """What may stand behind the optimiser, from the number behind its name."""
+_WITHOUT = ("LayerNorm", "affine LayerNorm", "RMSNorm")
+"""Those that take no number."""
 
 
 def _extra(part: str, where: Mapping[str, Any]) -> Any:
@@ -122,6 +122,8 @@ def _extra(part: str, where: Mapping[str, Any]) -> Any:
     if part in _EXTRAS:
         return _EXTRAS[part](None, where)
     if word in _EXTRAS:
+        if word in _WITHOUT:
+            raise SpecError(f"{word} takes no number, got {shown(part)}")
         return _EXTRAS[word](_number(tail, part), where)
     raise SpecError(unknown("part of an arm", part, _EXTRAS))
 

@@ -12,8 +12,6 @@ import dataclasses
 import math
 from collections.abc import Sequence
 
-import numpy as np
-
 from anglewise.lab.report.format import number
 from anglewise.lab.stats import Interval, censored_median, share
 from anglewise.lab.stats.estimate import mean_interval
@@ -58,7 +56,10 @@ class Alike:
         ):
             word = "refuted"
         if not short and word == "inconclusive":
-            short = f"more seeds: the interval crosses an end of 1/{number(self.within)} to {number(self.within)}"
+            short = "a larger budget: runs of an arm spent it" if pair.bound else ""
+            short = (
+                short or f"more seeds: the interval crosses an end of 1/{number(self.within)} to {number(self.within)}"
+            )
         return pair._replace(word="inconclusive" if short else word, needs=short)
 
 
@@ -233,9 +234,9 @@ class Precedes:
             if t is None or curve is None:
                 continue
             both += 1
-            passed = curve.steps[np.flatnonzero(curve.values >= self.level)]
-            grid = float(np.diff(curve.steps).max(initial=0.0))
-            before += bool(passed.size and passed[0] <= t + grid)
+            passed = curve.steps[curve.values >= self.level]
+            known = curve.steps[curve.steps >= t]
+            before += bool(passed.size and passed[0] <= (known[0] if known.size else t))
         if not both:
             return _undecided(sample, self.arms, 0, least_pairs, "share of runs")
         estimate = share(before, both)
@@ -243,8 +244,12 @@ class Precedes:
             f"In {before} of {both} runs of '{self.arm}' that generalised, {self.name.replace('_', ' ')} reached "
             f"{number(self.level)} no later than the accuracy its threshold."
         )
-        word: Word = "supported" if estimate.value >= self.claimed else "refuted"
+        word: Word = "supported" if estimate.value >= self.claimed else "inconclusive"
+        if estimate.high is not None and estimate.high < self.claimed:
+            word = "refuted"
         needs = _short(sample, self.arms, both, least_pairs)
+        if not needs and word == "inconclusive":
+            needs = f"more seeds: the interval holds {number(self.claimed)}"
         return Decision("inconclusive" if needs else word, estimate, "share of runs", "", both, says, needs)
 
 

@@ -54,11 +54,15 @@ def write(folder: Path, claim: Claim, record: Record) -> None:
         AnglewiseError: If there are no rows.
         OSError: If the disk does not take it.
     """
+    tables = {"runs.parquet": record.runs, "values.parquet": record.values}
+    if not any(tables.values()):
+        raise AnglewiseError(f"the record of {claim.id} would hold no rows: train the claim's runs first")
     folder.mkdir(parents=True, exist_ok=True)
-    if record.runs:
-        rows.write(folder / "runs.parquet", record.runs)
-    if record.values:
-        rows.write(folder / "values.parquet", record.values)
+    for name, found in tables.items():
+        if found:
+            rows.write(folder / name, found)
+        else:
+            (folder / name).unlink(missing_ok=True)
     _json(folder / "rule.json", claim.spec | {"rule_id": claim.rule_id})
     _json(
         folder / "provenance.json", dict(record.provenance) | {"worlds": {k: list(v) for k, v in record.worlds.items()}}
@@ -72,7 +76,9 @@ def read(folder: Path) -> Record:
     Raises:
         AnglewiseError: If a file is missing or damaged.
     """
-    provenance = _read(folder / "provenance.json")
+    provenance = read_json(folder / "provenance.json")
+    if "worlds" not in provenance:
+        raise AnglewiseError(f"{folder / 'provenance.json'} lacks the worlds that were trained; write the record again")
     values = folder / "values.parquet"
     runs = folder / "runs.parquet"
     return Record(
@@ -92,7 +98,12 @@ def _json(path: Path, values: Any) -> None:
     put(path, (json.dumps(values, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode())
 
 
-def _read(path: Path) -> Any:
+def read_json(path: Path) -> Any:
+    """What a file of a record holds.
+
+    Raises:
+        AnglewiseError: If it cannot be read as JSON.
+    """
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

@@ -23,16 +23,20 @@ def gather(claim: Claim, records: Path) -> Record:
         records: The folder of all records.
 
     Raises:
-        AnglewiseError: If the record is not there.
+        AnglewiseError: If the record is not there, or lacks a column.
     """
     file = records / claim.recorded / "scores.csv"
     try:
         lines = file.read_text(encoding="utf-8").splitlines()
     except OSError as error:
         raise AnglewiseError(f"{claim.id} is decided by {file}, which cannot be read: {error.strerror}") from error
+    scores = csv.DictReader(lines)
+    lacking = [name for name in ("predictor", *ROW, *claim.values) if name not in (scores.fieldnames or ())]
+    if lacking:
+        raise AnglewiseError(f"{claim.id} is decided by {file}, which lacks the columns {', '.join(lacking)}")
     values = [
         Value(claim.systems[0], "desk", LIKELY, row["predictor"], 0, name, "", 0, float(row[name]))
-        for row in csv.DictReader(lines)
+        for row in scores
         if all(row[key] == wanted for key, wanted in ROW.items()) and row["predictor"] in claim.arms
         for name in claim.values
     ]

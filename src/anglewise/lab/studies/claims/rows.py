@@ -8,7 +8,6 @@ trains or imports JAX, so every verdict can be computed again from the record al
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
@@ -239,7 +238,8 @@ def _read(path: Path, fields: Sequence[str]) -> list[dict[str, Any]]:
     try:
         found = pq.read_table(path)
     except (OSError, ValueError) as error:
-        raise AnglewiseError(f"{path} cannot be read as Parquet: {error}") from error
+        reason = str(error).partition("\n")[0]
+        raise AnglewiseError(f"{path} cannot be read as Parquet: {reason}; write the record again") from error
     lacking = [name for name in fields if name not in found.column_names]
     if lacking:
         raise AnglewiseError(f"{path} lacks the columns {', '.join(lacking)}: write the record again")
@@ -270,8 +270,3 @@ _TYPES = {
     **dict.fromkeys(("seed", "epoch", "every", "budget", "steps", "first", "sustained", "first99", "step"), _whole),
     **dict.fromkeys(("threshold", "final", "train", "test_loss", "seconds", "value"), _real),
 }
-
-
-def finite(values: Iterable[float]) -> list[float]:
-    """Those that are numbers."""
-    return [x for x in values if math.isfinite(x)]

@@ -22,6 +22,7 @@ from typing import Literal, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 
+from anglewise.errors import SpecError
 from anglewise.lab.report.format import number, percent
 from anglewise.lab.stats import Interval, share, speed_up
 from anglewise.lab.stats.estimate import mean_interval
@@ -106,14 +107,15 @@ class Sooner:
         estimate = speed_up(
             [base[seed] for seed in seeds], [own[seed] for seed in seeds], budget=run.budget, grid=run.every
         )
-        told = _cut(sample, self, seeds, never, epochs)
+        short = _short(sample, self.arms, len(seeds), least_pairs)
         if estimate is None:
             return Decision(
-                "inconclusive", None, "times as fast", "", len(seeds), told,
-                f"a budget of more than {epochs}: no run of either arm generalised in it",
+                "inconclusive", None, "times as fast", "", len(seeds),
+                f"No run of {_named(self.arm)} or {_named(self.baseline)} generalised in {epochs}.",
+                short or f"a budget of more than {epochs}: no run of either arm generalised in it",
             )  # fmt: skip
+        told = _cut(sample, self, seeds, never, epochs)
         says = f"{_named(self.arm)} was {bound}{ends(estimate)} times as fast as {_named(self.baseline)}{told}."
-        short = _short(sample, self.arms, len(seeds), least_pairs)
         word = margin(estimate, self.claimed, self.least)
         if (word == "supported" and bound in ("<= ", "~ ")) or (word == "refuted" and bound in (">= ", "~ ")):
             word, short = "inconclusive", short or f"a budget of more than {epochs}: runs of an arm spent it"
@@ -189,7 +191,7 @@ class Read:
         if self.at == "start":
             return float(values[0])
         if self.at == "early":
-            return float(values[min(1, len(values) - 1)])
+            return float(values[1]) if len(values) > 1 else math.nan
         later = values[1:] if self.at == "mean" else values[-1:]
         later = later[np.isfinite(later)]
         return float(later.mean()) if later.size else math.nan
@@ -304,6 +306,11 @@ class Level:
     factor: float = 1.0
     unit: str = ""
 
+    def __post_init__(self) -> None:
+        """Check the fields."""
+        if self.read.at == "equal loss":
+            raise SpecError(f"{self.read.name} of one arm cannot be read at equal loss, which takes two: use Ratio")
+
     @property
     def arms(self) -> tuple[str, ...]:
         """The one."""
@@ -371,7 +378,7 @@ class AtLeast:
 
 
 def joined(parts: Sequence[tuple[str, Rule]], count: int, sample: Sample, least_pairs: int) -> Decision:
-    """The decision where at least `count` of some parts must hold."""
+    """The decision where at least `count` of some parts must hold; none while a planned run of any part is missing."""
     decided = tuple((name, rule.decide(sample, least_pairs)) for name, rule in parts)
     words = [decision.word for _, decision in decided]
     held, failed = words.count("supported"), words.count("refuted")
@@ -381,6 +388,8 @@ def joined(parts: Sequence[tuple[str, Rule]], count: int, sample: Sample, least_
     elif len(words) - failed < count:
         word = "refuted"
     says = " ".join(decision.says for _, decision in decided)
+    if sample.missing([arm for _, rule in parts for arm in rule.arms]):
+        word = "inconclusive"
     needs = "; ".join(f"{name}: {d.needs}" for name, d in decided if d.needs) if word == "inconclusive" else ""
     first = decided[0][1]
     n = min(decision.n for _, decision in decided)
@@ -452,7 +461,10 @@ def _matched(
     losses = [sample.curve(arm, seed, LOSS, "") for arm in arms]
     if losses[0] is None or losses[1] is None:
         return None
-    level = max(float(np.min(loss.values)) for loss in losses if loss is not None)
+    reached = [loss.values[np.isfinite(loss.values)] for loss in losses if loss is not None]
+    if not all(values.size for values in reached):
+        return None
+    level = max(float(np.min(values)) for values in reached)
     pair = []
     for loss, curve in zip(losses, curves, strict=True):
         assert loss is not None

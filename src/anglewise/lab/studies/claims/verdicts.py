@@ -11,6 +11,7 @@ from anglewise.files import put
 from anglewise.lab.studies.claims.analysis import Verdict, from_json
 from anglewise.lab.studies.claims.claim import Scale
 from anglewise.lab.studies.claims.claims import CLAIMS
+from anglewise.lab.studies.claims.record import read_json
 
 FILE = Path(__file__).with_name("verdicts.json")
 """The package's copy, for those who installed it without the records."""
@@ -23,7 +24,7 @@ def known(records: Path) -> Verdicts:
 
     A verdict by another rule than the claim's of today is left out: it needs new runs.
     """
-    values = of_records(records) if records.is_dir() else json.loads(FILE.read_text(encoding="utf-8"))
+    values = of_records(records) if records.is_dir() else read_json(FILE)
     found: dict[str, dict[Scale, Verdict]] = {}
     for name, claim in CLAIMS.items():
         scales = {scale: from_json(one) for scale, one in values.get(name, {}).items()}
@@ -32,9 +33,13 @@ def known(records: Path) -> Verdicts:
 
 
 def of_records(records: Path) -> dict[str, Any]:
-    """The verdicts that a folder of records holds, as JSON values."""
+    """The verdicts that a folder of records holds, as JSON values.
+
+    Raises:
+        AnglewiseError: If one cannot be read.
+    """
     folders = sorted(folder for folder in records.iterdir() if (folder / "verdict.json").exists())
-    return {folder.name: json.loads((folder / "verdict.json").read_text(encoding="utf-8")) for folder in folders}
+    return {folder.name: read_json(folder / "verdict.json") for folder in folders}
 
 
 def copy(records: Path) -> Path:
