@@ -43,7 +43,7 @@ def _shared_of(alone):
     def of(self, run, readings=()):
         import jax
 
-        how = jax.jit, jax.config.jax_disable_most_optimizations, jax.config.jax_enable_x64
+        how = jax.jit, jax.config.read("jax_disable_most_optimizations"), jax.config.read("jax_enable_x64")
         return alone(_common(type(self), self._at_evaluations, self._place, how), run, readings)
 
     of.alone = alone
