@@ -35,7 +35,7 @@ demo: .venv/.demo
 	$(BIN)/anglewise run quickstart
 
 test: .venv/.dev
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
 
 check: .venv/.dev
 	$(BIN)/ruff check .

@@ -17,7 +17,14 @@ author = "The anglewise authors"
 copyright = author
 extensions = ["myst_parser"]
 root_doc = "docs/index"
-include_patterns = ["docs/*.md", "docs/**/*.md", "records/README.md", "records/*/README.md", "*.md"]
+include_patterns = [
+    "docs/*.md",
+    "docs/**/*.md",
+    "records/README.md",
+    "records/*/README.md",
+    "records/claims/*/README.md",
+    "*.md",
+]
 
 myst_enable_extensions = ["dollarmath"]
 myst_fence_as_directive = ["math"]
@@ -38,12 +45,14 @@ HOW_IT_WORKS = ("geometry", "gradients", "theory", "weights", "spectra", "curvat
 ORDER: dict[str, tuple[str, ...]] = {
     "Start": ("install", "concepts", "tutorials/first-experiment", "tutorials/add-the-penalty", "tutorials/read-a-run",
               "faq"),
-    "How to": ("how-to/training-loops", "how-to/choose-sites-strength-target", "how-to/sweep", "how-to/decide-a-claim", "how-to/resume",
+    "How to": ("how-to/training-loops", "how-to/choose-sites-strength-target", "how-to/sweep",
+               "how-to/train-a-gpt", "how-to/decide-a-claim", "how-to/resume",
                "how-to/export", "how-to/compare-stores", "how-to/cluster", "how-to/add-a-method", "how-to/add-a-task",
                "how-to/add-a-model", "how-to/add-a-reading"),
     "Reference": ("reference/cli", "reference/anglewise", "reference/torch", "reference/lab", "reference/values",
                   "reference/store", "reference/errors"),
-    "Explanation": ("findings", "explanation/how-it-works/index", "explanation/published-settings", "architecture"),
+    "Explanation": ("verdicts", "findings", "explanation/how-it-works/index", "explanation/published-settings",
+                    "architecture"),
     "Project": ("README </README>", "/CONTRIBUTING", "/CHANGELOG", "/records/README"),
 }  # fmt: skip
 """The pages in the order of the side bar, by its headings."""

@@ -28,11 +28,15 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from anglewise.lab.report.format import number
 from anglewise.lab.report.runs import collected, read_runs
+from anglewise.lab.studies.claims.paper.show import section
+from anglewise.lab.studies.claims.paper.tables import NOTE, tables
+from anglewise.lab.studies.claims.words import VERDICTS
 from anglewise.lab.studies.leaderboard.published import PUBLISHED, PublishedTime
 from records.hero import hero, read_tokens
 from records.reproductions import Reproductions
 from records.rows import Rows, by_word, joined
 from records.values import Values
+from records.verdicts import overview
 
 ROOT = Path(__file__).parents[1]
 RECORDS = ROOT / "records"
@@ -101,6 +105,12 @@ def published(track: str, arm: str) -> PublishedTime:
     return next(one for one in PUBLISHED[track] if one.arm == arm)
 
 
+def paper_sections() -> dict[str, str]:
+    """The paper's tables beside ours, as sections in Markdown by their ids, and under ``about`` what they mean."""
+    found = {table.title.partition(".")[0]: section(table) for table in tables(RECORDS / "claims")}
+    return found | {"about": NOTE}
+
+
 class Page(NamedTuple):
     """A template, and what it makes: a file, or the part of a file between two marks."""
 
@@ -124,7 +134,8 @@ def pages(root: Path = ROOT) -> list[Page]:
         ValueError: If no file has the place of a part, or several have.
     """
     whole = [Page(path, path.parent / "README.md") for path in sorted(RECORDS.glob("*/README.template.md"))]
-    whole += [Page(path, root / f"{_name(path).replace('.', '/')}.md") for path in sorted(RECORDS.glob("*/docs.*"))]
+    docs = sorted([*RECORDS.glob("*/docs.*"), *RECORDS.glob("claims/*/docs.*")])
+    whole += [Page(path, root / f"{_name(path).replace('.', '/')}.md") for path in docs]
     return whole + [_part(path, root) for path in sorted(RECORDS.glob("*/part-*"))]
 
 
@@ -149,7 +160,7 @@ def environment() -> Environment:
     )  # fmt: skip
     made.globals.update(
         record=record, winner=winner, penalty_of=penalty_of, published=published, joined=joined, number=number,
-        by_word=by_word,
+        by_word=by_word, overview=overview, meanings=VERDICTS, paper=paper_sections,
     )  # fmt: skip
     return made
 
@@ -160,7 +171,7 @@ def rendered(page: Page) -> str:
     Raises:
         ValueError: If a part does not end.
     """
-    own = record(page.template.parent.name)
+    own = record(str(page.template.parent.relative_to(RECORDS)))
     text = environment().get_template(str(page.template.relative_to(RECORDS))).render(own=own, **vars(own))
     if not page.part:
         return text

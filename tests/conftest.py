@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
+import shutil
 from importlib.metadata import version
 
 import pytest
 
-from tests.support import typecheck
+from tests.support import sharing, typecheck
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -25,6 +26,28 @@ if version("jaxlib").startswith("0.10.") and platform.machine() == "x86_64":
     os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {flags}".strip()
 
 typecheck.install()
+COMPILED = sharing.compiled_once()
+
+
+def pytest_unconfigure():
+    """The session's compiled programs go with it."""
+    if COMPILED:
+        shutil.rmtree(COMPILED, ignore_errors=True)
+
+
+def pytest_collection_modifyitems(items):
+    """How tests are dealt out to workers."""
+    sharing.together_by_file(items)
+
+
+@pytest.fixture(autouse=True)
+def _programs_shared(request):
+    sharing.share_programs("programs_of_their_own" not in request.fixturenames)
+
+
+@pytest.fixture
+def programs_of_their_own():
+    """Each owner of programs compiles its own, as users have it."""
 
 
 @contextlib.contextmanager

@@ -83,6 +83,9 @@ TOGETHER = {
     "lab/report/plots/test_figures.py": "lab/report/plots: curves panel spectra style",
     "lab/report/plots/test_gallery.py": "lab/report/plots: paper",
     "lab/report/plots/test_networks.py": "lab/report/plots: circles heatmaps",
+    "lab/studies/claims/pictures/test_pictures.py": (
+        "lab/studies/claims/pictures: marks multiverse readings recorded times"
+    ),
     "lab/studies/early_warning/test_show.py": "lab/studies/early_warning: tables",
     "lab/studies/leaderboard/test_leaderboard.py": (
         "lab/studies/leaderboard: analysis candidates leaderboards methods plan published show"

@@ -14,6 +14,7 @@ from anglewise.lab.readings.energy import RadialEnergy
 from anglewise.lab.spec import Arm, Run, Training
 from anglewise.lab.tasks.modular import Modular
 
+pytestmark = pytest.mark.usefixtures("programs_of_their_own")
 RUN = Run("programs", Modular(p=5), MLP(hidden=(4,)), Arm("adamw", (AdamW(),)), Training(budget=20, every=5), 0)
 
 

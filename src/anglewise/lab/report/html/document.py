@@ -62,6 +62,19 @@ def document(template: str, panels: Sequence[Panel], **data: Any) -> str:
     )  # fmt: skip
 
 
+def still(template: str, **data: Any) -> str:
+    """A whole page without figures, and so without a script.
+
+    Args:
+        template: Name of its template, without the endings.
+        **data: What the template shows, not yet escaped.
+    """
+    return environment().get_template(f"{template}.html.jinja").render(
+        policy=Markup("default-src 'none'; style-src 'unsafe-inline'"), style=Markup(_asset("page.css")), scripts=[],
+        panels=Markup("[]"), **data,
+    )  # fmt: skip
+
+
 @functools.cache
 def environment() -> Environment:
     """What templates are read with: an unknown name is an error, and what is printed is harmless."""

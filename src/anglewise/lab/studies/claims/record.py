@@ -54,7 +54,10 @@ def write(folder: Path, claim: Claim, record: Record) -> None:
         AnglewiseError: If there are no rows.
         OSError: If the disk does not take it.
     """
-    tables = {"runs.parquet": record.runs, "values.parquet": record.values}
+    tables: dict[str, Sequence[Ran] | Sequence[Value]] = {
+        "runs.parquet": record.runs,
+        "values.parquet": record.values,
+    }
     if not any(tables.values()):
         raise AnglewiseError(f"the record of {claim.id} would hold no rows: train the claim's runs first")
     folder.mkdir(parents=True, exist_ok=True)
