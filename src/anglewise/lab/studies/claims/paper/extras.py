@@ -125,7 +125,7 @@ EXTRAS: tuple[Extra, ...] = (
     ),
     Extra(PROBED, (PENALTY,), 5, why="table 8"),
     *(Extra(system, BOTH, 1 if p == max(MODULI) else 2, why="table 6") for (p, _), system in PLACES.items()),
-    Extra(SYSTEMS["mlp"], (f"{STRONG} + penalty .5",), 5, why="table 7"),
+    Extra(SYSTEMS["mlp"], tuple(f"{STRONG} + penalty {x}" for x in (".01", ".1", ".5")), 5, why="table 7"),
 )
 """In the order in which they are worth training."""
 
@@ -149,20 +149,18 @@ def gather(root: Path) -> Record:
     also = [part for name in READ_BY for part in plan.parts(CLAIMS[name], "desk", None, root)]
     runs: list[Ran] = []
     values: list[Value] = []
-    provenance: Provenance = {}
+    provenance = Provenance()
     for part in (*parts(root), *also):
         if not part.folder.exists():
             continue
-        plan.register(part)
         place, training = part.system.place(part.scale, part.world), part.experiment.training
         found = evidence.collect(
-            part.folder, part.experiment.experiment_id, system=part.system.name, scale=part.scale,
-            world=part.world.name, epoch=place.epoch, every=training.every, sustain=training.sustain,
-            names=KEPT if part.system.readings else (),
+            part.folder, part.experiment.runs(), system=part.system.name, scale=part.scale, world=part.world.name,
+            epoch=place.epoch, names=KEPT if part.system.readings else (),
         )  # fmt: skip
-        runs += found[0]
-        values += [value for value in found[1] if value.name != "radius" or value.step % training.measure_every == 0]
-        provenance = evidence.provenance(part.folder, [run.run_id for run in found[0]]) or provenance
+        runs += found.runs
+        values += [one for one in found.values if one.name != "radius" or one.step % training.measure_every == 0]
+        provenance = max(provenance, found.provenance, key=lambda kept: kept.get("started", ""))
     return Record(tuple(runs), tuple(values), provenance, {"desk": (LIKELY, "norm=affine")})
 
 
