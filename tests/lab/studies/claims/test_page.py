@@ -65,5 +65,6 @@ def test_runs_and_hours_are_counted():
 
 def test_provenance_tells_what_there_is():
     assert page.provenance({}) == "The runs carry no provenance."
+    assert page.provenance({"command": "python make.py"}) == "- Made by: `python make.py`."
     text = page.provenance(PROVENANCE | {"git_dirty": True, "cores": 1})
     assert "with local changes" in text and "1 core," in text and "jax 0.10.2" in text

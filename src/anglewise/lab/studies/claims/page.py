@@ -131,6 +131,8 @@ def provenance(values: Mapping[str, Any]) -> str:
     """Code, libraries and machine in one sentence each."""
     if not values:
         return "The runs carry no provenance."
+    if "anglewise" not in values:
+        return f"- Made by: `{values.get('command')}`."
     commit = values.get("git_commit")
     dirty = ", with local changes" if values.get("git_dirty") else ""
     code = f"anglewise {values.get('anglewise', '')}" + (f", commit `{commit}`{dirty}" if commit else "")

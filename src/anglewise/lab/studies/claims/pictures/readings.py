@@ -253,8 +253,8 @@ def spread(at: Sequence[float], heights: Sequence[float]) -> list[float]:
     """Increasing places, moved up until labels of some heights do not overlap; then down to stay within [0, 1].
 
     Example:
-        >>> spread([0.5, 0.5], [0.1, 0.1])
-        [0.5, 0.6]
+        >>> spread([0.5, 0.5], [0.25, 0.25])
+        [0.5, 0.75]
     """
     moved: list[float] = []
     for y, height in zip(at, heights, strict=True):
