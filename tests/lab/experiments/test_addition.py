@@ -12,7 +12,7 @@ from anglewise.lab.report.results import Ended, Results, Series
 
 
 def test_both_sizes_have_a_name_and_can_be_trained():
-    for experiment, weights in ((SMALL, 198_656), (LARGE, 10_629_504)):
+    for experiment, weights in ((SMALL, 198_656), (LARGE, 10_630_656)):
         assert EXPERIMENTS[experiment.name] is experiment
         admit(experiment, large=True)
         assert cost(experiment).parameters == weights
@@ -36,7 +36,10 @@ def test_a_text_has_a_loss_and_no_time(tmp_path):
     admit(experiment)
     assert experiment.training.threshold == 0
     ended = {("adamw", 0): Ended("trained", 40, 1.0, None, None)}
-    curves = {"test_loss": {("adamw", 0): Series(np.array([0, 40]), np.array([3.0, 1.5851]))}}
+    curves = {
+        "test_loss": {("adamw", 0): Series(np.array([0, 40]), np.array([3.0, 1.5851]))},
+        "test_accuracy": {("adamw", 0): Series(np.array([0, 40]), np.array([0.1, 0.5]))},
+    }
     results = Results("x", "text", "", ("adamw",), "adamw", (("adamw", 0),), ended, curves, {}, 40, threshold=0.0)
     (line,) = headline(results)
     assert line.startswith("Test loss at the end: \u201cadamw\u201d 1.5851 (mean of 1). No threshold is set, so no run")

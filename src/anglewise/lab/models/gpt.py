@@ -81,7 +81,7 @@ class GPT:
         return default_sites(self.layers)
 
     def pieces(self, task: Task) -> int:
-        """Parts of its program that are compiled one by one: all positions attend in one product."""
+        """Parts of the program on `task`, compiled one by one: all positions attend in one product."""
         return 4 * self.layers
 
     def parameters(self, task: Task) -> int:

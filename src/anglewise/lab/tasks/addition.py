@@ -120,7 +120,12 @@ class Addition:
         return min(self.evaluated_train or self.train, self.train), self.test
 
     def lines(self, a: Int[np.ndarray, " n"], b: Int[np.ndarray, " n"]) -> Int[np.ndarray, "n line"]:
-        """Whole lines, answers included."""
+        """Whole lines, answers included.
+
+        Args:
+            a: First numbers.
+            b: Second numbers.
+        """
         answer = self._digits(a + b, self.digits + 1)
         signs = [np.full((len(a), 1), token) for token in (PLUS, EQUALS)]
         numbers = [self._digits(x, self.digits) for x in (a, b)]

@@ -125,7 +125,7 @@ EXTRAS: tuple[Extra, ...] = (
     ),
     Extra(PROBED, (PENALTY,), 5, why="table 8"),
     *(Extra(system, BOTH, 1 if p == max(MODULI) else 2, why="table 6") for (p, _), system in PLACES.items()),
-    Extra(SYSTEMS["mlp"], (f"{STRONG} + penalty .5",), 5, why="table 7"),
+    Extra(SYSTEMS["mlp"], tuple(f"{STRONG} + penalty {x}" for x in (".01", ".1", ".5")), 5, why="table 7"),
 )
 """In the order in which they are worth training."""
 
@@ -153,13 +153,13 @@ def gather(root: Path) -> Record:
     for part in (*parts(root), *also):
         if not part.folder.exists():
             continue
+        place, training = part.system.place(part.scale, part.world), part.experiment.training
         found = evidence.collect(
             part.folder, part.experiment.runs(), system=part.system.name, scale=part.scale, world=part.world.name,
-            epoch=part.system.place(part.scale, part.world).epoch, names=KEPT if part.system.readings else (),
+            epoch=place.epoch, names=KEPT if part.system.readings else (),
         )  # fmt: skip
-        every = max(part.experiment.training.measure_every, 1)
         runs += found.runs
-        values += [value for value in found.values if value.name != "radius" or value.step % every == 0]
+        values += [one for one in found.values if one.name != "radius" or one.step % training.measure_every == 0]
         provenance = max(provenance, found.provenance, key=lambda kept: kept.get("started", ""))
     return Record(tuple(runs), tuple(values), provenance, {"desk": (LIKELY, "norm=affine")})
 
