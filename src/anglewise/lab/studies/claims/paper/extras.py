@@ -40,7 +40,7 @@ STEPS = 30_000
 READ = SYSTEMS["mlp, read"]
 READ_BY = ("C09", "C14")
 """Claims whose networks the tables and figures look into."""
-SEEDS, POINTS = 5, 80
+SEEDS, POINTS = 10, 60
 """Of the accuracy curves that are kept."""
 KEPT = (
     "fourier_coherence", "fourier_max", "live_frequencies", "cluster_size", "own_share", "sigma_max",
@@ -188,7 +188,8 @@ def accuracies(folder: Path, scale: Scale) -> list[Kept]:
         if run.arm in CURVES and run.seed < SEEDS:
             curve = reader.curves(run.run_id)
             if len(curve["step"]):
-                chosen = thin(np.arange(len(curve["step"])), POINTS)
+                within = np.flatnonzero(curve["step"] <= place.training.budget)
+                chosen = within[thin(np.arange(len(within)), POINTS)]
                 both = np.stack([curve["step"][chosen] / place.epoch, curve[ACCURACY][chosen]])
                 found[run.arm, run.seed] = kept(("mlp", scale, run.arm, run.seed), ACCURACY, "", 0, both)
     return list(found.values())

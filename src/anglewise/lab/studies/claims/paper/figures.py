@@ -6,6 +6,7 @@ Figure 2 is not known to us.  Networks in figures 4 and 5 are one for each arm, 
 from __future__ import annotations
 
 import dataclasses
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,17 +14,21 @@ from typing import Any
 import numpy as np
 
 from anglewise.errors import AnglewiseError
+from anglewise.lab.report.format import number
 from anglewise.lab.report.plots import gallery
 from anglewise.lab.report.plots.bands import mean_band
 from anglewise.lab.report.plots.curves import accuracy, over_time
 from anglewise.lab.report.plots.panel import Plot
 from anglewise.lab.report.plots.panel import paper as draw_panel
-from anglewise.lab.report.plots.paper import TWO_COLUMNS, legend, save, styled
+from anglewise.lab.report.plots.paper import TWO_COLUMNS, handle, save, styled
 from anglewise.lab.report.results import Arrays, Ended, Key, Results, Series
+from anglewise.lab.stats import censored_median
 from anglewise.lab.studies.claims.paper.arrays import ACCURACY, Kept, read
+from anglewise.lab.studies.claims.paper.ours import Ratio, Where
 from anglewise.lab.studies.claims.paper.pool import Pool
 from anglewise.lab.studies.claims.paper.systems import PENALTY, STRONG, WEAK
 from anglewise.lab.studies.claims.rows import Sample
+from anglewise.lab.studies.claims.rules import Read
 
 READ = "mlp, read"
 CURVES = (WEAK, STRONG, PENALTY, "decay 1")
@@ -70,10 +75,9 @@ class Drawn:
             AnglewiseError: If there is no run of them.
         """
         sample = self.pool.sample(system, scale)
-        arms = [arm for arm in arms if arm in sample.planned]
-        if not arms:
+        planned: tuple[Key, ...] = tuple((arm, seed) for arm in arms for seed in sample.planned.get(arm, ()))
+        if not planned:
             raise AnglewiseError(f"the records hold no run of {system!r} at {scale} scale: gather the paper's rows")
-        planned: tuple[Key, ...] = tuple((arm, seed) for arm in arms for seed in sample.planned[arm])
         run = sample.runs[planned[0]]
         ended = {
             key: Ended(one.outcome, one.steps // one.epoch, one.seconds, _epochs(one.first, one.epoch),
@@ -120,16 +124,34 @@ def _by_panel(arrays: Sequence[Kept], keys: Sequence[Key], names: Sequence[str] 
 
 def curves(drawn: Drawn) -> Any:
     """Figure 1: test accuracy over the epochs, at full size and at desk scale."""
-    both = [drawn.results("mlp", scale, CURVES) for scale in SIZES if "mlp" and _has(drawn, scale)]
-    panels = [
-        accuracy(results)._replace(title=title, x="epochs", y="test accuracy")
-        for results, title in zip(both, [SIZES[s] for s in SIZES if _has(drawn, s)], strict=True)
-    ]
-    return _side_by_side(panels, both[-1])
+    panels, found = [], None
+    for scale, title in SIZES.items():
+        keys = {(one.arm, one.seed) for one in drawn.arrays if one.name == ACCURACY and one.scale == scale}
+        if not keys:
+            continue
+        found = drawn.results("mlp", scale, CURVES)
+        known = dataclasses.replace(found, planned=tuple(key for key in found.planned if key in keys))
+        panels.append(accuracy(known)._replace(title=title, x="epochs", y="test accuracy"))
+    if found is None:
+        raise AnglewiseError("the paper's record lacks accuracy curves: gather the paper's rows again")
+    medians = {
+        arm: censored_median([run.sustained for run in found.finished(arm).values()])
+        for arm in CURVES
+        if found.finished(arm)
+    }
+    reached = {arm: t for arm, t in medians.items() if t is not None}
+    if not reached:
+        return _side_by_side(panels, CURVES, f"No arm generalises in {found.budget:,} epochs at desk scale")
+    first = min(reached, key=lambda arm: reached[arm])
+    others = ", ".join(f"'{arm}' {_epochs_text(t, found.budget)}" for arm, t in medians.items() if arm != first)
+    finding = (
+        f"At desk scale '{first}' takes {number(reached[first])} epochs, {others}" if first else "None generalises"
+    )
+    return _side_by_side(panels, CURVES, finding)
 
 
-def _has(drawn: Drawn, scale: str) -> bool:
-    return any(one.name == ACCURACY and one.scale == scale for one in drawn.arrays)
+def _epochs_text(t: float | None, budget: int) -> str:
+    return f"more than {budget:,}" if t is None else number(t)
 
 
 def energies(drawn: Drawn) -> Any:
@@ -137,24 +159,51 @@ def energies(drawn: Drawn) -> Any:
     results = drawn.results(READ, "desk", ENERGIES)
     panels = []
     for name, gradient in (("total_radial_energy", "total gradient"), ("radial_energy", "task gradient")):
-        plots = over_time(results, name, summary=mean_band)
-        for plot in plots:
+        for plot in over_time(results, name, summary=mean_band):
             layer = f"layer {int(plot.title.split('.')[1]) + 1}, {gradient}"
             panels.append(plot._replace(title=layer, x="epochs", y="radial energy (1: isotropic)", moments={}))
-    return _side_by_side(panels, results)
+    ratios = [
+        f"{number(ratio)} times in layer {layer + 1}"
+        for layer in range(2)
+        if (ratio := _energy_ratio(drawn.pool, layer)) is not None
+    ]
+    return _side_by_side(panels, ENERGIES, f"Penalty over none, task gradient's radial energy: {', '.join(ratios)}")
+
+
+def _energy_ratio(pool: Pool, layer: int) -> float | None:
+    """Ratio of the task gradient's radial energy, mean over training, with the penalty over without."""
+    read = Read("radial_energy", f"hidden.{layer}.pre", "mean")
+    found = Ratio(PENALTY, WEAK, read, Where(READ)).of(pool)
+    return None if found.interval is None else found.interval.value
 
 
 def frequencies(drawn: Drawn) -> Any:
     """Figure 4: power of every frequency in the first layer's weights over the epochs, a network per arm."""
-    return _heat("frequencies", "fourier_power", TABLE, drawn)
+    counts = [f"'{arm}' {count}" for arm, count in _strong(drawn).items()]
+    finding = f"Frequencies above twice their even share at the end: {', '.join(counts)}"
+    return _heat("frequencies", "fourier_power", TABLE, drawn, finding, "frequency k")
+
+
+def _strong(drawn: Drawn) -> dict[str, int]:
+    """How many frequencies have more than twice their even share at the last step, by arm."""
+    last = {one.arm: one.array for one in sorted(drawn.arrays) if one.name == "fourier_power" and one.site == TABLE}
+    return {arm: int(np.sum(last[arm] > 2 / len(last[arm]))) for arm in NETWORKS if arm in last}
 
 
 def maps(drawn: Drawn) -> Any:
     """Figure 5: which frequency each neuron of layer 2 answers to at the end, a network per arm."""
-    return _heat("map", "fourier_map", NEURONS, drawn)
+    found = {one.arm: one.array for one in sorted(drawn.arrays) if one.name == "fourier_map" and one.site == NEURONS}
+    counts = [f"'{arm}' {_own(found[arm])} of {len(found[arm])}" for arm in NETWORKS if arm in found]
+    finding = f"Neurons with most of their variance on one frequency: {', '.join(counts)}"
+    return _heat("map", "fourier_map", NEURONS, drawn, finding, "neuron of layer 2, by best frequency")
 
 
-def _heat(figure: str, name: str, site: str, drawn: Drawn) -> Any:
+def _own(shares: np.ndarray) -> int:
+    """Neurons of which one frequency explains more than half; dead ones have none."""
+    return int(np.sum(np.nan_to_num(shares).max(axis=1) > 0.5))
+
+
+def _heat(figure: str, name: str, site: str, drawn: Drawn, finding: str, y: str) -> Any:
     """A figure of the gallery on one array, with epochs for steps."""
     chosen = dataclasses.replace(drawn, arrays=[o for o in drawn.arrays if (o.name, o.site) == (name, site)])
     made = gallery.figure(figure, chosen.results(READ, "desk", NETWORKS))
@@ -163,23 +212,41 @@ def _heat(figure: str, name: str, site: str, drawn: Drawn) -> Any:
     for axis in made.axes:
         if "steps" in axis.get_xlabel():
             axis.set_xlabel("epochs")
-        axis.set_title(axis.get_title().replace("step ", "epoch "), fontsize=7)
-    return made
+        if axis.get_title(loc="left"):
+            axis.set_title(axis.get_title(loc="left").replace("step ", "epoch "), loc="left", fontsize=7)
+            axis.set_ylabel(y if axis is made.axes[0] else "")
+    return _titled(made, finding)
 
 
-def _side_by_side(panels: Sequence[Plot], results: Results) -> Any:
-    """Panels in rows of two, with one legend."""
+def _titled(figure: Any, finding: str) -> Any:
+    """The figure under its finding."""
+    figure.suptitle(textwrap.fill(finding, 105), x=0.01, ha="left", fontsize=8.5)
+    return figure
+
+
+def _side_by_side(panels: Sequence[Plot], arms: Sequence[str], finding: str) -> Any:
+    """Panels in rows of two, under a finding and over one legend."""
     from matplotlib.figure import Figure
 
     rows = -(-len(panels) // 2)
-    made = Figure(figsize=(TWO_COLUMNS, 0.35 + 2.0 * rows), layout="constrained")
-    for plot, axis in zip(panels, made.subplots(rows, 2, squeeze=False).ravel(), strict=False):
+    made = Figure(figsize=(TWO_COLUMNS, 0.8 + 2.0 * rows), layout="constrained")
+    axes = made.subplots(rows, 2, squeeze=False).ravel()
+    for plot, axis in zip(panels, axes, strict=False):
         draw_panel(plot, axis)
+        axis.set_title(f"{plot.title} (n = {_seeds(plot)})")
         axis.set_xlim(left=0)
-    for axis in made.axes[len(panels) :]:
+    for axis in axes[len(panels) :]:
         axis.set_visible(False)
-    legend(made, results, [])
-    return made
+    entries = [handle(i) for i in range(len(arms))]
+    made.legend(entries, arms, loc="outside lower center", ncols=len(arms), fontsize=7.5)
+    return _titled(made, finding)
+
+
+def _seeds(plot: Plot) -> str:
+    """Fewest and most seeds behind the arms of a panel."""
+    counts = [int(np.max(line.note)) for line in plot.lines if line.layer == "median" and line.note is not None]
+    low, high = min(counts, default=0), max(counts, default=0)
+    return str(low) if low == high else f"{low} to {high}"
 
 
 FIGURES: Mapping[str, Callable[[Drawn], Any]] = {

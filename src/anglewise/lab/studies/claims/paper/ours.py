@@ -21,7 +21,7 @@ from anglewise.lab.studies.claims.rows import Crossing, Ran, Sample, median_epoc
 from anglewise.lab.studies.claims.worlds import LIKELY
 
 Unit = Literal["epochs", "steps"]
-RUNS = {"desk": "not run", "paper": "not run at full size: about 6 core-minutes a run"}
+RUNS = {"desk": "not run", "paper": "not run at full size"}
 """Where no run is there, by scale."""
 
 

@@ -80,7 +80,7 @@ T6 = PaperTable(
     (
         *(cell for f in FRACTIONS for p in MODULI for cell in _place(p, f)),
         Cell("one cell, its place is not known", "penalty", printed(2200, "2,200 +- 0"),
-             (Reason("no such cell: which it is, is not known to us"),),
+             (Reason("not known which it is"),),
              "Five equal times are possible where accuracy is read rarely."),
     ),
     f"Ours at desk scale has width {WIDTH}, whatever the modulus, and at most 30,000 steps. {SPARSE}",
@@ -145,7 +145,7 @@ T9 = PaperTable(
         )
     ),
 )  # fmt: skip
-NO_RANK = "not read: the desk's runs on text read no ranks"
+NO_RANK = "not read on text"
 ON_TEXT = Where("text")
 LOSS = Read("test_loss")
 T10 = PaperTable(
@@ -167,9 +167,9 @@ ENERGY = ("radial_energy", "total_radial_energy")
 TEXT = PaperTable(
     "Text", "Numbers in the paper's text and figures",
     (
-        Cell("figure 1", "its 'baseline'", Theirs("strong decay"), (Reason(f"drawn below: {STRONG} and the penalty"),),
+        Cell("figure 1", "its 'baseline'", Theirs("strong decay"), (Reason("drawn, with both decays"),),
              "Tables 1, 2 and 4 call weak decay the baseline."),
-        Cell("figure 2", "", unknown(), (Reason("not known to us what it shows"),)),
+        Cell("figure 2", "", unknown(), (Reason("not known to us"),)),
         Cell("figure 3, radial energy of the total gradient", "penalty", printed(0.15, "about .15"),
              tuple(Mean(PENALTY, Read(ENERGY[1], site, "mean")) for site in ("hidden.0.pre", LAYER_2)),
              "'An order of magnitude below 1' is 6.7 times. Ours: mean over training, layer 1, then layer 2."),
@@ -197,7 +197,7 @@ TEXT = PaperTable(
              (Ratio(GPT_PENALTY, GPT_PLAIN, Read("seconds_per_step"), ON_TEXT),),
              "A step of a two-layer MLP takes milliseconds, an epoch of them maybe .32 s. Ours: the GPT on text."),
         Cell("sweep of the radius", "", unknown("mentioned, numbers not known to us"),
-             (Reason("see claim R03: five targets on the fast set-up"),)),
+             (Reason("see claim R03"),)),
         Cell("the radius itself", "penalty, layer 2 at the end, in sqrt(d)", unknown("never shown"),
              (Mean(PENALTY, Read("radius", LAYER_2)),)),
         Cell("the radius itself", "baseline, layer 2 at the end, in sqrt(d)", unknown("never shown"),

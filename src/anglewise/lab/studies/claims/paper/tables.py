@@ -19,8 +19,8 @@ HEAD = ("cell", Column("the paper's", True), "ours [95 %]", "n", Column("scale",
         Column("remark", True))  # fmt: skip
 NOTE = (
     f"{CRITERION} Scale 'desk' is P 59 with 70 % of the pairs and width 128 (Transformer: 64), where nothing else is "
-    "said; 'paper' is P 97 with half of them and width 512. Times are medians over n seeds, readings means. Absolute "
-    "times and sizes need not agree at desk scale; ratios should."
+    "said; 'paper' is P 97 with half of them and width 512, where a run takes some 6 core-minutes. Times are medians "
+    "over n seeds, readings means. Absolute times and sizes need not agree at desk scale; ratios should."
 )
 
 
