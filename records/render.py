@@ -36,7 +36,7 @@ from records.hero import hero, read_tokens
 from records.reproductions import Reproductions
 from records.rows import Rows, by_word, joined
 from records.values import Values
-from records.verdicts import overview
+from records.verdicts import overview, write_pages
 
 ROOT = Path(__file__).parents[1]
 RECORDS = ROOT / "records"
@@ -183,6 +183,9 @@ def rendered(page: Page) -> str:
 
 def main(arguments: Sequence[str] = ()) -> int:
     """Write all pages, or those whose template's folder is named, and the README's picture; says which changed."""
+    if not arguments or "claims" in arguments:
+        for path in write_pages():
+            print(f"written: {path.relative_to(ROOT)}")
     for page in pages():
         if not arguments or page.template.parent.name in arguments:
             _write(page.target, rendered(page))

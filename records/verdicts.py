@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import functools
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 from anglewise.lab.report.format import Estimate, number
 from anglewise.lab.report.table import Cell, Column, Table, markdown
+from anglewise.lab.studies.claims import page, record
 from anglewise.lab.studies.claims.claim import Claim, Scale
 from anglewise.lab.studies.claims.claims import CLAIMS
 from anglewise.lab.studies.claims.parts import telling
 from anglewise.lab.studies.claims.show import counts, word_at
-from anglewise.lab.studies.claims.verdicts import Verdicts, known
+from anglewise.lab.studies.claims.verdicts import Verdicts, copy, known
 from anglewise.lab.studies.claims.words import VERDICTS
 
 CLAIM_RECORDS = Path(__file__).parent / "claims"
@@ -78,6 +80,14 @@ def _is_are(count: int, word: str) -> str:
     if word == "depends":
         return f"{count} depend{'s' * (count == 1)} on the reading or the task"
     return f"{count} {'is' if count == 1 else 'are'} {word}"
+
+
+def write_pages() -> Iterator[Path]:
+    """Write the page and the pictures of every claim's record again, and the package's copy of the verdicts."""
+    for folder in sorted(CLAIM_RECORDS.iterdir()):
+        if folder.name in CLAIMS and record.exists(folder):
+            yield page.write(folder, CLAIMS[folder.name], record.read(folder))
+    yield copy(CLAIM_RECORDS)
 
 
 @functools.cache

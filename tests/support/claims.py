@@ -17,7 +17,7 @@ from anglewise.lab.studies.claims.worlds import LIKELY, MLP_CHOICES, grid
 EPOCH, EPOCHS = 10, 3000
 PROVENANCE = {
     "anglewise": "0.1.0", "git_commit": "0123456789abcdef0123456789abcdef01234567", "git_dirty": False,
-    "libraries": {"jax": "0.10.2", "numpy": "2.4.6"}, "python": "3.11.7", "platform": "Linux", "cpu": "some CPU",
+    "libraries": {"numpy": "2.4.6", "jax": "0.10.2"}, "python": "3.11.7", "platform": "Linux", "cpu": "some CPU",
     "cores": 2, "device": "cpu", "precision": "float32", "command": "anglewise verify C02", "started": "2026-11-27",
 }  # fmt: skip
 GRID = tuple(world.name for world in grid(MLP_CHOICES))

@@ -56,10 +56,9 @@ class Alike:
         ):
             word = "refuted"
         if not short and word == "inconclusive":
-            short = "a larger budget: runs of an arm spent it" if pair.bound else ""
-            short = (
-                short or f"more seeds: the interval crosses an end of 1/{number(self.within)} to {number(self.within)}"
-            )
+            x = number(self.within)
+            cut = "a larger budget: runs of an arm spent it"
+            short = cut if pair.bound else f"more seeds: the interval crosses an end of 1/{x} to {x}"
         return pair._replace(word="inconclusive" if short else word, needs=short)
 
 

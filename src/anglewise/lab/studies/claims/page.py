@@ -136,7 +136,9 @@ def provenance(values: Mapping[str, Any]) -> str:
     commit = values.get("git_commit")
     dirty = ", with local changes" if values.get("git_dirty") else ""
     code = f"anglewise {values.get('anglewise', '')}" + (f", commit `{commit}`{dirty}" if commit else "")
-    libraries = ", ".join(f"{name} {version}" for name, version in values.get("libraries", {}).items() if version)
+    libraries = ", ".join(
+        f"{name} {version}" for name, version in sorted(values.get("libraries", {}).items()) if version
+    )
     machine = ", ".join(
         str(part)
         for part in (values.get("cpu"), _cores(values.get("cores")), values.get("device"), values.get("precision"))

@@ -48,9 +48,11 @@ def claims_table(verdicts: Verdicts) -> Table:
 
 
 def word_at(claim: Claim, verdict: Verdict | None, scale: Scale) -> str:
-    """The verdict's word; that a scale was not run, or a dash where the claim has none."""
+    """The verdict's word, and how many of several parts hold; that a scale was not run, or a dash without it."""
     if verdict is not None:
-        return verdict.word
+        found = [leaf.decision.word for leaf in leaves(claim.rule, verdict.likely[0].decision)]
+        held = f" ({found.count('supported')} of {len(found)} parts hold)" if len(found) > 1 else ""
+        return verdict.word + (held if len(verdict.likely) == 1 else "")
     return NOT_RUN if scale in claim.scales else NOT_HERE
 
 

@@ -36,6 +36,7 @@ TRAINED: Mapping[str, Mapping[Scale, str]] = {
     "fast, S5": {"desk": f"{_FAST} the composition of permutations of 5 things, from 50 % of all pairs."},
     "parity": {"desk": "An MLP with two hidden layers of 200 learns the parity of 3 of 30 bits from 1,000 examples."},
     "gpt": {"desk": "A GPT of 4 layers of 64 learns to add numbers of 3 digits from 10,000 sums."},
+    "text": {"desk": "A GPT of 4 layers of 64 learns the next character of Tiny Shakespeare."},
     "early warning": {"desk": "Nothing was trained: the scores of the record of early warning decide."},
     "random labels": {scale: said.replace("a + b", "labels that mean nothing,") for scale, said in _MLP.items()},
 }

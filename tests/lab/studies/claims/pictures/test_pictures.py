@@ -150,6 +150,13 @@ def test_a_level_is_drawn_and_wide_ranges_are_logarithmic():
     assert any(list(line.get_ydata()) == [1.0, 1.0] for line in axis.lines)
 
 
+def test_a_level_far_from_the_curves_lies_within_the_axis():
+    claim = CLAIMS["R01"]
+    made = record_of(claim, values=lambda arm, name, share: 10.0 ** (-4 * share))
+    low, high = drawn(readings, claim, made).axes[0].get_ylim()
+    assert low < 0.9 < high
+
+
 def test_what_comes_first_is_seen():
     claim = CLAIMS["C14"]
     axis = drawn(readings, claim, record_of(claim)).axes[0]

@@ -146,6 +146,8 @@ def _labelled(group: Group) -> Group:
 
 def draw_group(axis: Any, group: Group) -> None:
     """Draw estimates with their intervals against their margins, the first on top."""
+    from matplotlib.ticker import MaxNLocator
+
     spans = [_span(leaf) for _, leaf in group.rows]
     low, high = min(low for low, _ in spans), max(high for _, high in spans)
     if group.scale == "ratio":
@@ -156,6 +158,8 @@ def draw_group(axis: Any, group: Group) -> None:
     else:
         pad = 0.08 * (high - low or abs(high) or 1)
         low, high = (-0.03, 1.03) if group.scale == "share" else (low - pad, high + pad)
+        axis.xaxis.set_major_locator(MaxNLocator(6))
+        axis.xaxis.set_major_formatter(lambda x, _: f"{x:,.4g}")
     axis.set_xlim(low, high)
     for i, (_, leaf) in enumerate(group.rows):
         _draw_row(axis, i, leaf, low, high)

@@ -154,6 +154,8 @@ def _axes(drawing: Any, drawn: Sequence[Panel], columns: int) -> Iterator[Any]:
 def _draw(axis: Any, panel: Panel) -> None:
     import textwrap
 
+    from matplotlib.ticker import MaxNLocator
+
     axis.set_title(panel.heading, fontsize=7)
     axis.set_ylabel(textwrap.fill(panel.label, 26))
     if not any(panel.curves(arm) for arm in panel.arms):
@@ -165,6 +167,7 @@ def _draw(axis: Any, panel: Panel) -> None:
         _draw_points(axis, panel)
         return
     values = [y for arm in panel.arms for _, curve in panel.curves(arm) for y in curve]
+    values += [] if panel.level is None else [panel.level]
     logarithmic = bool(values) and min(values) > 0 and max(values) > WIDE * min(values)
     if logarithmic:
         axis.set_yscale("log")
@@ -187,6 +190,7 @@ def _draw(axis: Any, panel: Panel) -> None:
     if panel.crossings:
         _draw_crossings(axis, panel)
     axis.set_xlabel("epochs; triangles: a run generalises" if panel.crossings else "epochs")
+    axis.xaxis.set_major_locator(MaxNLocator(5))
     axis.xaxis.set_major_formatter(lambda x, _: f"{x:,.6g}")
     axis.set_xlim(left=0)
     _label(axis, ends)
