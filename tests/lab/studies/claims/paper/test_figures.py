@@ -157,6 +157,14 @@ def test_every_system_that_a_cell_asks_for_is_one_that_somebody_trains():
     assert asked <= known
 
 
+def test_notes_of_the_tables_have_the_budgets_of_the_runs():
+    from anglewise.lab.studies.claims.systems import READ_EPOCHS
+
+    notes = {table.id: table.note for table in PAPER}
+    assert f"{READ_EPOCHS:,} epochs" in notes["T1"]
+    assert f"{extras.STEPS:,} steps" in notes["T6"]
+
+
 def test_extra_places_have_their_modulus_and_budget(tmp_path):
     for part in extras.parts(tmp_path):
         if part.system.name.startswith("mlp, ") and " at " in part.system.name:

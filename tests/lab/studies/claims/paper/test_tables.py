@@ -124,7 +124,7 @@ def test_who_was_not_trained_has_a_reason():
     pool = pool_of([])
     ways = [Time("a"), Sooner("a", "b"), Mean("a", Read("radius")), Ratio("a", "b", Read("radius")), Final("a"),
             Passes("a", "radius", "", 1.0), Budget("a"), Probed(50)]  # fmt: skip
-    assert {way.of(pool).cell for way in ways} == {"not run"}
+    assert {way.of(pool).cell for way in ways} == {"not run: no time on two cores"}
     assert "full size" in Time("a", Where(scale="paper")).of(pool).cell
     assert Reason("no accelerator").of(pool) == Found("no accelerator")
     assert Known("about 3", 3.0).of(pool).interval.value == 3.0
@@ -221,6 +221,8 @@ BEYOND = Found("", Interval(math.inf, math.inf, math.inf, "order statistics"), b
         (printed(80), OURS._replace(bound="<= "), "open"),
         (printed(300), OURS._replace(bound="<= "), "no"),
         (printed(300), OURS._replace(bound="~ "), "open"),
+        (printed(9800), Found("", Interval(1575.0, 1400.0, math.inf, "order statistics"), budget=2000.0), "open"),
+        (printed(1900), Found("", Interval(1575.0, 1400.0, math.inf, "order statistics"), budget=2000.0), "yes"),
         (Theirs("3", 3.0), Found("", Interval(2.0, None, None, "none")), "near"),
     ],
 )

@@ -115,6 +115,8 @@ def agrees(theirs: Theirs, found: Found) -> str:
         if ours_beyond:
             return "open" if theirs.value > found.budget else "no"
         return "yes" if value > theirs.value else "no"
+    if theirs.value > found.budget and high == float("inf"):
+        return "open"
     if found.bound == "~ " or (found.bound == ">= " and theirs.value > value):
         return "open"
     if found.bound == "<= " and theirs.value < value:
