@@ -9,6 +9,7 @@ import pytest
 from matplotlib.colors import to_hex
 
 from anglewise.errors import AnglewiseError
+from anglewise.lab.report.plots.paper import styled
 from anglewise.lab.report.plots.style import colour
 from anglewise.lab.studies.claims.paper import arrays, extras, figures
 from anglewise.lab.studies.claims.paper.arrays import ACCURACY, kept
@@ -47,6 +48,13 @@ def small(*, scales=("desk", "paper"), arms=CURVES):
         for name in ("radial_energy", "total_radial_energy")
     ]  # fmt: skip
     return Drawn(Pool({run[:5]: run for run in runs}, {one[:8]: one for one in values}), found)
+
+
+@pytest.fixture(autouse=True)
+def in_style():
+    """Figures are drawn in the style of a paper."""
+    with styled():
+        yield
 
 
 def inks(axis):

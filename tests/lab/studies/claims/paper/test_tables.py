@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import math
 from pathlib import Path
@@ -277,6 +278,7 @@ def test_without_records_the_copy_is_shown(tmp_path):
 @pytest.mark.parametrize("ending", show.ENDINGS)
 def test_every_table_is_written_in_every_format(tmp_path, ending):
     content = show.write(tmp_path, tmp_path / f"paper{ending}").read_text(encoding="utf-8")
+    content = html.unescape(content)
     assert all(table.title in content for table in tables(tmp_path)) or ending == ".csv"
     assert "6,167 +- 624" in content
     assert content.count("\nT6,") == (ending == ".csv") * (3 * 4 * 3 + 1 + 3)
