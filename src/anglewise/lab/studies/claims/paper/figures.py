@@ -129,9 +129,9 @@ def curves(drawn: Drawn) -> Any:
         keys = {(one.arm, one.seed) for one in drawn.arrays if one.name == ACCURACY and one.scale == scale}
         if not keys:
             continue
-        found = drawn.results("mlp", scale, CURVES)
-        known = dataclasses.replace(found, planned=tuple(key for key in found.planned if key in keys))
-        panels.append(accuracy(known)._replace(title=title, x="epochs", y="test accuracy"))
+        whole = drawn.results("mlp", scale, CURVES)
+        found = dataclasses.replace(whole, planned=tuple(key for key in whole.planned if key in keys))
+        panels.append(accuracy(found)._replace(title=title, x="epochs", y="test accuracy"))
     if found is None:
         raise AnglewiseError("the paper's record lacks accuracy curves: gather the paper's rows again")
     medians = {
