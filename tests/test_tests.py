@@ -83,6 +83,10 @@ TOGETHER = {
     "lab/report/plots/test_figures.py": "lab/report/plots: curves panel spectra style",
     "lab/report/plots/test_gallery.py": "lab/report/plots: paper",
     "lab/report/plots/test_networks.py": "lab/report/plots: circles heatmaps",
+    "lab/studies/claims/test_claim.py": (
+        "lab/studies/claims: claims; lab/studies/claims/ledger: c01 c02 c03 c04 c05 c06 c07 c08 c09 c10 c11 c12 "
+        "c13 c14 c15 c16 c17 c18 c19 c20 k01 k02 k03 k04 r01 r02 r03 r04 r05 r06 r07 r08 r09"
+    ),
     "lab/studies/claims/pictures/test_pictures.py": (
         "lab/studies/claims/pictures: marks multiverse readings recorded times"
     ),

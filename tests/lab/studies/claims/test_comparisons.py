@@ -68,6 +68,14 @@ def test_of_equal_arms_the_first_is_chosen_and_an_arm_that_never_generalises_las
     assert "'b1' was the fastest of 2" in decision.says and decision.bound == ">= "
 
 
+def test_an_arm_that_is_chosen_on_both_sides_is_as_fast_as_itself():
+    rule = Selected(("b1",), ("b1", "b2"), 3, 1 / 1.1, 1 / 1.1)
+    decision = rule.decide(sample_of({"b1": [500] * 13, "b2": [900] * 13}), N)
+    assert decision.estimate.value == 1.0 and decision.word == "supported"
+    decision = rule.decide(sample_of({"b1": [900] * 13, "b2": [500] * 13}), N)
+    assert decision.estimate.value == pytest.approx(5 / 9) and decision.word == "refuted"
+
+
 def test_selection_takes_the_median_of_its_seeds():
     runs = {"b1": [10, 900, 900] + [500] * N, "b2": [800] * 13, "a1": [500] * 13, "a2": [500] * 13}
     assert "'b2' was the fastest of 2" in SELECTED.decide(sample_of(runs), N).says

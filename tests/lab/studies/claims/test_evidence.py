@@ -18,7 +18,7 @@ from anglewise.lab.studies.claims.systems import SYSTEMS, Place, System
 from anglewise.lab.tasks.parity import Parity
 
 TRAINING = Training(budget=120, every=5, measure_every=30, threshold=0.9, sustain=3, further=-1)
-RATES = {"fast": 0.03, "slow": 0.006, "still": 0.0}
+RATES = {"fast": 0.01, "slow": 0.002}
 TINY = System(
     "tiny", "One bit of eight, which every network learns at once",
     lambda scale, world: Place(Parity(bits=8, secret=1, train=100, test=100), MLP(hidden=(16,)), TRAINING, 4),
@@ -27,7 +27,7 @@ TINY = System(
 )  # fmt: skip
 TEXTS = ("", "", "", "", "", "", "")
 FASTER = Sooner("fast", "slow", claimed=2.0, least=1.2)
-CLAIM = Claim("X01", *TEXTS, ("tiny",), FASTER, scales=("desk",), values=("radius",))
+CLAIM = Claim("X01", *TEXTS, ("tiny",), FASTER, scales=("desk",), values=("radius", "radius_q50"))
 FALSE = dataclasses.replace(CLAIM, id="X02", rule=Sooner("slow", "fast", claimed=1.0))
 
 
@@ -38,7 +38,7 @@ def root(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(SYSTEMS, "tiny", TINY)
         for part in plan.parts(CLAIM, "desk", root=folder):
-            plan.train(part, {"command": "tiny"}, quiet=True)
+            plan.train(part, {"command": "tiny", "started": "2026-11-27", "host": "here"}, quiet=True)
     return folder
 
 
@@ -72,11 +72,11 @@ def test_rows_say_how_the_runs_ended(root):
 
 def test_values_are_kept_at_every_measurement_where_they_are_asked_for(root):
     found = plan.gather(CLAIM, "desk", root=root)
-    assert {value.name for value in found.values} == {"radius"}
     assert {value.site for value in found.values} == {"hidden.0.pre"}
     for arm in ("fast", "slow"):
-        steps = [value.step for value in found.values if (value.arm, value.seed) == (arm, 3)]
-        assert sorted(steps) == [0, 30, 60, 90, 120]
+        for name, every in (("radius", 5), ("radius_q50", 30)):  # at evaluations, and at measurements
+            steps = [v.step for v in found.values if (v.arm, v.seed, v.name) == (arm, 3, name)]
+            assert sorted(steps) == list(range(0, 121, every))
     none = plan.gather(dataclasses.replace(CLAIM, values=()), "desk", root=root)
     assert none.values == () and none.runs == found.runs
     read = Level(Read("radius", "hidden.0.pre", "start"), "fast", 0.0, larger=True)
@@ -103,7 +103,7 @@ def test_a_shorter_budget_and_a_higher_threshold_are_read_from_the_same_runs(roo
     monkeypatch.setitem(SYSTEMS, "tiny", dataclasses.replace(TINY, place=lambda scale, world: place))
     found = plan.gather(CLAIM, "desk", root=root)
     assert len(found.runs) == 20 and {run.steps for run in found.runs} == {10}
-    assert {value.step for value in found.values} == {0}
+    assert {value.step for value in found.values} == {0, 5, 10}
     assert all(run.sustained is None for run in found.runs if run.arm == "slow")
 
 

@@ -68,7 +68,7 @@ class Selected:
 
     Args:
         family: Arms that are claimed to be faster.
-        rivals: As many arms to compare with.
+        rivals: Arms to compare with: as many, or those of the family and further ones.
         selection: Number of seeds that choose; they do not decide.
         claimed: Least ratio that counts as what was claimed.
         least: Ratio that the interval must lie above.
