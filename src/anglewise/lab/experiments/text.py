@@ -26,6 +26,9 @@ def on_text(path: str, *, seeds: int = 3, budget: int = 2000) -> Experiment:
         seeds: Paired seeds.
         budget: Steps, over which the learning rate falls to a tenth.
 
+    Returns:
+        The experiment, for :func:`anglewise.lab.run`.
+
     Raises:
         SpecError: If the file cannot be read or is too short.
     """
