@@ -142,11 +142,8 @@ def curves(drawn: Drawn) -> Any:
     reached = {arm: t for arm, t in medians.items() if t is not None}
     if not reached:
         return _side_by_side(panels, CURVES, f"No arm generalises in {found.budget:,} epochs at desk scale")
-    first = min(reached, key=lambda arm: reached[arm])
-    others = ", ".join(f"'{arm}' {_epochs_text(t, found.budget)}" for arm, t in medians.items() if arm != first)
-    finding = (
-        f"At desk scale '{first}' takes {number(reached[first])} epochs, {others}" if first else "None generalises"
-    )
+    told = ", ".join(f"'{arm}' {_epochs_text(t, found.budget)}" for arm, t in medians.items())
+    finding = f"Epochs to generalise at desk scale: {told}"
     return _side_by_side(panels, CURVES, finding)
 
 
