@@ -162,8 +162,9 @@ def _multiverse(spec: Specification) -> str:
         filled(f"{spec.summary} Numbers count {decision.unit}; a row's world is named by its unlikely choices."),
         compact(table(spec, short=True)),
     ]
+    blocks.append(filled(spec.decides_most))
     if spec.shares:
-        blocks += [filled(spec.decides_most), compact(shares_table(spec))]
+        blocks.append(compact(shares_table(spec)))
     return "\n\n".join(blocks) + "\n"
 
 
