@@ -209,7 +209,8 @@ def test_flags_make_one_change_whose_outcome_alone_must_make_sense():
             "arms.plain.adamw.lr.steps",
             "3",
             "arms.plain.adamw.lr: "
-            "expected a table with \"is\" = one of cosine, linear, recorded, until, warmup, got {'steps': 3}",
+            'expected a table with "is" = one of cosine, linear, recorded, until, warmup, warmup-cosine, '
+            "got {'steps': 3}",
         ),
         ("arms.plain.adamw", "3", "arms.plain.adamw: expected a field, such as arms.plain.adamw.lr, got 3"),
         ("arms.plain", "3", "arms.plain: expected a method and a field, such as arms.plain.adamw.lr, got 3"),
@@ -259,7 +260,8 @@ def test_flags_make_one_change_whose_outcome_alone_must_make_sense():
         (
             "task.is",
             "modulo",
-            "task: unknown kind 'modulo': did you mean 'modular'? Known: modular, parity, permutations, random-labels",
+            "task: unknown kind 'modulo': did you mean 'modular'? Known: "
+            "addition, modular, parity, permutations, random-labels, text",
         ),
         (
             "arms.plain.adamw.lr.is",
@@ -334,12 +336,14 @@ def test_a_file_that_lacks_a_part_says_which(tmp_path, text, key):
         (
             'is = "modular"',
             'is = "module"',
-            "task: unknown kind 'module': did you mean 'modular'? Known: modular, parity, permutations, random-labels",
+            "task: unknown kind 'module': did you mean 'modular'? Known: "
+            "addition, modular, parity, permutations, random-labels, text",
         ),
         (
             'is = "modular"',
             "",
-            'task: expected a table with "is" = one of modular, parity, permutations, random-labels, got {',
+            'task: expected a table with "is" = one of '
+            "addition, modular, parity, permutations, random-labels, text, got {",
         ),
         ("seeds = 3", 'seeds = "3"', "seeds: expected a whole number, got '3'"),
         ('baseline = "b"', 'baseline = "c"', "unknown arm 'c': Known: a, b (baseline)"),

@@ -121,6 +121,9 @@ RULES = {
     "sphere-cosine": (4000, 20, 0, 0.95, 1),
     "muon": (10_000, 50, 0, 0.95, 5),
     "radial-paper": (20_000, 20, 0, 0.9, 5),
+    **dict.fromkeys(
+        ("mlp-decay-0.5", "mlp-decay-1", "mlp-decay-2", "mlp-decay-5", "mlp-decay-1-width-512"), (6000, 50, 0, 0.95, 1)
+    ),
 }
 """Budget, evaluation, batch, threshold, sustain of the runs that docs/baselines.md reports."""
 

@@ -69,3 +69,10 @@ RADIAL_PENALTY = Published((RadialPenalty(strength=0.05, target=1.0),), "arXiv 2
 RADIAL_WEAK = Published((AdamW(lr=1e-3, wd=1e-3),), "arXiv 2606.32000, lr 1e-3 wd 1e-3")
 RADIAL_STRONG = Published((AdamW(lr=1e-3, wd=0.1),), "arXiv 2606.32000, its baseline with strong decay")
 RADIAL_PAPER = Published((*RADIAL_WEAK.methods, *RADIAL_PENALTY.methods), RADIAL_WEAK.source)
+
+PSI = "repository AgentTorch/psi"
+PSI_HALF = Published((AdamW(lr=1e-3, wd=0.5),), PSI)
+"""The radial paper's MLP with plain weight decay, as somebody else ran it; by the decay."""
+PSI_ONE = Published((AdamW(lr=1e-3, wd=1.0),), PSI)
+PSI_TWO = Published((AdamW(lr=1e-3, wd=2.0),), PSI)
+PSI_FIVE = Published((AdamW(lr=1e-3, wd=5.0),), PSI)

@@ -14,7 +14,6 @@ from typing import Any, NamedTuple, cast
 from anglewise.lab.experiments import published
 from anglewise.lab.experiments.published import EIFY, Published
 from anglewise.lab.experiments.tracks import TRACK_A, TRACK_B, TRACK_C1, TRACK_C2
-from anglewise.lab.methods.optimizers import AdamW
 from anglewise.lab.models.mlp import MLP
 from anglewise.lab.models.transformer import Transformer
 from anglewise.lab.spec import Arm, Experiment, Training
@@ -57,13 +56,12 @@ JANATI_MODEL = dataclasses.replace(cast(Transformer, TRACK_B.model), mlp_bias=Fa
 SPHERE_MODEL = Transformer(layers=1, norm="none", activation="relu", causal=False)
 
 
-def _independent(decay: float, steps: tuple[float, float], width: int = 128) -> Reproduction:
+def _independent(setting: Published, steps: tuple[float, float], width: int = 128) -> Reproduction:
     """The radial paper's MLP with plain weight decay, as somebody else ran it: one seed, full batch."""
-    name = f"mlp-decay-{decay:g}" + (f"-width-{width}" if width != 128 else "")
-    setting = Published((AdamW(lr=1e-3, wd=decay),), "AgentTorch/psi")
+    name = f"mlp-decay-{setting.methods[0].wd:g}" + (f"-width-{width}" if width != 128 else "")
     return _of(
         name, TRACK_C1, setting, 3, _until(6000, 50), steps, "one seed, read every 50 steps",
-        "repository AgentTorch/psi", "threshold (95 % here), biases (on)", tolerance=1.3,
+        published.PSI, "threshold (95 % here), biases (on)", tolerance=1.3,
         task=Modular(p=97, operation="+", train=0.5), model=MLP(hidden=(width, width), bias=True),
     )  # fmt: skip
 
@@ -98,8 +96,9 @@ _ALL = (
         (2460 - 136, 6167 + 624), "5 seeds, sustained 90 %, epochs", "arXiv 2606.32000",
         "batch (full here: an epoch is a step), input encoding (2-hot), biases (on)",
         task=Modular(p=97, operation="+", train=0.5), model=MLP(hidden=(512, 512), bias=True)),
-    _independent(0.5, (4000, 4000)), _independent(1.0, (2300, 2650)), _independent(2.0, (1250, 1250)),
-    _independent(5.0, (800, 800)), _independent(1.0, (1950, 1950), width=512),
+    _independent(published.PSI_HALF, (4000, 4000)), _independent(published.PSI_ONE, (2300, 2650)),
+    _independent(published.PSI_TWO, (1250, 1250)),
+    _independent(published.PSI_FIVE, (800, 800)), _independent(published.PSI_ONE, (1950, 1950), width=512),
 )  # fmt: skip
 REPRODUCTIONS = {one.experiment.name.removeprefix("reproduce-"): one for one in _ALL}
 """By name."""
