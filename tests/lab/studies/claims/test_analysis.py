@@ -87,6 +87,13 @@ def test_worlds_that_are_not_decided_do_not_count():
     assert found.word == "supported"
 
 
+def test_disagreement_is_counted_among_decided_worlds():
+    found = of_worlds(dict(zip(WORLDS, [3.0] * 4 + [1.2] * 4 + [2.0] * 8, strict=True)))
+    words = [one.decision.word for one in found.decided]
+    assert (words.count("supported"), words.count("refuted")) == (4, 4)
+    assert found.word == "depends" and found.depends_on.endswith("4 of 8 decided worlds support it")
+
+
 def test_it_depends_on_the_choice_that_separates_the_worlds():
     found = of_worlds({world: 1.2 if "batch" in unlikely(world) else 3.0 for world in WORLDS})
     assert found.word == "depends"
