@@ -51,7 +51,7 @@ ORDER: dict[str, tuple[str, ...]] = {
                "how-to/add-a-model", "how-to/add-a-reading"),
     "Reference": ("reference/cli", "reference/anglewise", "reference/torch", "reference/lab", "reference/values",
                   "reference/store", "reference/errors"),
-    "Explanation": ("verdicts", "findings", "explanation/how-it-works/index", "explanation/published-settings",
+    "Explanation": ("verdicts", "paper", "findings", "explanation/how-it-works/index", "explanation/published-settings",
                     "architecture"),
     "Project": ("README </README>", "/CONTRIBUTING", "/CHANGELOG", "/records/README"),
 }  # fmt: skip

@@ -72,7 +72,7 @@ class Overview:
                 counts(leaf),
                 number(leaf.decision.n),
             ]
-        words = [word_at(claim, scales.get(scale), scale) for scale in SCALES]
+        words = [word_at(claim, scales.get(scale), scale, parts=True) for scale in SCALES]
         return [link, claim.title, claim.paper, *numbers, *words]
 
 

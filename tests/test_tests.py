@@ -94,6 +94,8 @@ TOGETHER = {
     "lab/studies/leaderboard/test_leaderboard.py": (
         "lab/studies/leaderboard: analysis candidates leaderboards methods plan published show"
     ),
+    "lab/studies/claims/paper/test_figures.py": "lab/studies/claims/paper: arrays extras",
+    "lab/studies/claims/paper/test_tables.py": "lab/studies/claims/paper: cell ours pool show systems t1_t5 t6_t10",
     "lab/studies/penalty/test_penalty.py": "lab/studies/penalty: analysis plan show",
     "lab/studies/reproduction/test_reproduction.py": "lab/studies/reproduction: analysis plan",
 }

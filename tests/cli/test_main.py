@@ -36,7 +36,7 @@ class Failing:
 
 
 ERRORS = [
-    (("run", "quikstart"), "unknown experiment 'quikstart': did you mean 'quickstart'? Known: causal, "),
+    (("run", "quikstart"), "unknown experiment 'quikstart': did you mean 'quickstart'? Known: addition-gpt, "),
     (("run", "none.toml"), "cannot read none.toml: No such file or directory"),
     ((*RUN, "--arms", "adamw-comon"), "unknown arm 'adamw-comon': did you mean 'adamw-common'? Known: "),
     ((*RUN, "--arms", ""), "experiment 'quickstart' has no arms: give at least one"),

@@ -21,6 +21,8 @@ MODULE = "anglewise.lab.engine.programs"
 """Imported by tests that train, and not for others."""
 MOST = 32
 """Structures that a common owner keeps: each program holds memory maps, of which a process has a limited number."""
+HOW = ("jax_disable_most_optimizations", "jax_enable_x64")
+"""Settings that a program is compiled under."""
 CACHE = "JAX_COMPILATION_CACHE_DIR"
 
 
@@ -43,7 +45,7 @@ def _shared_of(alone):
     def of(self, run, readings=()):
         import jax
 
-        how = jax.jit, jax.config.read("jax_disable_most_optimizations"), jax.config.read("jax_enable_x64")
+        how = jax.jit, *(jax.config.read(name) for name in HOW)
         return alone(_common(type(self), self._at_evaluations, self._place, how), run, readings)
 
     of.alone = alone

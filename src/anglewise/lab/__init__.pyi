@@ -9,6 +9,7 @@ from anglewise.lab.catalogue import SCHEDULES as SCHEDULES
 from anglewise.lab.catalogue import TASKS as TASKS
 from anglewise.lab.experiments import EXPERIMENTS as EXPERIMENTS
 from anglewise.lab.experiments.run import run as run
+from anglewise.lab.experiments.text import on_text as on_text
 from anglewise.lab.outcome import Outcome as Outcome
 from anglewise.lab.protocols.dataclass import method as method
 from anglewise.lab.protocols.fields import COUNT as COUNT

@@ -11,22 +11,26 @@ import pytest
 
 from anglewise.lab.catalogue import METHODS, MODELS, TASKS
 from anglewise.lab.methods.notsawo2025_sparsity import L1
+from anglewise.lab.models.gpt import GPT
 from anglewise.lab.models.mlp import MLP
 from anglewise.lab.models.transformer import Transformer
 from anglewise.lab.protocols import method as places
 from anglewise.lab.protocols.method import Method
 from anglewise.lab.protocols.model import Attending, Factorised, Model, Network, Residual, Sized, product, shape_of
 from anglewise.lab.protocols.reading import ActivationReading, Reading, named_parameters
-from anglewise.lab.protocols.task import Cyclic, Secret, Task
+from anglewise.lab.protocols.task import Answering, Cyclic, Sampled, Secret, Task
 from anglewise.lab.readings.radii import Radii
 from anglewise.lab.readings.sets import READINGS
+from anglewise.lab.tasks.addition import Addition
 from anglewise.lab.tasks.held_out import HeldOut
 from anglewise.lab.tasks.modular import Modular
 from anglewise.lab.tasks.parity import Parity
 from anglewise.lab.tasks.permutation import Permutations
+from anglewise.lab.tasks.text import Text
 from tests.support.gated import Gated, OneHotGated
 
 PAIRS, SEQUENCES = Modular(p=7, train=0.5), Modular(p=7, train=0.5, form="a op b =")
+SUMS = Addition(digits=1, train=30, test=10)
 NETWORKS = {
     "mlp": (MLP(hidden=(8, 6), embedding=4), PAIRS),
     "mlp, one-hot": (MLP(hidden=(8,), bias=True), PAIRS),
@@ -34,6 +38,8 @@ NETWORKS = {
     "transformer": (Transformer(layers=2, width=8, heads=2), SEQUENCES),
     "transformer, all positions": (Transformer(layers=1, width=8, heads=2, positions="all", tied=True), SEQUENCES),
     "transformer, no norm": (Transformer(layers=2, width=8, heads=4, norm="none", mlp=6), SEQUENCES),
+    "gpt": (GPT(layers=2, width=8, heads=2), SUMS),
+    "gpt, untied": (GPT(layers=1, width=8, heads=2, bias=True, tied=False), SUMS),
     "gated": (Gated(), PAIRS),
     "gated, one-hot": (OneHotGated(), PAIRS),
 }
@@ -42,11 +48,15 @@ PLACES = {
 }  # fmt: skip
 
 
-def test_every_task_is_a_task_and_says_what_only_some_have():
-    tasks = [*(cls() for cls in TASKS.values()), HeldOut(PAIRS)]
+def test_every_task_is_a_task_and_says_what_only_some_have(tmp_path):
+    (tmp_path / "verse").write_text("a rose is a rose is a rose. " * 10)
+    text = Text(path=str(tmp_path / "verse"), context=8)
+    tasks = [*(cls() for cls in TASKS.values() if cls is not Text), text, HeldOut(PAIRS)]
     assert all(isinstance(task, Task) for task in tasks)
     assert {type(t).__name__ for t in tasks if isinstance(t, Cyclic)} == {"Modular", "RandomLabels", "HeldOut"}
     assert {type(t).__name__ for t in tasks if isinstance(t, Secret)} == {"Parity"}
+    assert {type(t).__name__ for t in tasks if isinstance(t, Answering)} == {"Addition", "Text", "HeldOut"}
+    assert {type(t).__name__ for t in tasks if isinstance(t, Sampled)} == {"Addition", "Text", "HeldOut"}
     assert not isinstance(Permutations(), Cyclic | Secret) and not isinstance(Parity(), Cyclic)
 
 
@@ -58,7 +68,7 @@ def test_control_nothing_else_is_a_task(other):
 def test_every_model_is_a_model_and_says_what_only_some_have():
     models = [cls() for cls in MODELS.values()]
     assert all(isinstance(model, Model) and isinstance(model, Sized) for model in models)
-    assert [type(model).__name__ for model in models if isinstance(model, Attending)] == ["Transformer"]
+    assert [type(model).__name__ for model in models if isinstance(model, Attending)] == ["Transformer", "GPT"]
     assert isinstance(Gated(), Model) and not isinstance(Gated(), Sized | Attending)
     for other in (PAIRS, L1(), shape_of(MLP(), PAIRS), "a model"):  # control
         assert not isinstance(other, Model)
@@ -69,7 +79,7 @@ def test_every_network_is_a_network(name):
     network = shape_of(*NETWORKS[name])
     assert isinstance(network, Network)
     assert isinstance(network, Factorised) == (not name.startswith("gated"))
-    assert isinstance(network, Residual) == name.startswith("transformer")
+    assert isinstance(network, Residual) == name.startswith(("transformer", "gpt"))
 
 
 def test_control_nothing_else_is_a_network():

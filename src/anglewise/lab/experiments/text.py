@@ -4,8 +4,7 @@ On Tiny Shakespeare the radial paper prints a validation loss of 1.585 without t
 Transformer of half a million weights whose other settings it leaves open (arXiv 2606.32000).  These are nanoGPT's for
 a small network without dropout.  The text comes from the user, so no experiment of this file has a name:
 
-    from anglewise.lab.experiments.text import on_text
-    anglewise.lab.run(on_text("tinyshakespeare.txt"))
+    anglewise.lab.run(anglewise.lab.on_text("tinyshakespeare.txt"))
 """
 
 from __future__ import annotations
@@ -26,6 +25,9 @@ def on_text(path: str, *, seeds: int = 3, budget: int = 2000) -> Experiment:
         path: The file, in UTF-8.
         seeds: Paired seeds.
         budget: Steps, over which the learning rate falls to a tenth.
+
+    Returns:
+        The experiment, for :func:`anglewise.lab.run`.
 
     Raises:
         SpecError: If the file cannot be read or is too short.

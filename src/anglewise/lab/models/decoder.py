@@ -31,11 +31,12 @@ def block_sites(k: int, d: int, hidden: int, attended: int, positions: int, *, t
         hidden: Neurons of the MLP.
         attended: Heads times the length of the input.
         positions: Number of positions at which the block's sites are computed.
-        taps: Whether the network lets a tap act on the softmax weights.
+        taps: Whether the network lets a tap act on the softmax weights, which then come before the mixed values.
     """
+    mixed, weights = Site(d, "mixed", positions, tapped=False), Site(attended, "attention", positions, tapped=taps)
+    first = {"weights": weights, "mixed": mixed} if taps else {"mixed": mixed, "weights": weights}
     return {
-        f"block.{k}.attention.mixed": Site(d, "mixed", positions, tapped=False),
-        f"block.{k}.attention.weights": Site(attended, "attention", positions, tapped=taps),
+        **{f"block.{k}.attention.{part}": site for part, site in first.items()},
         f"block.{k}.attention.out": Site(d, "output", positions),
         f"block.{k}.stream": Site(d, "stream", positions),
         f"block.{k}.mlp.pre": Site(hidden, "pre", positions),

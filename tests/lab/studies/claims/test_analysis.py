@@ -172,6 +172,12 @@ def test_worlds_without_an_effect_are_left_out():
     assert "batch" not in shares and shares["site"] == pytest.approx(1.0)
 
 
+def test_too_few_worlds_tell_no_choice_from_another():
+    effects = {world: 2.0 ** (SIGNS[world]["site"] + 0.1 * SIGNS[world]["betas"]) for world in WORLDS}
+    few = {world: x if k < 6 else None for k, (world, x) in enumerate(effects.items())}
+    assert share_of_variance(decided(few)) == {} and share_of_variance(decided(effects)) != {}
+
+
 def test_shares_equal_a_regression_worked_out_by_hand():
     rng = np.random.default_rng(0)
     chosen = [w for k, w in enumerate(WORLDS) if k not in (2, 5, 11)]

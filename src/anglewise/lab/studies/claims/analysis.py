@@ -149,7 +149,8 @@ def share_of_variance(decided: Sequence[Decided]) -> dict[str, float]:
     """Share of the variance of the log effect that each choice takes, by its name; empty where there is none.
 
     Worlds without an effect, in which no arm generalised, are left out.  So are choices that the remaining worlds do
-    not vary.  Of several systems the mean log effect counts.
+    not vary.  Nothing is told where the remaining
+    worlds are too few to tell the choices apart.  Of several systems the mean log effect counts.
     """
     found: dict[str, list[float]] = {}
     for one in decided:
@@ -161,6 +162,9 @@ def share_of_variance(decided: Sequence[Decided]) -> dict[str, float]:
     if len(z) < 3 or not np.ptp(z):
         return {}
     x = np.array([[1.0 if name in unlikely(world) else -1.0 for name in names] for world in effects])
+    varied = x[:, np.ptp(x, axis=0) > 0]
+    if np.linalg.matrix_rank(np.hstack([np.ones((len(z), 1)), varied])) <= varied.shape[1]:
+        return {}  # fewer worlds than numbers to fit: choices cannot be told apart
     total = float(np.sum((z - z.mean()) ** 2))
     whole = _rss(x, z)
     return {

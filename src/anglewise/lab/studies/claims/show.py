@@ -47,8 +47,10 @@ def claims_table(verdicts: Verdicts) -> Table:
     return Table(heads, rows, note="n counts paired seeds. One claim in full: anglewise verify C02 --recorded")
 
 
-def word_at(claim: Claim, verdict: Verdict | None, scale: Scale) -> str:
-    """The verdict's word, and how many of several parts hold; that a scale was not run, or a dash without it."""
+def word_at(claim: Claim, verdict: Verdict | None, scale: Scale, *, parts: bool = False) -> str:
+    """The verdict's word, with `parts` how many of several hold; that a scale was not run, or a dash without it."""
+    if verdict is not None and not parts:
+        return verdict.word
     if verdict is not None:
         found = [leaf.decision.word for leaf in leaves(claim.rule, verdict.likely[0].decision)]
         held = f" ({found.count('supported')} of {len(found)} parts hold)" if len(found) > 1 else ""
@@ -160,8 +162,9 @@ def _multiverse(spec: Specification) -> str:
         filled(f"{spec.summary} Numbers count {decision.unit}; a row's world is named by its unlikely choices."),
         compact(table(spec, short=True)),
     ]
+    blocks.append(filled(spec.decides_most))
     if spec.shares:
-        blocks += [filled(spec.decides_most), compact(shares_table(spec))]
+        blocks.append(compact(shares_table(spec)))
     return "\n\n".join(blocks) + "\n"
 
 

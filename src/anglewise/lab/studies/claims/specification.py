@@ -83,9 +83,9 @@ class Specification(NamedTuple):
 
     @property
     def decides_most(self) -> str:
-        """The choice that takes most of the variance, in one sentence; empty where nothing varies."""
+        """The choice that takes most of the variance, in one sentence; that too few worlds tell."""
         if not self.shares:
-            return ""
+            return "Too few worlds have a number to tell which choice decides most." if len(self.lines) > 1 else ""
         most = max(self.shares, key=lambda name: self.shares[name])
         rest = max(0.0, 1 - sum(self.shares.values()))
         return (

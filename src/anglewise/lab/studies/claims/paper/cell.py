@@ -21,8 +21,8 @@ FACTOR = 2.0
 """Within which two numbers are near."""
 UNKNOWN = "not known to us"
 CRITERION = (
-    "Agrees: 'yes' where theirs lies inside our 95 % interval. 'near' where it lies within a factor of 2 of our number. "
-    "'no' where it does neither. 'open' where our budget ends before theirs, or ours is a bound."
+    "Agrees: 'yes' where theirs lies inside our 95 % interval. 'near' where it lies within a factor of 2 of our "
+    "number. 'no' where it does neither. 'open' where our budget ends before theirs, or ours is a bound."
 )
 
 
@@ -115,6 +115,8 @@ def agrees(theirs: Theirs, found: Found) -> str:
         if ours_beyond:
             return "open" if theirs.value > found.budget else "no"
         return "yes" if value > theirs.value else "no"
+    if theirs.value > found.budget and high == float("inf"):
+        return "open"
     if found.bound == "~ " or (found.bound == ">= " and theirs.value > value):
         return "open"
     if found.bound == "<= " and theirs.value < value:

@@ -40,7 +40,7 @@ STEPS = 30_000
 READ = SYSTEMS["mlp, read"]
 READ_BY = ("C09", "C14")
 """Claims whose networks the tables and figures look into."""
-SEEDS, POINTS = 10, 60
+SEEDS, POINTS = 20, 60
 """Of the accuracy curves that are kept."""
 KEPT = (
     "fourier_coherence", "fourier_max", "live_frequencies", "cluster_size", "own_share", "sigma_max",

@@ -129,9 +129,9 @@ def curves(drawn: Drawn) -> Any:
         keys = {(one.arm, one.seed) for one in drawn.arrays if one.name == ACCURACY and one.scale == scale}
         if not keys:
             continue
-        found = drawn.results("mlp", scale, CURVES)
-        known = dataclasses.replace(found, planned=tuple(key for key in found.planned if key in keys))
-        panels.append(accuracy(known)._replace(title=title, x="epochs", y="test accuracy"))
+        whole = drawn.results("mlp", scale, CURVES)
+        found = dataclasses.replace(whole, planned=tuple(key for key in whole.planned if key in keys))
+        panels.append(accuracy(found)._replace(title=title, x="epochs", y="test accuracy"))
     if found is None:
         raise AnglewiseError("the paper's record lacks accuracy curves: gather the paper's rows again")
     medians = {
@@ -142,11 +142,8 @@ def curves(drawn: Drawn) -> Any:
     reached = {arm: t for arm, t in medians.items() if t is not None}
     if not reached:
         return _side_by_side(panels, CURVES, f"No arm generalises in {found.budget:,} epochs at desk scale")
-    first = min(reached, key=lambda arm: reached[arm])
-    others = ", ".join(f"'{arm}' {_epochs_text(t, found.budget)}" for arm, t in medians.items() if arm != first)
-    finding = (
-        f"At desk scale '{first}' takes {number(reached[first])} epochs, {others}" if first else "None generalises"
-    )
+    told = ", ".join(f"'{arm}' {_epochs_text(t, found.budget)}" for arm, t in medians.items())
+    finding = f"Epochs to generalise at desk scale: {told}"
     return _side_by_side(panels, CURVES, finding)
 
 

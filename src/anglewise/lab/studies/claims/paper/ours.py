@@ -21,7 +21,7 @@ from anglewise.lab.studies.claims.rows import Crossing, Ran, Sample, median_epoc
 from anglewise.lab.studies.claims.worlds import LIKELY
 
 Unit = Literal["epochs", "steps"]
-RUNS = {"desk": "not run", "paper": "not run at full size"}
+RUNS = {"desk": "not run: no time on two cores", "paper": "not run at full size: no time on two cores"}
 """Where no run is there, by scale."""
 
 
