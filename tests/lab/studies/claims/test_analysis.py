@@ -79,12 +79,11 @@ def test_worlds_that_disagree_in_more_than_a_quarter_depend(held, word):
         assert found.depends_on.endswith(f"{held} of 16 decided worlds support it") and not found.needs
 
 
-def test_worlds_that_are_not_decided_do_not_count():
-    ratios = dict(zip(WORLDS, (3.0, 3.0, 3.0, 1.2, *[2.0] * 12), strict=True))
-    found = of_worlds(ratios)
+def test_disagreement_is_counted_among_decided_worlds():
+    found = of_worlds(dict(zip(WORLDS, [3.0] * 4 + [1.2] * 4 + [1.97] * 8, strict=True)))
     words = [one.decision.word for one in found.decided]
-    assert words.count("refuted") == 1 and words.count("supported") >= 3
-    assert found.word == "supported"
+    assert (words.count("supported"), words.count("refuted")) == (4, 4)
+    assert found.word == "depends" and found.depends_on.endswith("4 of 8 decided worlds support it")
 
 
 def test_it_depends_on_the_choice_that_separates_the_worlds():
@@ -191,6 +190,13 @@ def test_shares_equal_a_regression_worked_out_by_hand():
 @pytest.mark.parametrize("effects", [{}, {LIKELY: 2.0, "batch=full": 3.0}, dict.fromkeys(WORLDS, 2.0)])
 def test_nothing_varies_nothing_is_shared(effects):
     assert share_of_variance(decided(effects)) == {}
+
+
+def test_worlds_that_cannot_tell_choices_apart_share_nothing():
+    effects = {LIKELY: 1.0, "batch=full, bias=off": 2.0, "site=post": 3.0, "site=post, batch=full, bias=off": 4.0}
+    assert share_of_variance(decided(effects)) == {}
+    apart = effects | {"batch=full": 5.0}
+    assert set(share_of_variance(decided(apart))) == {"batch", "bias", "site"}
 
 
 def test_of_several_systems_the_mean_effect_counts():

@@ -253,7 +253,14 @@ def test_a_reading_that_is_no_number_leaves_a_pair_too_few(bad):
 
 @pytest.mark.parametrize(
     ("ratio", "word"),
-    [(1.0, "supported"), (1.1, "supported"), (1.4, "refuted"), (0.7, "refuted"), (1.25, "inconclusive")],
+    [
+        (1.0, "supported"),
+        (1.1, "supported"),
+        (1.4, "refuted"),
+        (0.7, "refuted"),
+        (1.25, "inconclusive"),
+        (0.81, "inconclusive"),
+    ],
 )
 def test_readings_are_alike_within_a_factor(ratio, word):
     arm = [ratio * x for x in STEADY[::-1]]

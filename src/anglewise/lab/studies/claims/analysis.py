@@ -149,8 +149,8 @@ def share_of_variance(decided: Sequence[Decided]) -> dict[str, float]:
     """Share of the variance of the log effect that each choice takes, by its name; empty where there is none.
 
     Worlds without an effect, in which no arm generalised, are left out.  So are choices that the remaining worlds do
-    not vary.  Nothing is told where the remaining
-    worlds are too few to tell the choices apart.  Of several systems the mean log effect counts.
+    not vary.  Nothing is told where the remaining worlds are too few to tell the choices apart.  Of several systems the
+    mean log effect counts.
     """
     found: dict[str, list[float]] = {}
     for one in decided:
