@@ -145,6 +145,9 @@ def test_a_winners_file_reads_back_as_the_arm_that_won(tmp_path):
 def test_a_search_that_cannot_be_meant_is_refused(tmp_path):
     with pytest.raises(SpecError, match="Search.trials must be at least 1, got 0"):
         tune(CANDIDATE, TRACK, dataclasses.replace(RULES, trials=0), tmp_path, tmp_path, "", {}, lambda: False)
+    aimless = dataclasses.replace(TRACK, training=dataclasses.replace(TRACK.training, threshold=0.0))
+    with pytest.raises(SpecError, match="a search needs a threshold to reach, .* has none: set training.threshold"):
+        tune(CANDIDATE, aimless, RULES, tmp_path, tmp_path, "", {}, lambda: False)
 
 
 FOUND = SearchSummary(3, 1, 1, FIRST_SEED, 0.05, 30, 12.5, space=("AdamW.lr in [0.1, 1], log",))

@@ -1,8 +1,8 @@
 """A GPT that learns 3-digit addition, without and with the penalty: at desk scale and at the paper's.
 
 The desk's GPT has 0.2 million weights and learns 10,000 sums in minutes.  Its first weights have sigma .05, that is
-nanoGPT's .02 at width 384, scaled by the root of the widths: with .02 at width 64 attention starts so weak that the
-answer's second digit stays at chance.
+nanoGPT's .02 at width 384, scaled by the root of the widths.  With .02 at width 64, runs stand at 10 % exact answers
+for a thousand steps and more, because the answer's second digit is at chance.
 """
 
 from __future__ import annotations

@@ -27,6 +27,7 @@ from typing import Annotated, Any, NamedTuple
 import numpy as np
 from scipy.stats import qmc
 
+from anglewise.errors import SpecError
 from anglewise.lab.engine.programs import Programs
 from anglewise.lab.execution.estimate import Limits, admit, cost, memory, within
 from anglewise.lab.protocols.fields import COUNT, INSIDE, SEEDS, bounded
@@ -126,9 +127,13 @@ def search(
         The best trial of all rounds (on the second rung), and every trial in the order tried.
 
     Raises:
-        SpecError: For a search with a wrong value.
+        SpecError: For a search with a wrong value, or on an experiment without a threshold.
         Interrupted: When `stop` said so; the same call goes on from there.
     """
+    if not experiment.training.threshold:
+        raise SpecError(
+            f"a search needs a threshold to reach, {experiment.name} has none: set training.threshold above 0"
+        )
     rng = np.random.default_rng([rules.seed, zlib.crc32(candidate.arm.name.encode())])
     programs = Programs(AT_EVALUATIONS) if programs is None else programs
     tried: dict[str, Trial] = {}
