@@ -90,6 +90,7 @@ TOGETHER = {
     "lab/studies/claims/pictures/test_pictures.py": (
         "lab/studies/claims/pictures: marks multiverse readings recorded times"
     ),
+    "lab/studies/claims/test_rules.py": "lab/studies/claims: decision reading_rules",
     "lab/studies/early_warning/test_show.py": "lab/studies/early_warning: tables",
     "lab/studies/leaderboard/test_leaderboard.py": (
         "lab/studies/leaderboard: analysis candidates leaderboards methods plan published show"

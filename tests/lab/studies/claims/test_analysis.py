@@ -18,7 +18,8 @@ from anglewise.lab.studies.claims.analysis import (
     verdict,
 )  # fmt: skip
 from anglewise.lab.studies.claims.claim import Claim
-from anglewise.lab.studies.claims.rules import AllOf, Decision, Sooner
+from anglewise.lab.studies.claims.decision import Decision
+from anglewise.lab.studies.claims.rules import AllOf, Sooner
 from anglewise.lab.studies.claims.worlds import LIKELY, MLP_CHOICES, grid
 from tests.support.claim_rows import STEADY, ran, read, times
 

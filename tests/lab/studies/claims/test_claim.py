@@ -11,8 +11,9 @@ from anglewise.errors import SpecError
 from anglewise.lab.studies.claims.claim import Claim, as_json
 from anglewise.lab.studies.claims.claims import CLAIMS, claim_of
 from anglewise.lab.studies.claims.comparisons import Halves, Interior, Selected
+from anglewise.lab.studies.claims.decision import Rule
 from anglewise.lab.studies.claims.parts import comparisons
-from anglewise.lab.studies.claims.rules import AllOf, AtLeast, Rule, Sooner
+from anglewise.lab.studies.claims.rules import AllOf, AtLeast, Sooner
 from anglewise.lab.studies.claims.systems import SYSTEMS
 
 TOY = Claim("X01", "title", "", "", "", "", "", "", ("mlp",), Sooner("arm", "base", 2.0))

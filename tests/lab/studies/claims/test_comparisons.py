@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from anglewise.lab.studies.claims.comparisons import Alike, Apart, Halves, Interaction, Interior, Precedes, Selected
-from anglewise.lab.studies.claims.rules import Rule
+from anglewise.lab.studies.claims.decision import Rule
 from tests.support.claim_rows import GONE, STEADY, N, log_normal, read, sample_of, times
 
 WIDE = 10**6

@@ -13,7 +13,8 @@ from anglewise.lab.readings.radii import RadiusQuantiles
 from anglewise.lab.spec import Training
 from anglewise.lab.studies.claims import evidence, plan, record
 from anglewise.lab.studies.claims.claim import Claim
-from anglewise.lab.studies.claims.rules import AllOf, Level, Read, Sooner
+from anglewise.lab.studies.claims.reading_rules import Level, Read
+from anglewise.lab.studies.claims.rules import AllOf, Sooner
 from anglewise.lab.studies.claims.systems import SYSTEMS, Place, System
 from anglewise.lab.tasks.parity import Parity
 

@@ -7,7 +7,7 @@ import pytest
 from anglewise.errors import AnglewiseError
 from anglewise.lab.studies.claims import recorded
 from anglewise.lab.studies.claims.claims import CLAIMS
-from anglewise.lab.studies.claims.rules import Decision
+from anglewise.lab.studies.claims.decision import Decision
 
 CLAIM = CLAIMS["R06"]
 HEAD = "horizon,split,predictor,seeds,auc_same_step,auc_same_step_low,auc_same_step_high"

@@ -10,19 +10,10 @@ from scipy import stats
 
 from anglewise.errors import AnglewiseError, SpecError
 from anglewise.lab.stats import Interval
+from anglewise.lab.studies.claims.decision import Rule, margin
+from anglewise.lab.studies.claims.reading_rules import Close, Level, Ratio, Read
 from anglewise.lab.studies.claims.rows import Curve
-from anglewise.lab.studies.claims.rules import (
-    AllOf,
-    AtLeast,
-    Close,
-    Generalises,
-    Level,
-    Ratio,
-    Read,
-    Rule,
-    Sooner,
-    margin,
-)  # fmt: skip
+from anglewise.lab.studies.claims.rules import AllOf, AtLeast, Generalises, Sooner  # fmt: skip
 from tests.support.claim_rows import BUDGET, GONE, STEADY, N, log_normal, read, readings, sample_of, times
 
 

@@ -10,7 +10,8 @@ from anglewise.errors import SpecError
 from anglewise.lab.studies.claims import words
 from anglewise.lab.studies.claims.claims import CLAIMS
 from anglewise.lab.studies.claims.comparisons import Alike, Selected
-from anglewise.lab.studies.claims.rules import AllOf, AtLeast, Generalises, Level, Read, Sooner
+from anglewise.lab.studies.claims.reading_rules import Level, Read
+from anglewise.lab.studies.claims.rules import AllOf, AtLeast, Generalises, Sooner
 from anglewise.lab.studies.claims.systems import SYSTEMS
 
 

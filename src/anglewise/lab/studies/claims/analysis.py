@@ -27,8 +27,8 @@ import numpy as np
 
 from anglewise.lab.stats.estimate import Interval
 from anglewise.lab.studies.claims.claim import Claim, Scale
+from anglewise.lab.studies.claims.decision import PAIRS, Decision
 from anglewise.lab.studies.claims.rows import Ran, Value, sample
-from anglewise.lab.studies.claims.rules import PAIRS, Decision
 from anglewise.lab.studies.claims.worlds import LIKELY
 
 Word: TypeAlias = Literal["supported", "refuted", "inconclusive", "depends"]

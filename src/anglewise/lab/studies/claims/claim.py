@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeAlias
 
 from anglewise.errors import SpecError
 from anglewise.lab.spec import content_hash
-from anglewise.lab.studies.claims.rules import PAIRS, Rule
+from anglewise.lab.studies.claims.decision import PAIRS, Rule
 
 Scale: TypeAlias = Literal["desk", "paper"]
 Where: TypeAlias = Literal["likely", "grid"]

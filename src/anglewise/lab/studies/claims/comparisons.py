@@ -15,8 +15,9 @@ from collections.abc import Sequence
 from anglewise.lab.report.format import number
 from anglewise.lab.stats import Interval, censored_median, share
 from anglewise.lab.stats.estimate import mean_interval
+from anglewise.lab.studies.claims.decision import Decision, Word, ends, exponential, settled, shortfall, undecided
 from anglewise.lab.studies.claims.rows import Crossing, Sample
-from anglewise.lab.studies.claims.rules import Decision, Sooner, Word, _short, _undecided, ends, exponential
+from anglewise.lab.studies.claims.rules import Sooner
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Alike:
         estimate = pair.estimate
         if estimate is None or estimate.low is None or estimate.high is None:
             return pair._replace(word="inconclusive", needs=pair.needs or "more seeds")
-        short = _short(sample, self.arms, pair.n, least_pairs)
+        short = shortfall(sample, self.arms, pair.n, least_pairs)
         word: Word = "inconclusive"
         if 1 / self.within < estimate.low and estimate.high < self.within and not pair.bound:
             word = "supported"
@@ -87,9 +88,9 @@ class Selected:
 
     def decide(self, sample: Sample, least_pairs: int) -> Decision:
         """The comparison of the two that were chosen, on the remaining seeds."""
-        missing = _short(sample, self.arms, least_pairs, least_pairs)
+        missing = shortfall(sample, self.arms, least_pairs, least_pairs)
         if not sample.runs:
-            return _undecided(sample, self.arms, 0, least_pairs, "times as fast")
+            return undecided(sample, self.arms, 0, least_pairs, "times as fast")
         chosen = [self._best(sample, family) for family in (self.rivals, self.family)]
         left = {arm: seeds[self.selection :] for arm, seeds in sample.planned.items()}
         rest = dataclasses.replace(sample, planned=left)
@@ -146,7 +147,7 @@ class Interior:
         says = " ".join([*(decision.says for _, decision in pairs), f"Median steps: {told}."])
         needs = "; ".join(decision.needs for _, decision in pairs if decision.needs) if word == "inconclusive" else ""
         first = pairs[0][1]
-        missing = _short(sample, self.arms, first.n, least_pairs)
+        missing = shortfall(sample, self.arms, first.n, least_pairs)
         if missing:
             word, needs = "inconclusive", missing
         return first._replace(word=word, says=says, needs=needs, parts=tuple(pairs))
@@ -184,22 +185,20 @@ class Interaction:
                 logs.append((a - b) - (c - d))
         unit = "times the speed-up"
         if not logs:
-            return _undecided(sample, self.arms, 0, least_pairs, unit)
+            return undecided(sample, self.arms, 0, least_pairs, unit)
         mean = mean_interval(logs, len(logs))
         estimate = exponential(mean)
         says = (
             f"From '{self.here[0]}' to '{self.here[1]}' the speed-up was {ends(estimate)} times that from "
             f"'{self.there[0]}' to '{self.there[1]}'."
         )
-        needs = _short(sample, self.arms, len(logs), least_pairs)
+        short = shortfall(sample, self.arms, len(logs), least_pairs)
         word: Word = "inconclusive"
         if estimate.high is not None and estimate.high < self.claimed:
             word = "supported"
         elif estimate.low is not None and estimate.low > self.claimed:
             word = "refuted"
-        if not needs and word == "inconclusive":
-            needs = f"more seeds: the interval holds {number(self.claimed)}"
-        return Decision("inconclusive" if needs else word, estimate, unit, "", len(logs), says, needs)
+        return settled(word, estimate, unit, len(logs), says, short=short, claimed=number(self.claimed))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -237,7 +236,7 @@ class Precedes:
             known = curve.steps[curve.steps >= t]
             before += bool(passed.size and passed[0] <= (known[0] if known.size else t))
         if not both:
-            return _undecided(sample, self.arms, 0, least_pairs, "share of runs")
+            return undecided(sample, self.arms, 0, least_pairs, "share of runs")
         estimate = share(before, both)
         says = (
             f"In {before} of {both} runs of '{self.arm}' that generalised, {self.name.replace('_', ' ')} reached "
@@ -246,10 +245,8 @@ class Precedes:
         word: Word = "supported" if estimate.value >= self.claimed else "inconclusive"
         if estimate.high is not None and estimate.high < self.claimed:
             word = "refuted"
-        needs = _short(sample, self.arms, both, least_pairs)
-        if not needs and word == "inconclusive":
-            needs = f"more seeds: the interval holds {number(self.claimed)}"
-        return Decision("inconclusive" if needs else word, estimate, "share of runs", "", both, says, needs)
+        short = shortfall(sample, self.arms, both, least_pairs)
+        return settled(word, estimate, "share of runs", both, says, short=short, claimed=number(self.claimed))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -285,7 +282,7 @@ class Halves:
         }
         both = dataclasses.replace(sample, planned=dict.fromkeys(names, tuple(range(half))), runs=runs)
         pair = Sooner(names[1], names[0], claimed=1.0).decide(both, least_pairs)
-        missing = _short(sample, self.arms, half, least_pairs)
+        missing = shortfall(sample, self.arms, half, least_pairs)
         if missing or pair.estimate is None or pair.estimate.low is None or pair.estimate.high is None:
             return pair._replace(word="inconclusive", needs=missing or pair.needs)
         word: Word = "supported" if pair.estimate.low <= 1 <= pair.estimate.high else "refuted"

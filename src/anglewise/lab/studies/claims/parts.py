@@ -10,8 +10,10 @@ from anglewise.lab.studies.claims import words
 from anglewise.lab.studies.claims.analysis import Decided, Verdict
 from anglewise.lab.studies.claims.claim import Claim, Scale
 from anglewise.lab.studies.claims.comparisons import Alike, Halves, Interaction, Interior, Precedes, Selected
+from anglewise.lab.studies.claims.decision import Decision, Rule
+from anglewise.lab.studies.claims.reading_rules import Close, Level, Ratio
 from anglewise.lab.studies.claims.record import Record
-from anglewise.lab.studies.claims.rules import AllOf, AtLeast, Close, Decision, Generalises, Level, Ratio, Rule, Sooner
+from anglewise.lab.studies.claims.rules import AllOf, AtLeast, Generalises, Sooner
 from anglewise.lab.studies.claims.worlds import LIKELY
 
 MOST = 3

@@ -8,7 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from anglewise.lab.report.format import number, percent
 from anglewise.lab.studies.claims.claim import Scale
 from anglewise.lab.studies.claims.comparisons import Alike, Apart, Halves, Interaction, Interior, Precedes, Selected
-from anglewise.lab.studies.claims.rules import AllOf, AtLeast, Close, Generalises, Level, Ratio, Rule, Sooner
+from anglewise.lab.studies.claims.decision import Rule
+from anglewise.lab.studies.claims.reading_rules import Close, Level, Ratio
+from anglewise.lab.studies.claims.rules import AllOf, AtLeast, Generalises, Sooner
 
 _MLP: Mapping[Scale, str] = {
     "desk": "An MLP with two hidden layers of 128 learns a + b mod 59 from 70 % of all pairs.",
@@ -157,7 +159,7 @@ def unit(of: Rule, otherwise: str) -> str:
     """What the number of a comparison counts; `otherwise` where the comparison says it well enough itself.
 
     Example:
-        >>> from anglewise.lab.studies.claims.rules import Read
+        >>> from anglewise.lab.studies.claims.reading_rules import Read
         >>> unit(Ratio(Read("radius", "hidden.0.pre"), "a", "b", 2.0, True), "")
         'ratio of mean radius (layer 1, before the ReLU, at the end)'
     """

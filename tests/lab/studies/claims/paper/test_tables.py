@@ -32,8 +32,8 @@ from anglewise.lab.studies.claims.paper.ours import (
 from anglewise.lab.studies.claims.paper.pool import Pool
 from anglewise.lab.studies.claims.paper.systems import PROBES
 from anglewise.lab.studies.claims.paper.tables import HEAD, PAPER, tables
+from anglewise.lab.studies.claims.reading_rules import Read
 from anglewise.lab.studies.claims.rows import Ran, Value
-from anglewise.lab.studies.claims.rules import Read
 
 RECORDS = Path(__file__).parents[5] / "records" / "claims"
 PRINTED = {

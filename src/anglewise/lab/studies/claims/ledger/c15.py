@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from anglewise.lab.studies.claims.claim import Claim
-from anglewise.lab.studies.claims.rules import Level, Read
+from anglewise.lab.studies.claims.reading_rules import Level, Read
 
 FREQUENCIES = 29
 """Of the modulus 59 at desk scale."""

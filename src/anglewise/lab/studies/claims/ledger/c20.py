@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from anglewise.lab.studies.claims.claim import Claim
-from anglewise.lab.studies.claims.rules import AllOf, Ratio, Read
+from anglewise.lab.studies.claims.reading_rules import Ratio, Read
+from anglewise.lab.studies.claims.rules import AllOf
 
 CLAIM = Claim(
     id="C20",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from anglewise.lab.studies.claims.claim import Claim
 from anglewise.lab.studies.claims.comparisons import Alike
-from anglewise.lab.studies.claims.rules import AllOf, Close, Read
+from anglewise.lab.studies.claims.reading_rules import Close, Read
+from anglewise.lab.studies.claims.rules import AllOf
 
 PLAIN, PENALTY = "AdamW", "AdamW + penalty"
 MEANS = ("projection 1.2", "radius at most 1.2", "penalty to 1.2")

@@ -27,8 +27,8 @@ from anglewise.lab.studies.claims.paper.arrays import ACCURACY, Kept, read
 from anglewise.lab.studies.claims.paper.ours import Ratio, Where
 from anglewise.lab.studies.claims.paper.pool import Pool
 from anglewise.lab.studies.claims.paper.systems import PENALTY, STRONG, WEAK
+from anglewise.lab.studies.claims.reading_rules import Read
 from anglewise.lab.studies.claims.rows import Sample
-from anglewise.lab.studies.claims.rules import Read
 
 READ = "mlp, read"
 CURVES = (WEAK, STRONG, PENALTY, "decay 1")

@@ -14,7 +14,7 @@ import numpy as np
 
 from anglewise.lab.report.format import Estimate, fixed, number, within
 from anglewise.lab.stats import Interval, mean_interval, median_interval
-from anglewise.lab.studies.claims import rules
+from anglewise.lab.studies.claims import reading_rules, rules
 from anglewise.lab.studies.claims.paper.pool import Pool
 from anglewise.lab.studies.claims.paper.systems import PROBES
 from anglewise.lab.studies.claims.rows import Crossing, Ran, Sample, median_epochs
@@ -184,7 +184,7 @@ class Mean:
     """
 
     arm: str
-    read: rules.Read
+    read: reading_rules.Read
     where: Where = READ
     of_all: float = 0.0
     factor: float = 1.0
@@ -224,7 +224,7 @@ class Ratio:
 
     above: str
     below: str
-    read: rules.Read
+    read: reading_rules.Read
     where: Where = READ
 
     def of(self, pool: Pool) -> Found:
@@ -232,7 +232,7 @@ class Ratio:
         sample = self.where.sample(pool)
         if not {self.above, self.below} <= sample.planned.keys():
             return Found(RUNS[self.where.scale])
-        rule = rules.Ratio(self.read, self.above, self.below, 1.0, larger=True)
+        rule = reading_rules.Ratio(self.read, self.above, self.below, 1.0, larger=True)
         found = rule.decide(sample, 1)
         if found.estimate is None:
             return Found(RUNS[self.where.scale])

@@ -29,7 +29,7 @@ from anglewise.lab.studies.claims.paper.systems import (
     TAXONOMY,
     WEAK,
 )  # fmt: skip
-from anglewise.lab.studies.claims.rules import Read
+from anglewise.lab.studies.claims.reading_rules import Read
 
 LAYER_2 = "hidden.1.pre"
 WIDTH, THEIR_WIDTH = 128, 512

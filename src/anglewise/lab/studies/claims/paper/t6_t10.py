@@ -27,7 +27,7 @@ from anglewise.lab.studies.claims.paper.systems import (
     place_name,
 )  # fmt: skip
 from anglewise.lab.studies.claims.paper.t1_t5 import ADDITION, LAYER_2, TRAIN_SIZE, TRANSFORMER, WIDTH
-from anglewise.lab.studies.claims.rules import Read
+from anglewise.lab.studies.claims.reading_rules import Read
 
 BUDGET_6 = "did not generalise"
 SPARSE = "It has one or two seeds, too few for an interval."

@@ -18,9 +18,9 @@ PAPER: tuple[PaperTable, ...] = (T1, T2, T3, T4, T5, T6, T7, T8, T9, T10, TEXT)
 HEAD = ("cell", Column("the paper's", True), "ours [95 %]", "n", Column("scale", True), Column("agrees", True),
         Column("remark", True))  # fmt: skip
 NOTE = (
-    f"{CRITERION} Scale 'desk' is P 59 with 70 % of the pairs and width 128 (Transformer: 64), where nothing else is "
-    "said; 'paper' is P 97 with half of them and width 512, where a run takes some 6 core-minutes. Times are medians "
-    "over n seeds, readings means. Absolute times and sizes need not agree at desk scale; ratios should."
+    f"{CRITERION} Scale 'desk' has P 59, 70 % of the pairs and width 128 (the Transformer 64). A remark says where it "
+    "differs. Scale 'paper' has P 97, half of the pairs and width 512. A run there takes some 6 core-minutes. Times "
+    "are medians over n seeds, readings are means. Absolute times and sizes need not agree at desk scale; ratios should."
 )
 
 

@@ -12,8 +12,10 @@ from anglewise.lab.studies.claims import words
 from anglewise.lab.studies.claims.analysis import Verdict
 from anglewise.lab.studies.claims.claim import Claim
 from anglewise.lab.studies.claims.comparisons import Alike, Apart, Halves, Interaction, Precedes, Selected
+from anglewise.lab.studies.claims.decision import Rule, ends
 from anglewise.lab.studies.claims.parts import Leaf, summary
-from anglewise.lab.studies.claims.rules import AllOf, AtLeast, Close, Generalises, Level, Ratio, Rule, Sooner, ends
+from anglewise.lab.studies.claims.reading_rules import Close, Level, Ratio
+from anglewise.lab.studies.claims.rules import AllOf, AtLeast, Generalises, Sooner
 
 LETTERS = 95
 """Of a title that is as wide as a page."""

@@ -23,9 +23,9 @@ from anglewise.lab.studies.claims.pictures.marks import (
     look,
     title,
 )  # fmt: skip
+from anglewise.lab.studies.claims.reading_rules import Level
 from anglewise.lab.studies.claims.record import Record
 from anglewise.lab.studies.claims.rows import Sample, sample
-from anglewise.lab.studies.claims.rules import Level
 
 COLUMNS = 3
 """Panels side by side at most."""

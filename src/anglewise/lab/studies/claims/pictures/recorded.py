@@ -9,10 +9,10 @@ from anglewise.lab.stats import Interval
 from anglewise.lab.studies.claims.analysis import Verdict
 from anglewise.lab.studies.claims.claim import Claim
 from anglewise.lab.studies.claims.comparisons import Apart
+from anglewise.lab.studies.claims.decision import ends
 from anglewise.lab.studies.claims.parts import comparisons
 from anglewise.lab.studies.claims.pictures.marks import GREY, finding, look, title, wrapped
 from anglewise.lab.studies.claims.record import Record
-from anglewise.lab.studies.claims.rules import ends
 
 
 def estimates(claim: Claim, record: Record, scale: str) -> list[tuple[str, Interval | None, str]]:
