@@ -6,10 +6,12 @@ The page and its pictures are made of the rows alone, so that equal records give
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from anglewise.lab.report.format import number, percent
@@ -23,6 +25,7 @@ from anglewise.lab.studies.claims.pictures import Picture
 from anglewise.lab.studies.claims.record import Record
 from anglewise.lab.studies.claims.rows import Ran
 from anglewise.lab.studies.claims.specification import shares_table, specifications
+from anglewise.lab.studies.claims.worlds import LIKELY
 
 FILE = "README.md"
 TEMPLATE = "page.md.jinja"
@@ -75,7 +78,7 @@ def text(claim: Claim, record: Record) -> str:
         claim=claim,
         parts=[part_of(claim, record, scale) for scale in record.worlds],
         means=words.VERDICTS,
-        arms=markdown(arms_table(claim)),
+        arms=markdown(arms_table(claim, record)),
         rule="\n".join(f"{'  ' * depth}- {line}" for depth, line in words.rule(claim.rule)),
         provenance=provenance(record.provenance),
         has_runs=bool(record.runs),
@@ -121,10 +124,24 @@ def _worlds(claim: Claim, record: Record, scale: Scale) -> str:
     return "\n\n".join(blocks)
 
 
-def arms_table(claim: Claim) -> Table:
-    """The arms in words."""
-    rows = [[arm, words.arm(arm)] for arm in claim.arms]
-    return Table(["arm", Column("what it is", True)], rows)
+def arms_table(claim: Claim, record: Record) -> Table:
+    """The arms in words, and how their runs ended in the likely world, all scales together."""
+    if not record.runs:
+        return Table(["arm", Column("what it is", True)], [[arm, words.arm(arm)] for arm in claim.arms])
+    rows = []
+    for arm in claim.arms:
+        runs = [run for run in record.runs if run.arm == arm and run.world == LIKELY]
+        ended = Counter(run.outcome.replace("-", " ") for run in runs)
+        told = ", ".join(f"{count} {outcome}" for outcome, count in ended.most_common()) or "not run"
+        fitted = percent(float(np.median([run.train for run in runs]))) + " %" if runs else ""
+        rows.append([arm, words.arm(arm), told, fitted])
+    heads = [
+        "arm",
+        Column("what it is", True),
+        Column("how its runs ended", True),
+        "training accuracy at the end, median",
+    ]
+    return Table(heads, rows)
 
 
 def provenance(values: Mapping[str, Any]) -> str:

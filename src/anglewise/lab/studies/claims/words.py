@@ -45,7 +45,7 @@ TRAINED: Mapping[str, Mapping[Scale, str]] = {
 """What is trained, by system and scale; a test holds the numbers against the systems themselves."""
 
 VERDICTS: Mapping[str, str] = {
-    "supported": "our runs show what is claimed",
+    "supported": "our estimate reaches what is claimed, and its interval excludes the opposite",
     "refuted": "our runs exclude what is claimed",
     "inconclusive": "our runs decide neither",
     "depends": "some readings of the paper, or some tasks, support the claim, and others refute it",

@@ -24,4 +24,5 @@ CLAIM = Claim(
             ("strength .05 is faster", Sooner("decay .1 + penalty .05", "decay .1 + projection", claimed=1.0)),
         )
     ),
+    note="On decay .1. The record of C18 has decay .1 alone, which takes longer than the projection.",
 )
