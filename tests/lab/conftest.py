@@ -49,7 +49,8 @@ def synthetic(
                 outcome = "diverged" if key in diverged else "memorised" if first is None else "grokked"
                 sustained = first if first is not None and first + 4 * every <= budget else None
                 ended[key] = Ended(outcome, int(steps[-1]), 0.008 * (1 + 0.1 * i) * steps[-1], first, sustained)
-    methods = [{"is": "AdamW", "lr": {"is": "Warmup", "value": 0.05, "steps": 3.0}, "wd": 2.0}]
+    adamw = {"is": "AdamW", "lr": {"is": "Warmup", "value": 0.05, "steps": 3.0}, "wd": 2.0}
+    stems = list(dict.fromkeys(arm.partition("+")[0] for arm in times))  # arms differ in a number, or in the penalty
     penalty = {"is": "RadialPenalty", "strength": 0.05, "target": 1.0, "sites": [], "side": "both"}
     spec = {
         "is": "Experiment",
@@ -57,7 +58,15 @@ def synthetic(
         "task": {"is": "Modular", "p": 113, "operation": "+", "train": 0.4},
         "model": {"is": "MLP", "hidden": [200, 200], "embedding": 113},
         "arms": [
-            {"is": "Arm", "name": arm, "methods": methods + ([penalty] if "radial" in arm else [])} for arm in times
+            {
+                "is": "Arm",
+                "name": arm,
+                "methods": [
+                    adamw | {"wd": 2.0 + stems.index(arm.partition("+")[0])},
+                    *([penalty] if "radial" in arm else []),
+                ],
+            }
+            for arm in times
         ],
         "training": {"is": "Training", "budget": budget, "every": every, "threshold": 0.95, "sustain": 5},
     }

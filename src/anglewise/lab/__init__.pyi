@@ -39,6 +39,7 @@ from anglewise.lab.runner import Interrupted as Interrupted
 from anglewise.lab.runner import Progress as Progress
 from anglewise.lab.runner import train as train
 from anglewise.lab.spec import Arm as Arm
+from anglewise.lab.spec import Contrast as Contrast
 from anglewise.lab.spec import Experiment as Experiment
 from anglewise.lab.spec import Manifest as Manifest
 from anglewise.lab.spec import Run as Run

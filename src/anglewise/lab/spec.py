@@ -39,6 +39,9 @@ PROTOCOL = 3
 TRAINED = ("batch", "order", "split_seed", "precision", "block", "measure_every")
 """Fields of :class:`Training` that are part of a run's identity.  The others say how a run is watched."""
 
+SHOWN = ("title", "baseline", "contrasts")
+"""Fields of :class:`Experiment` that change only how its runs are shown; no part of its identity."""
+
 
 @dataclasses.dataclass(frozen=True)
 @functools.partial(bounded, prefix="training.")
@@ -118,6 +121,27 @@ class Arm:
 
 @dataclasses.dataclass(frozen=True)
 @bounded
+class Contrast:
+    """Two arms that differ in one change: the question that an experiment asks, and that its report answers.
+
+    Args:
+        arm: Name of the arm with the change.
+        without: Name of the arm without it.
+        question: What is asked, in words; empty for one made of the names.
+    """
+
+    arm: str
+    without: str
+    question: str = ""
+
+    def __post_init__(self) -> None:
+        """Check the fields."""
+        if self.arm == self.without:
+            raise SpecError(f"a contrast needs two arms, got {self.arm!r} twice")
+
+
+@dataclasses.dataclass(frozen=True)
+@bounded
 class Run:
     """One arm on one task, model and seed.
 
@@ -172,6 +196,7 @@ class Experiment:
         seeds: Number of paired seeds.
         first_seed: The first of them; the others follow.
         title: One line for the report.
+        contrasts: The questions asked, each about two arms; empty for all pairs of arms that differ in one change.
     """
 
     name: str
@@ -183,6 +208,7 @@ class Experiment:
     seeds: Annotated[int, Bound(1, SEED + 1)] = 8
     first_seed: Annotated[int, SEEDS] = 0
     title: str = ""
+    contrasts: tuple[Contrast, ...] = ()
 
     def __post_init__(self) -> None:
         """Check the fields."""
@@ -194,6 +220,9 @@ class Experiment:
             raise SpecError(f"experiment {self.name!r} has two arms named {twice!r}: arm names are unique")
         if self.baseline and self.baseline not in names:
             raise SpecError(unknown("arm", self.baseline, names) + " (baseline)")
+        for asked in (name for contrast in self.contrasts for name in (contrast.arm, contrast.without)):
+            if asked not in names:
+                raise SpecError(unknown("arm", asked, names) + " (contrasts)")
         if self.first_seed + self.seeds - 1 > SEED:
             raise SpecError(
                 f"the last seed must be at most {SEED:,}, got {self.first_seed + self.seeds - 1:,}: a random key has "
@@ -211,10 +240,10 @@ class Experiment:
     def experiment_id(self) -> str:
         """Readable and unique: the name, made harmless for a file system, and a content hash.
 
-        Title and baseline are left out: they change how the same runs are shown.
+        Title, baseline and contrasts are left out: they change how the same runs are shown.
         """
         slug = re.sub(r"[^A-Za-z0-9]+", "-", self.name).strip("-").lower()[:40] or "experiment"
-        whole = {key: value for key, value in to_json(self).items() if key not in ("title", "baseline")}
+        whole = {key: value for key, value in to_json(self).items() if key not in SHOWN}
         source = source_of(self)
         return f"{slug}-{content_hash({'protocol': PROTOCOL, **whole, 'source': source})[:8]}"
 

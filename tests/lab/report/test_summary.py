@@ -7,7 +7,6 @@ from rich.console import Console
 
 from anglewise.lab.report.comparison import CRITERIA, adjusted, compare, seconds_per_step, summaries, time_of
 from anglewise.lab.report.format import Estimate
-from anglewise.lab.report.headline import headline
 from anglewise.lab.report.results import Ended
 from anglewise.lab.report.runs import Finish, collected
 from anglewise.lab.report.summary import explained, print_results, ratio, summary
@@ -163,94 +162,6 @@ def test_an_end_that_does_not_exist_is_not_shown_as_a_number():
 def test_an_unknown_criterion_is_refused():
     with pytest.raises(ValueError, match="unknown criterion 'third': expected one of first, sustained, seconds"):
         compare(record(base=[1]), "third")
-
-
-def test_the_headline_names_the_winner_with_n_interval_and_p(make):
-    line = headline(make({"base": 100, "fast": 50}))[0]
-    assert "“fast” generalised 1.95 times" in line and "8 paired seeds" in line and "95 % interval" in line
-
-
-def test_a_sure_gain_goes_before_a_larger_one_that_was_not_shown(make):
-    results = make({"base": 100, "bold": 30, "sure": 80})
-    ended = dict(results.ended)
-    for seed in (0, 1, 2):
-        ended["bold", seed] = ended["bold", seed]._replace(first=190, sustained=190)
-    mixed = dataclasses.replace(results, ended=ended)
-    found = by_arm(mixed)
-    assert found["bold"].speed_up.value > found["sure"].speed_up.value and found["bold"].p_holm.value > 0.05
-    assert headline(mixed)[0].startswith("“sure” generalised") and "Also shown to be faster" not in headline(mixed)[0]
-    assert "Also shown to be faster: “sure”." in headline(results)[0]
-
-
-def test_the_headline_calls_nothing_faster_whose_interval_holds_one(make):
-    """Few pairs of which half tell nothing: p may be small where the ratio is not certain, and the other way round."""
-    results = make({"base": 100, "arm": 50}, seeds=4)
-    table = summaries(results)["first"]
-    unsure = table[1].speed_up._replace(low=0.98)
-    for changes, claimed in (
-        ({"p_holm": PValue(0.01)}, True),
-        ({"p_holm": PValue(0.01), "speed_up": unsure}, False),
-        ({"p_holm": PValue(0.01), "speed_up": table[1].speed_up._replace(low=None, high=None)}, False),
-        ({"p_holm": PValue(0.06)}, False),
-    ):
-        tables = {criterion: [table[0], dataclasses.replace(table[1], **changes)] for criterion in CRITERIA}
-        assert headline(results, tables)[0].startswith("\u201carm\u201d generalised") == claimed
-
-
-def test_the_headline_says_which_arms_were_not_compared(make):
-    lines = headline(make({"base": None, "arm": 50, "nor": None}))
-    assert lines[0].startswith("\u201carm\u201d generalised at least 4.0") and "counts as the budget" in lines[0]
-    assert "Not compared with the baseline: \u201cnor\u201d. There is no pair in which either arm got there" in lines[2]
-
-
-def test_the_headline_says_that_p_is_an_upper_bound(make):
-    assert "p \u2264 0.00010 after Holm" in headline(make({"base": 100, "fast": 50}, seeds=41))[0]
-
-
-def test_an_order_of_means_that_may_be_chance_is_said_to_be(make):
-    assert any("their order may be chance" in line for line in headline(make({"base": 100, "same": 100})))
-    assert not any("chance" in line for line in headline(make({"base": 100, "fast": 50})))
-
-
-def test_no_arm_leads_a_criterion_that_no_run_met(make):
-    results = make({"base": 100, "fast": 50})
-    ended = {key: run._replace(sustained=None) for key, run in results.ended.items()}
-    line = next(line for line in headline(dataclasses.replace(results, ended=ended)) if "smallest" in line)
-    assert "sustained" not in line and line.startswith("By first crossing and seconds alike")
-
-
-def test_the_headline_claims_nothing_where_nothing_was_shown(make):
-    assert headline(make({"base": 100, "same": 100}))[0].startswith("No arm was shown to be faster")
-
-
-def test_too_few_pairs_are_said_to_be_too_few(make):
-    line = headline(make({"base": 100, "fast": 50}, seeds=3))[0]
-    assert line.startswith("No arm was shown") and "3 pairs cannot give less than 0.25" in line
-
-
-def test_one_seed_is_an_illustration(make):
-    for arms in ({"base": 100}, {"base": 100, "fast": 50}):
-        assert headline(make(arms, seeds=1))[0].startswith("Illustration, one seed")
-    assert "illustration" in printed(make({"base": 100}, seeds=1))
-
-
-def test_the_headline_says_what_is_missing_and_that_none_has_finished(make):
-    runs = [("base", s) for s in range(8)]
-    assert headline(make({"base": 100}, missing=runs)) == ["No run has finished yet: 0 of 8 planned."]
-    assert "1 of 16 runs are missing: “arm” 1 of 8." in headline(make({"base": 1, "arm": 1}, missing=[("arm", 0)]))
-
-
-def test_no_run_getting_there_is_a_result(make):
-    assert (
-        headline(make({"base": None, "arm": None}))[0] == "No run reached 95 % test accuracy within 200 steps (n = 16)."
-    )
-
-
-def test_rankings_that_depend_on_the_criterion_are_said_to(make):
-    results = make({"base": 100, "fast": 90})
-    slow = {k: r._replace(seconds=r.seconds * (9 if k[0] == "fast" else 1)) for k, r in results.ended.items()}
-    lines = headline(make({"base": 100, "fast": 90}, ended=slow))
-    assert any("The criterion matters" in line and "by seconds, “base”" in line for line in lines)
 
 
 @pytest.mark.parametrize("width", [40, 80, 200])

@@ -13,6 +13,9 @@ type.  Each error is one line: what was got, what was expected, and the nearest 
     wd = 1.0
     [arms.mine]                    # a new arm
     methods = [{ is = "adamw", lr = 0.01 }, { is = "radial", strength = 0.1 }]
+    [[contrasts]]                  # a question: two arms that differ in one change
+    with = "mine"
+    without = "adamw-tuned"
 
 A float field of a method also takes a schedule: ``lr = { is = "warmup", value = 0.05, steps = 3 }``.
 """
@@ -30,7 +33,7 @@ from typing import Any, Literal
 from anglewise.errors import SpecError, shown, unknown
 from anglewise.lab import catalogue
 from anglewise.lab.protocols.schedule import Schedule
-from anglewise.lab.spec import Arm, Experiment, field_types
+from anglewise.lab.spec import Arm, Contrast, Experiment, field_types
 
 LARGEST = 2**20
 """Largest file that is read, in bytes."""
@@ -136,12 +139,15 @@ def overlay(value: Any, changes: Mapping[str, Any], path: str) -> Any:
     Raises:
         SpecError: For an unknown field or a value of the wrong type.
     """
-    types, new = known_fields(type(value), changes, path or "the experiment"), {}
+    types = known_fields(type(value), changes, path or "the experiment")
+    new: dict[str, Any] = {}
     for key, change in changes.items():
         here = f"{path}.{key}" if path else key
         old = getattr(value, key)
         if key == "arms" and isinstance(value, Experiment):
             new[key] = arms_of(change, old, here)
+        elif key == "contrasts" and isinstance(value, Experiment):
+            new[key] = contrasts_of(change, here)
         elif isinstance(change, Mapping):
             kinds = _kinds(value, key, types[key])
             if dataclasses.is_dataclass(old) and not ("is" in change and kinds):
@@ -253,6 +259,31 @@ def arms_of(table: Any, old: Sequence[Arm] = (), path: str = "arms") -> tuple[Ar
         else:
             arms[name] = _changed(arms[name], change, here)
     return tuple(arms.values())
+
+
+def contrasts_of(table: Any, path: str = "contrasts") -> tuple[Contrast, ...]:
+    """Contrasts from tables with ``with``, ``without`` and, where wanted, ``question``.
+
+    Raises:
+        SpecError: If the table has a mistake.
+
+    Example:
+        >>> contrasts_of([{"with": "adamw+radial", "without": "adamw"}])
+        (Contrast(arm='adamw+radial', without='adamw', question=''),)
+    """
+    if not isinstance(table, list):
+        raise SpecError(f'{path}: expected [{{ with = "ARM", without = "ARM" }}, ...], got {shown(table)}')
+    names = {"with": "arm", "without": "without", "question": "question"}
+    contrasts = []
+    for i, each in enumerate(table):
+        here = f"{path}[{i}]"
+        if not isinstance(each, Mapping) or not {"with", "without"} <= each.keys():
+            raise SpecError(f'{here}: expected {{ with = "ARM", without = "ARM" }}, got {shown(each)}')
+        for key in each:
+            if key not in names:
+                raise SpecError(unknown(f"key of {here}", key, names))
+        contrasts.append(Contrast(**{names[key]: coerce(text, str, f"{here}.{key}") for key, text in each.items()}))
+    return tuple(contrasts)
 
 
 def _changed(arm: Arm, table: Mapping[str, Any], path: str) -> Arm:

@@ -14,7 +14,7 @@ from anglewise.lab.methods.optimizers import AdamW
 from anglewise.lab.methods.tiwari2026_radial import RadialPenalty
 from anglewise.lab.models.mlp import MLP
 from anglewise.lab.protocols.schedule import Warmup
-from anglewise.lab.spec import Arm, Experiment, Training
+from anglewise.lab.spec import Arm, Contrast, Experiment, Training
 from anglewise.lab.tasks.modular import Modular
 
 COMMON = CHOU_C2.methods
@@ -36,6 +36,12 @@ EXPERIMENT = Experiment(
         Arm("adamw-tuned", TUNED),
         Arm("adamw-tuned+radial", (*TUNED, RadialPenalty(strength=0.1, target=0.5))),
         Arm("adamw-tuned+man", (*TUNED, MAN(zeta=0.15))),
+    ),
+    contrasts=(
+        Contrast("adamw-common+radial", "adamw-common", "Does the penalty help AdamW at its usual settings?"),
+        Contrast("adamw-tuned", "adamw-common", "Does tuning AdamW help, without the penalty?"),
+        Contrast("adamw-tuned+radial", "adamw-tuned", "Does the penalty still help once AdamW is tuned?"),
+        Contrast("adamw-tuned+man", "adamw-tuned", "Does MAN help once AdamW is tuned?"),
     ),
     baseline="adamw-common",
     seeds=8,

@@ -62,7 +62,8 @@ def requested(
         wanted = names_in(arms, [arm.name for arm in whole.arms], "arm")
         kept = tuple(arm for arm in whole.arms if arm.name in wanted)
         baseline = whole.reference if whole.reference in wanted else ""
-        whole = dataclasses.replace(whole, arms=kept, baseline=baseline)
+        asked = tuple(each for each in whole.contrasts if {each.arm, each.without} <= set(wanted))
+        whole = dataclasses.replace(whole, arms=kept, baseline=baseline, contrasts=asked)
     read = tuple(chosen.values()) if whole.training.measure_every else ()
     return Request(whole, read, (*notes, *idle(whole)))
 

@@ -135,7 +135,7 @@ def arms_table(claim: Claim, record: Record) -> Table:
         told = ", ".join(f"{count} {outcome}" for outcome, count in ended.most_common()) or "not run"
         fitted = percent(float(np.median([run.train for run in runs]))) + " %" if runs else ""
         rows.append([arm, words.arm(arm), told, fitted])
-    heads = [
+    heads: list[str | Column] = [
         "arm",
         Column("what it is", True),
         Column("how its runs ended", True),
