@@ -14,7 +14,7 @@ from typing import Any
 from anglewise.cli.flags import AddVerb
 from anglewise.errors import SpecError
 
-LIBRARIES = ("jax", "jaxlib", "equinox", "optax", "numpy", "scipy", "pyarrow", "duckdb", "plotly", "torch")
+LIBRARIES = ("jax", "jaxlib", "equinox", "optax", "numpy", "scipy", "pyarrow", "duckdb", "torch")
 
 
 def add(verb: AddVerb) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from anglewise.errors import missing
 from anglewise.lazy import attach
 
-READING = ("jaxtyping", "scipy", "pyarrow", "duckdb", "safetensors", "plotly", "matplotlib", "rich", "jinja2")
+READING = ("jaxtyping", "scipy", "pyarrow", "duckdb", "safetensors", "matplotlib", "rich", "jinja2")
 """What reading a store needs: a laptop without JAX can show what an accelerator trained."""
 TRAINING = ("jax", "equinox", "optax", "matfree", "tomli_w")
 """What training needs besides; with the above, what the extra `lab` brings."""

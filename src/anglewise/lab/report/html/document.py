@@ -22,7 +22,7 @@ from anglewise.errors import AnglewiseError
 from anglewise.files import put
 from anglewise.lab.outcome import MEANINGS
 from anglewise.lab.report.format import number, plain, script
-from anglewise.lab.report.plots.style import Panel, colour, symbol
+from anglewise.lab.report.plots.style import Panel, colour, dark, symbol
 from anglewise.lab.report.table import text
 
 
@@ -49,9 +49,7 @@ def document(template: str, panels: Sequence[Panel], **data: Any) -> str:
         panels: Figures; each has its place in the page by its id.
         **data: What the template shows, not yet escaped.
     """
-    from plotly.offline import get_plotlyjs
-
-    scripts = [get_plotlyjs(), _asset("page.js")]
+    scripts = [plotly(), _asset("page.js")]
     hashes = " ".join(f"'sha256-{base64.b64encode(hashlib.sha256(s.encode()).digest()).decode()}'" for s in scripts)
     return environment().get_template(f"{template}.html.jinja").render(
         policy=Markup(f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data: blob:"),
@@ -60,6 +58,11 @@ def document(template: str, panels: Sequence[Panel], **data: Any) -> str:
         panels=Markup(script([panel._asdict() for panel in panels])),
         **data,
     )  # fmt: skip
+
+
+def plotly() -> str:
+    """The library that draws figures in a page: plotly.js, its part for cartesian axes, under the MIT licence."""
+    return _asset("vendor/plotly-cartesian.min.js")
 
 
 def still(template: str, **data: Any) -> str:
@@ -82,13 +85,19 @@ def environment() -> Environment:
         loader=PackageLoader("anglewise.lab.report.html"), undefined=StrictUndefined, autoescape=True,
         finalize=_harmless, trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
-    templates.filters |= {"number": number, "count": "{:,}".format, "cell": text, "lines": _lines, "brief": brief}
-    templates.globals |= {"colour": colour, "symbol": symbol, "MEANINGS": MEANINGS}
+    templates.filters |= {"number": number, "count": "{:,}".format, "cell": text, "lines": _lines}
+    templates.filters |= {"brief": brief, "step": step}
+    templates.globals |= {"colour": colour, "dark": dark, "symbol": symbol, "MEANINGS": MEANINGS}
     return templates
 
 
 def _harmless(value: Any) -> Any:
     return value if hasattr(value, "__html__") else plain(value)
+
+
+def step(value: int | None) -> str:
+    """A step of training, or that it never came."""
+    return "not reached" if value is None else f"{value:,}"
 
 
 def _lines(value: str) -> Markup:

@@ -2,26 +2,39 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import math
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, NamedTuple, TypeAlias
 
-from anglewise.lab.report.comparison import CRITERIA, summaries
+from anglewise.lab.outcome import MEANINGS
+from anglewise.lab.report.comparison import CRITERIA, summaries, time_of
+from anglewise.lab.report.contrasts import answers
 from anglewise.lab.report.format import DASH, count_of
-from anglewise.lab.report.headline import headline
+from anglewise.lab.report.headline import headline, missing, no_control
 from anglewise.lab.report.html.document import brief, document, write_file
-from anglewise.lab.report.html.themes import panels_of, themes
-from anglewise.lab.report.plots import phase
+from anglewise.lab.report.html.run import SHORT, page_name, run_page
+from anglewise.lab.report.html.themes import Theme, panels_of, themes
+from anglewise.lab.report.plots import phase, strip
 from anglewise.lab.report.plots.bands import CAPTION
 from anglewise.lab.report.plots.curves import accuracy, radius, survival, targets
 from anglewise.lab.report.plots.panel import web
 from anglewise.lab.report.plots.style import COLOURS
-from anglewise.lab.report.results import Results, load
+from anglewise.lab.report.results import Key, Results, load
 from anglewise.lab.report.summary import summary
 from anglewise.lab.report.table import Cell, Name, Table
+
+RunPages: TypeAlias = Literal["typical", "all", "none"]
+RUNS = 400
+"""Runs that the report lists."""
+PAGES = 8
+"""Arms of which a run has its page without being asked for."""
+START = ("radial_energy", "effective_rank", "angular_displacement", "radial_displacement", "weight_norm", "logit_norm")
+"""Readings that a newcomer looks at first."""
 
 
 def write_report(
@@ -31,6 +44,7 @@ def write_report(
     *,
     command: str | None = None,
     baseline: str | None = None,
+    run_pages: RunPages = "none",
 ) -> Path:
     """Write the report of one experiment; an old one is replaced in one move.
 
@@ -40,37 +54,72 @@ def write_report(
         path: Where to; folders are made.
         command: What reproduces the experiment; None for what the store says.
         baseline: The arm that speed-ups refer to; None for the experiment's.
+        run_pages: Whose pages are written beside the report and linked there: of each arm's run with the median time,
+            of all runs, or of none.  Pages that are there already are linked in any case.
 
     Returns:
         The path.
 
     Raises:
         StoreError: If there is no such experiment.
-        AnglewiseError: If the file cannot be written.
+        AnglewiseError: If a file cannot be written.
     """
-    return write_file(page(load(reader, experiment_id, baseline), command=command), path)
+    path, results = Path(path), load(reader, experiment_id, baseline)
+    wanted = {"typical": typical(results), "all": list(results.ended), "none": []}[run_pages]
+    for key in wanted:
+        write_file(run_page(results, key), path.parent / page_name(results, key))
+    pages = {key: name for key in results.ended if (path.parent / (name := page_name(results, key))).exists()}
+    return write_file(page(results, command=command, pages=pages), path)
 
 
-def page(results: Results, *, command: str | None = None) -> str:
-    """The whole report as text."""
-    tables = summaries(results)
+def typical(results: Results) -> list[Key]:
+    """Of each arm, the finished run whose time to generalise is the median, or the one before it."""
+    keys = []
+    for arm in results.arms[:PAGES]:
+        times = sorted((time_of(run, "first") or math.inf, seed) for seed, run in results.finished(arm).items())
+        keys += [(arm, times[(len(times) - 1) // 2][1])] if times else []
+    return keys
+
+
+def page(results: Results, *, command: str | None = None, pages: Mapping[Key, str] | None = None) -> str:
+    """The whole report as text.
+
+    Args:
+        results: The experiment.
+        command: What reproduces it; None for what the store says.
+        pages: Addresses of the pages of runs, relative to the report's.
+    """
+    tables, found = summaries(results), answers(results)
     first = tables["first"]
     ran = any(arm.finished for arm in first)
     evaluated = bool(results.curves.get("test_accuracy"))
     radii = [web(plot) for plot in radius(results)]
-    portraits, groups = [phase.web(plot) for plot in phase.data(results)], themes(results)
-    figures = [web(accuracy(results))] if evaluated else []
-    figures += radii + portraits + ([web(survival(results))] if ran else [])
+    portraits, (groups, constant) = [phase.web(plot) for plot in phase.data(results)], themes(results)
+    curves = web(accuracy(results)) if evaluated else None
+    left = web(survival(results)) if ran and results.threshold else None
+    plotted = strip.data(results, found) if ran and results.threshold else None
     names = {name for name, _ in results.readings}
+    endings = [(arm.arm, arm.outcomes + Counter(missing=arm.missing)) for arm in first]
+    reached = any(arm.reached for arm in first)
+    told = [*missing(first), *no_control(first, found)] if found and reached else headline(results, tables, found)
+    runs, more = _runs(results, pages or {})
     return document(
         "experiment",
-        figures + panels_of(groups),
+        [*filter(None, (curves,)), *radii, *portraits, *filter(None, (left,)), *panels_of(groups)],
         results=results,
+        sections=_sections(ran=ran, curves=evaluated, portraits=bool(portraits), runs=len(runs), themes=groups),
         counts=count_of(sum(arm.finished for arm in first), sum(arm.planned for arm in first)),
-        headline=headline(results, tables),
+        answers=found if reached else [],
+        lines=told,
+        drawings=None if plotted is None else strip.drawings(plotted),
+        rows=plotted.rows if plotted is not None else [],
         evaluated=evaluated,
+        accuracy=curves,
+        still=_still(results) if evaluated else "",
+        survival=left,
         caption=CAPTION,
         few=len(results.arms) <= len(COLOURS),
+        several=len(results.seeds(results.arms[0])) > 1,
         radii=radii,
         spread=bool(names & {"radius_q05", "radius_q95"}),
         balance="balance_radius" in names,
@@ -78,15 +127,73 @@ def page(results: Results, *, command: str | None = None) -> str:
         portraits=portraits,
         ran=ran,
         tables=[summary(results, criterion, tables[criterion]) for criterion in CRITERIA],
-        endings=[(arm.arm, arm.outcomes + Counter(missing=arm.missing)) for arm in first],
+        endings=endings,
+        kinds=[kind for kind in (*MEANINGS, "missing") if any(counted[kind] for _, counted in endings)]
+        + sorted({kind for _, counted in endings for kind in counted} - {*MEANINGS, "missing"}),
+        runs=runs,
+        more=more,
+        pages=pages,
         themes=groups,
-        reached=any(run.first is not None for run in results.ended.values()),
+        constant=constant,
+        start=[part for theme in groups for part in theme.parts if part.name in START],
+        reached=reached,
         settings=settings(results),
         shared={key: results.spec[key] for key in ("task", "model", "training") if key in results.spec},
         specification=json.dumps(results.spec, indent=2, ensure_ascii=False),
         command=results.command if command is None else command,
         provenance=provenance(results),
     )
+
+
+class RunRow(NamedTuple):
+    """A finished run in the report's list."""
+
+    index: int
+    arm: str
+    seed: int
+    outcome: str
+    first: int | None
+    sustained: int | None
+    steps: int
+    seconds: float
+    id: str
+    page: str
+
+
+def _runs(results: Results, pages: Mapping[Key, str]) -> tuple[list[RunRow], int]:
+    """The finished runs, at most so many, and how many more there are."""
+    rows = [
+        RunRow(results.arms.index(key[0]), *key, run.outcome, run.first, run.sustained, run.steps, run.seconds,
+               results.runs.get(key, "")[:SHORT], pages.get(key, ""))
+        for key in results.planned
+        if (run := results.ended.get(key)) is not None
+    ]  # fmt: skip
+    return rows[:RUNS], max(0, len(rows) - RUNS)
+
+
+def _sections(*, ran: bool, curves: bool, portraits: bool, runs: int, themes: Sequence[Theme]) -> list[tuple[str, str]]:
+    """Ids and names of the page's parts."""
+    readings = sum(len(theme.parts) for theme in themes)
+    parts = [
+        ("answer", "Answer", True),
+        ("times", "Times", True),
+        ("endings", "How runs ended", True),
+        ("curves", "Learning curves", curves),
+        ("radius", "Radius", True),
+        ("portrait", "Phase portrait", portraits),
+        ("runs", f"Runs ({runs})", ran),
+        ("readings", f"Readings ({readings})", bool(themes)),
+        ("settings", "Settings", True),
+        ("reproduce", "Reproduce", True),
+    ]
+    return [(id, name) for id, name, there in parts if there]
+
+
+def _still(results: Results) -> str:
+    """The learning curves as a picture within the page, for a reader without scripts."""
+    from anglewise.lab.report.plots.gallery import picture
+
+    return f"data:image/svg+xml;base64,{base64.b64encode(picture('accuracy-and-radius', results)).decode()}"
 
 
 def settings(results: Results) -> Table:

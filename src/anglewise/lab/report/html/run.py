@@ -36,8 +36,12 @@ def write_run_page(reader: Any, run: str, path: str | os.PathLike[str] | None = 
         AnglewiseError: If the file cannot be written.
     """
     results, key = load_run(reader, run)
-    name = f"run-{results.runs[key][:SHORT]}.html"
-    return write_file(run_page(results, key), Path(reader.root) / name if path is None else path)
+    return write_file(run_page(results, key), Path(reader.root) / page_name(results, key) if path is None else path)
+
+
+def page_name(results: Results, key: Key) -> str:
+    """The name of a run's page."""
+    return f"run-{results.runs.get(key, '')[:SHORT]}.html"
 
 
 def run_page(results: Results, key: Key) -> str:
@@ -56,7 +60,7 @@ def run_page(results: Results, key: Key) -> str:
         rings.setdefault(circle.table, []).append(circles.web(circle))
     lines = {name: [spectra.web(p) for p in plots] for name, plots in spectra.over_steps(results, arrays).items()}
     portraits = [phase.web(plot) for plot in phase.data(results)]
-    groups = themes(results, without=(*FIRST, "radial_energy"), arrays=False)
+    groups, constant = themes(results, without=(*FIRST, "radial_energy"), arrays=False)
     over_time = _over_time(results)
     moving = plane + [panel for group in rings.values() for panel in group]
     still = power + [panel for group in lines.values() for panel in group]
@@ -80,6 +84,7 @@ def run_page(results: Results, key: Key) -> str:
         power=power,
         lines=[Part(name, group, meaning(name).note) for name, group in lines.items()],
         themes=groups,
+        constant=constant,
         configuration={"arm": arms.get(key[0], key[0]), "seed": key[1], **shared},
     )
 

@@ -12,6 +12,7 @@ from anglewise.lab.report.plots import curves, spectra
 from anglewise.lab.report.plots.panel import web
 from anglewise.lab.report.plots.style import Panel
 from anglewise.lab.report.results import Results
+from anglewise.lab.report.table import Column, Name, Table
 
 FIRST = ("radius", "radius_q05", "radius_q95")
 """Readings that the report shows before all others."""
@@ -47,15 +48,18 @@ class Theme(NamedTuple):
     parts: list[Part]
 
 
-def themes(results: Results, *, without: Collection[str] = FIRST, arrays: bool = True) -> list[Theme]:
-    """Every reading that the report does not show before; empty themes are left out.
+def themes(results: Results, *, without: Collection[str] = FIRST, arrays: bool = True) -> tuple[list[Theme], Table]:
+    """Every reading that the report does not show before, and a table of those that never changed.
+
+    Empty themes are left out.
 
     Args:
         results: The experiment.
         without: Readings that are shown elsewhere.
         arrays: Whether the runs' last spectra are among them.
     """
-    names = sorted({name for name, _ in results.readings} - set(without), key=place)
+    still = constants(results, without)
+    names = sorted({name for name, _ in results.readings} - set(without) - {name for name, _ in still}, key=place)
     number = sum(len(series) for (name, _), series in results.readings.items() if name in names)
     most = int(np.clip(NUMBERS // max(number, 1), FEWEST, MOST))
     parts: dict[str, list[Part]] = {theme: [] for theme in THEMES}
@@ -70,7 +74,22 @@ def themes(results: Results, *, without: Collection[str] = FIRST, arrays: bool =
     for name in spectra.CURVES:
         if panels := [web(plot) for plot in spectra.at_the_end(results, last, name)]:
             parts[meaning(name).theme].append(Part(name, panels, f"{meaning(name).note} {AT_END}"))
-    return [Theme(name, some) for name, some in parts.items() if some]
+    rows = [[Name(spoken(name), site), value, meaning(name).note] for (name, site), value in still.items()]
+    table = Table(["reading", "value", Column("what it is", True)], rows)
+    return [Theme(name, some) for name, some in parts.items() if some], table
+
+
+def constants(results: Results, without: Collection[str] = ()) -> dict[tuple[str, str], float]:
+    """Readings that had one value at every site, step and run that was read, by name and site; not of single points."""
+    still: dict[str, dict[tuple[str, str], float]] = {}
+    moving = set(without)
+    for (name, site), series in results.readings.items():
+        values = np.concatenate([np.empty(0), *(of_run.values for of_run in series.values())])
+        if len(values) > len(series) and np.ptp(values) == 0:  # NaN is not equal to itself
+            still.setdefault(name, {})[name, site] = float(values[0])
+        else:
+            moving.add(name)
+    return {key: value for name, some in still.items() if name not in moving for key, value in some.items()}
 
 
 def panels_of(groups: list[Theme]) -> list[Panel]:

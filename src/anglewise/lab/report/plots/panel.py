@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from anglewise.lab.report.format import label
+from anglewise.lab.report.format import label, number, plain
 from anglewise.lab.report.plots.bands import Band, wide
 from anglewise.lab.report.plots.paper import DASHES, MARKS, logarithmic, short, stroke
 from anglewise.lab.report.plots.style import COLOURS, STEPS, Panel, axes, colour, faint, packed, rule, symbol, upright
@@ -141,7 +141,17 @@ def web(plot: Plot) -> Panel:
     layout["shapes"] = [upright(step, faint(i, 0.5), f"arm {i}") for i, step in plot.moments.items()]
     layout["shapes"] += [rule(value) for value in plot.rules]
     data = [trace for line in plot.lines for trace in _traces(line, plot)]
-    return Panel(plot.id, plot.title, data, layout, plot.log, plot.lazy)
+    return Panel(plot.id, plot.title, data, layout, plot.log, plot.lazy, about=spoken(plot))
+
+
+def spoken(plot: Plot, most: int = 8) -> str:
+    """A panel in words: what its axes hold, and where the line of each of the first arms begins and ends."""
+    form = (lambda y: f"{100 * y:.0f} %") if plot.percent else number
+    lines = [line for line in plot.lines if line.layer in ("median", "first", *MAIN) and len(line.x) and not line.tick]
+    told = [f"{plain(line.name)} from {form(float(line.y[0]))} to {form(float(line.y[-1]))}" for line in lines[:most]]
+    more = f", and {len(lines) - most} more lines" if len(lines) > most else ""
+    where = f" of {plain(plot.title)}" if plot.title else ""
+    return f"{plain(plot.y)}{where} over {plain(plot.x)}: {', '.join(told)}{more}."
 
 
 def _traces(line: Line, plot: Plot) -> list[dict[str, Any]]:

@@ -43,11 +43,22 @@ class Panel(NamedTuple):
     log: bool = False
     lazy: bool = False
     frames: Sequence[Mapping[str, Any]] = ()
+    about: str = ""
+
+    @property
+    def told(self) -> str:
+        """What the figure shows, in words, for a reader who does not see it."""
+        return self.about or self.site or self.id
 
 
 def colour(index: int) -> str:
     """Colour of an arm, the same in every figure."""
     return COLOURS[index % len(COLOURS)]
+
+
+def dark(index: int) -> str:
+    """The same on a dark page."""
+    return {"#0072B2": "#4aa3e0", "#000000": "#e6e9ed", "#8C6D1F": "#c9a850"}.get(colour(index), colour(index))
 
 
 def symbol(index: int) -> str:
