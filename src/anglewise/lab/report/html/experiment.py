@@ -18,7 +18,7 @@ from anglewise.lab.report.plots import phase
 from anglewise.lab.report.plots.bands import CAPTION
 from anglewise.lab.report.plots.curves import accuracy, radius, survival, targets
 from anglewise.lab.report.plots.panel import web
-from anglewise.lab.report.plots.style import COLOURS
+from anglewise.lab.report.plots.style import FEW_ARMS
 from anglewise.lab.report.results import Results, load
 from anglewise.lab.report.summary import summary
 from anglewise.lab.report.table import Cell, Name, Table
@@ -66,11 +66,12 @@ def page(results: Results, *, command: str | None = None) -> str:
         "experiment",
         figures + panels_of(groups),
         results=results,
+        inks=results.inks,
         counts=count_of(sum(arm.finished for arm in first), sum(arm.planned for arm in first)),
         headline=headline(results, tables),
         evaluated=evaluated,
         caption=CAPTION,
-        few=len(results.arms) <= len(COLOURS),
+        few=len(results.arms) <= FEW_ARMS,
         radii=radii,
         spread=bool(names & {"radius_q05", "radius_q95"}),
         balance="balance_radius" in names,
