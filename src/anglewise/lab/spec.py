@@ -106,15 +106,19 @@ class Arm:
     Args:
         name: Shown everywhere; letters, digits and most punctuation, at most 80 characters.
         methods: In the order in which their transforms act; frozen dataclasses.
+        label: What reports call it, in words that a newcomer knows; empty for the name.
     """
 
     name: str
     methods: tuple[Method, ...]
+    label: str = ""
 
     def __post_init__(self) -> None:
         """Check the fields."""
         if not re.fullmatch(r"[^\x00-\x1f\x7f]{1,80}", self.name):
             raise SpecError(f"an arm's name needs 1 to 80 printable characters, got {self.name!r}")
+        if not re.fullmatch(r"[^\x00-\x1f\x7f]{0,80}", self.label):
+            raise SpecError(f"an arm's label takes at most 80 printable characters, got {self.label!r}")
         if not self.methods:
             raise SpecError(f"arm {self.name!r} has no methods: give at least an optimiser")
 
@@ -240,10 +244,11 @@ class Experiment:
     def experiment_id(self) -> str:
         """Readable and unique: the name, made harmless for a file system, and a content hash.
 
-        Title, baseline and contrasts are left out: they change how the same runs are shown.
+        Title, baseline, contrasts and the arms' labels are left out: they change how the same runs are shown.
         """
         slug = re.sub(r"[^A-Za-z0-9]+", "-", self.name).strip("-").lower()[:40] or "experiment"
         whole = {key: value for key, value in to_json(self).items() if key not in SHOWN}
+        whole["arms"] = [{key: value for key, value in arm.items() if key != "label"} for arm in whole["arms"]]
         source = source_of(self)
         return f"{slug}-{content_hash({'protocol': PROTOCOL, **whole, 'source': source})[:8]}"
 

@@ -53,7 +53,7 @@ EXPERIMENT = Experiment(
     task=TASK,
     model=MODEL,
     arms=(
-        Arm("adamw-common", COMMON),
+        Arm("adamw-common", COMMON, "AdamW, usual settings"),
         Arm("radial", (*COMMON, RADIAL)),
         Arm("radial, target .5", (*COMMON, SMALLER)),
         Arm("inflation, target 4", (*COMMON, INFLATION)),

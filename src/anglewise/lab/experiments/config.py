@@ -248,10 +248,10 @@ def arms_of(table: Any, old: Sequence[Arm] = (), path: str = "arms") -> tuple[Ar
         here = f"{path}.{name}"
         if isinstance(change, Mapping) and "methods" in change:
             methods = change["methods"]
-            if not isinstance(methods, list) or len(change) > 1:
+            if not isinstance(methods, list) or not change.keys() <= {"methods", "label"}:
                 raise SpecError(f'{here}: expected methods = [{{ is = "adamw", ... }}, ...], got {shown(change)}')
             built = (_built(catalogue.METHODS, m, f"{here}.methods[{i}]") for i, m in enumerate(methods))
-            arms[name] = Arm(name, tuple(built))
+            arms[name] = Arm(name, tuple(built), coerce(change.get("label", ""), str, f"{here}.label"))
         elif name not in arms:
             raise SpecError(unknown("arm", name, arms) + "; a new one needs methods = [...]")
         elif not isinstance(change, Mapping):
@@ -287,17 +287,20 @@ def contrasts_of(table: Any, path: str = "contrasts") -> tuple[Contrast, ...]:
 
 
 def _changed(arm: Arm, table: Mapping[str, Any], path: str) -> Arm:
-    """An arm with other numbers in its methods."""
+    """An arm with other numbers in its methods, or another label."""
     names = {kind: name for name, kind in catalogue.METHODS.items()}
     known, methods = [names[type(method)] for method in arm.methods], list(arm.methods)
+    label = coerce(table.get("label", arm.label), str, f"{path}.label")
     for name, change in table.items():
+        if name == "label":
+            continue
         if name not in known:
             raise SpecError(unknown(f"method of arm {arm.name!r}", name, known))
         if not isinstance(change, Mapping):
             raise SpecError(f"{path}.{name}: expected a field, such as {path}.{name}.lr, got {shown(change)}")
         at = known.index(name)
         methods[at] = overlay(methods[at], change, f"{path}.{name}")
-    return Arm(arm.name, tuple(methods))
+    return Arm(arm.name, tuple(methods), label)
 
 
 def _named(hint: Any) -> str:

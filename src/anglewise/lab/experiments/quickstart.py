@@ -31,11 +31,11 @@ EXPERIMENT = Experiment(
     task=TASK,
     model=MODEL,
     arms=(
-        Arm("adamw-common", COMMON),
-        Arm("adamw-common+radial", (*COMMON, *RADIAL_PENALTY.methods)),
-        Arm("adamw-tuned", TUNED),
-        Arm("adamw-tuned+radial", (*TUNED, RadialPenalty(strength=0.1, target=0.5))),
-        Arm("adamw-tuned+man", (*TUNED, MAN(zeta=0.15))),
+        Arm("adamw-common", COMMON, "AdamW, usual settings"),
+        Arm("adamw-common+radial", (*COMMON, *RADIAL_PENALTY.methods), "AdamW, usual settings + radial penalty"),
+        Arm("adamw-tuned", TUNED, "AdamW, tuned"),
+        Arm("adamw-tuned+radial", (*TUNED, RadialPenalty(strength=0.1, target=0.5)), "AdamW, tuned + radial penalty"),
+        Arm("adamw-tuned+man", (*TUNED, MAN(zeta=0.15)), "AdamW, tuned + MAN"),
     ),
     contrasts=(
         Contrast("adamw-common+radial", "adamw-common", "Does the penalty help AdamW at its usual settings?"),

@@ -28,9 +28,9 @@ TRACK_A = Experiment(
     task=Modular(p=97, operation="*", train=0.5, form="a op b =", b_from=1),
     model=Transformer(norm="grokfast", positions_table=5),
     arms=(
-        Arm("adam-released", published.GROKFAST_BASELINE.methods),
-        Arm("adamw-tuned", (TUNED_A,)),
-        Arm("adamw-tuned+radial", (TUNED_A, RadialPenalty(strength=0.02, target=0.5))),
+        Arm("adam-released", published.GROKFAST_BASELINE.methods, "Adam, as Grokfast released it"),
+        Arm("adamw-tuned", (TUNED_A,), "AdamW, tuned"),
+        Arm("adamw-tuned+radial", (TUNED_A, RadialPenalty(strength=0.02, target=0.5)), "AdamW, tuned + radial penalty"),
     ),
     baseline="adamw-tuned",
     seeds=4,

@@ -44,6 +44,7 @@ class Answer:
         budget: Steps at most.
         family: Number of contrasts that p-values are adjusted for.
         sustained: The verdict by the sustained crossing, adjusted in the same way.
+        names: What people call the two arms; their names where empty.
     """
 
     contrast: Contrast
@@ -53,6 +54,13 @@ class Answer:
     budget: int
     family: int
     sustained: Verdict = "missing"
+    names: tuple[str, str] = ("", "")
+
+    @property
+    def called(self) -> tuple[str, str]:
+        """What people call the arm with the change and the one without, in quotes."""
+        with_change, without = self.names
+        return _quote(with_change or self.contrast.arm), _quote(without or self.contrast.without)
 
     @property
     def verdict(self) -> Verdict:
@@ -62,7 +70,7 @@ class Answer:
     @property
     def question(self) -> str:
         """What is asked."""
-        return self.contrast.question or f"Is {_quote(self.contrast.arm)} faster than {_quote(self.contrast.without)}?"
+        return self.contrast.question or "Is {} faster than {}?".format(*self.called)
 
     @property
     def answer(self) -> str:
@@ -116,14 +124,14 @@ class Answer:
         notes = []
         if self.arm.bound and self.verdict not in ("missing", "neither"):
             notes.append("A run that never got there counts as the budget.")
-        for arm in (self.arm, self.without):
+        for arm, called in zip((self.arm, self.without), self.called, strict=True):
             lost = arm.outcomes["reached-not-held"]
             if lost:
-                notes.append(f"{lost} of {arm.finished} runs of {_quote(arm.arm)} reached it and fell below it again.")
+                notes.append(f"{lost} of {arm.finished} runs of {called} reached it and fell below it again.")
         if self.verdict in ("faster", "slower") and self.sustained != self.verdict:
             notes.append(f"By the sustained crossing: {WORDS[self.sustained].lower()}.")
         if self.arm.unmatched:
-            notes.append(f"{_quote(self.arm.arm)} is no control here: {self.arm.unmatched}.")
+            notes.append(f"{self.called[0]} is no control here: {self.arm.unmatched}.")
         return notes
 
     @property
@@ -159,6 +167,7 @@ def answers(results: Results) -> list[Answer]:
     return [
         Answer(
             contrast, arm, without, results.threshold, results.budget, len(contrasts), verdict_of(*held),
+            (results.labels[contrast.arm], results.labels[contrast.without]),
         )
         for contrast, (arm, without), held in zip(contrasts, first, sustained, strict=True)
     ]  # fmt: skip

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 
 from anglewise.errors import StoreError, unknown
+from anglewise.lab.report.plots.inks import Ink, inks_of_spec
 from anglewise.lab.spec import Manifest
 
 Key: TypeAlias = tuple[str, int]
@@ -83,6 +84,19 @@ class Results:
     created: str = ""
     runs: Mapping[Key, str] = dataclasses.field(default_factory=dict)
     arrays: Callable[..., Arrays] = lambda *_, **__: {}
+
+    @functools.cached_property
+    def inks(self) -> tuple[Ink, ...]:
+        """How each arm looks, in the order of :attr:`arms`; the same where only some of them are shown."""
+        found = inks_of_spec(self.arms, self.spec)
+        return tuple(found[arm] for arm in self.arms)
+
+    @functools.cached_property
+    def labels(self) -> dict[str, str]:
+        """What people call each arm; its name where it has no label."""
+        given = [arm for arm in self.spec.get("arms", ()) if isinstance(arm, Mapping)]
+        said = {arm.get("name"): str(arm.get("label") or "") for arm in given}
+        return {arm: said.get(arm) or arm for arm in self.arms}
 
     def seeds(self, arm: str) -> list[int]:
         """Planned seeds of an arm, in order."""

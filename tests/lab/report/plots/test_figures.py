@@ -14,7 +14,6 @@ from anglewise.lab.report.plots import curves
 from anglewise.lab.report.plots.gallery import FIGURES, draw
 from anglewise.lab.report.plots.panel import LAYERS, Plot, paper, web
 from anglewise.lab.report.plots.paper import styled
-from anglewise.lab.report.plots.style import COLOURS, colour, symbol
 from anglewise.lab.report.results import Series
 
 
@@ -82,28 +81,23 @@ def test_an_arm_has_one_colour_in_every_figure_of_both_kinds(make):
     for plot in plots_of(make()):
         for trace in web(plot).data:
             if trace["line"].get("color"):
-                assert trace["line"]["color"] == colour(trace["meta"]["arm"])
+                assert trace["line"]["color"] == plot.inks[trace["meta"]["arm"]].colour
     with styled():
         axis = Figure().subplots()
         plot = curves.survival(make())
         paper(plot, axis)
     shown = [line.arm for line in plot.lines if line.look.paper]
-    assert [to_hex(line.get_color()).upper() for line in axis.lines] == [colour(arm) for arm in shown]
+    assert [to_hex(line.get_color()) for line in axis.lines] == [plot.inks[arm].colour for arm in shown]
 
 
-def test_sixty_four_arms_can_be_told_apart():
-    assert len({(colour(i), symbol(i)) for i in range(8 * len(COLOURS))}) == 64
-
-
-def test_arms_beyond_the_colours_have_markers_in_both_kinds_of_figures(make):
-    plot = curves.accuracy(make({f"arm {i}": 60 for i in range(9)}, seeds=1))
+def test_an_arm_has_its_marker_in_both_kinds_of_figures(make):
+    plot = curves.accuracy(make({"a+man": 60, "b": 60, "b-tuned": 60}, seeds=2))
     with styled():
         axis = Figure().subplots()
         paper(plot, axis)
-    first, *_, ninth = [trace for trace in web(plot).data if trace["meta"]["layer"] == "median"]
-    assert "marker" not in first and ninth["marker"]["symbol"] == "circle"
-    whole = [line for line in axis.lines if len(line.get_xdata()) > 2 and line.get_linestyle() == "-"]
-    assert (whole[0].get_marker(), whole[-1].get_marker()) == ("", "o")
+    medians = [trace for trace in web(plot).data if trace["meta"]["layer"] == "median"]
+    assert [trace["marker"]["symbol"] for trace in medians] == ["triangle-up", "circle", "circle-open"]
+    assert [line.get_marker() for line in axis.lines if line.get_marker() != "None"] == ["^", "o", "o"]
 
 
 def test_every_layer_is_one_that_the_page_knows(full):

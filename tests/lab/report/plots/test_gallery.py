@@ -49,7 +49,7 @@ def test_curves_and_labels_are_those_of_the_runs(full):
         drawn = figure("energy", full)
     axis = drawn.axes[0]
     values = [full.readings["radial_energy", "hidden.0.pre"]["_a", s].values for s in (0, 1)]
-    line = next(line for line in axis.lines if line.get_color() == "#0072B2" and len(line.get_xdata()) > 2)
+    line = next(line for line in axis.lines if line.get_color() == full.inks[0].colour and len(line.get_xdata()) > 2)
     shortest = min(map(len, values))
     np.testing.assert_allclose(line.get_ydata()[:shortest], np.mean([v[:shortest] for v in values], axis=0), rtol=1e-6)
     assert axis.get_title(loc="left") == "hidden.0.pre" and "95 % interval" in axis.get_ylabel().replace("\n", " ")

@@ -106,7 +106,7 @@ def test_an_arm_without_runs_has_no_place(make):
 def test_names_are_escaped_wherever_they_are_shown(make):
     name = "<script>alert(1)</script>"
     results = make({name: 50, "b": 60}, seeds=3)
-    shown = {what: {name: name} for what in ("changes", "notes", "settings", "refused")}
+    shown = {what: {name: name} for what in ("notes", "settings", "refused")}
     html = page(results, rows(results), track="track-c2", **shown)
     assert "<script>alert" not in html and "&lt;script&gt;alert" in html
 
@@ -122,9 +122,9 @@ def test_the_page_shows_published_records_as_such(make):
 def test_the_figure_is_drawn_and_a_strange_ending_refused(make, tmp_path):
     results = make(TIMES, seeds=4)
     for ending in ("svg", "png"):
-        assert save_figure(results, rows(results), tmp_path / f"board.{ending}", {}).stat().st_size > 1000
+        assert save_figure(results, rows(results), tmp_path / f"board.{ending}").stat().st_size > 1000
     with pytest.raises(AnglewiseError, match="board.txt"):
-        save_figure(results, rows(results), tmp_path / "board.txt", {})
+        save_figure(results, rows(results), tmp_path / "board.txt")
 
 
 def test_both_crossings_are_compared_with_the_baseline(make):

@@ -23,6 +23,7 @@ def card(results: Results) -> str:
     """
     tables = summaries(results)
     return environment().get_template("card.html.jinja").render(
+        inks=results.inks,
         title=results.title or results.name,
         headline=headline(results, tables),
         missing=any(arm.missing for arm in tables["first"]),

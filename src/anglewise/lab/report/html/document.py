@@ -22,7 +22,8 @@ from anglewise.errors import AnglewiseError
 from anglewise.files import put
 from anglewise.lab.outcome import MEANINGS
 from anglewise.lab.report.format import number, plain, script
-from anglewise.lab.report.plots.style import Panel, colour, dark, symbol
+from anglewise.lab.report.plots.inks import css
+from anglewise.lab.report.plots.style import Panel
 from anglewise.lab.report.table import text
 
 
@@ -53,7 +54,7 @@ def document(template: str, panels: Sequence[Panel], **data: Any) -> str:
     hashes = " ".join(f"'sha256-{base64.b64encode(hashlib.sha256(s.encode()).digest()).decode()}'" for s in scripts)
     return environment().get_template(f"{template}.html.jinja").render(
         policy=Markup(f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data: blob:"),
-        style=Markup(_asset("page.css")),
+        style=Markup(_asset("page.css") + css(data.get("inks", ()))),
         scripts=list(map(Markup, scripts)),
         panels=Markup(script([panel._asdict() for panel in panels])),
         **data,
@@ -87,7 +88,7 @@ def environment() -> Environment:
     )  # fmt: skip
     templates.filters |= {"number": number, "count": "{:,}".format, "cell": text, "lines": _lines}
     templates.filters |= {"brief": brief, "step": step}
-    templates.globals |= {"colour": colour, "dark": dark, "symbol": symbol, "MEANINGS": MEANINGS}
+    templates.globals |= {"MEANINGS": MEANINGS, "inks": ()}
     return templates
 
 

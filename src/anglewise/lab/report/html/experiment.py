@@ -23,7 +23,7 @@ from anglewise.lab.report.plots import phase, strip
 from anglewise.lab.report.plots.bands import CAPTION
 from anglewise.lab.report.plots.curves import accuracy, radius, survival, targets
 from anglewise.lab.report.plots.panel import web
-from anglewise.lab.report.plots.style import COLOURS
+from anglewise.lab.report.plots.style import FEW_ARMS
 from anglewise.lab.report.results import Key, Results, load
 from anglewise.lab.report.summary import summary
 from anglewise.lab.report.table import Cell, Name, Table
@@ -99,7 +99,7 @@ def page(results: Results, *, command: str | None = None, pages: Mapping[Key, st
     left = web(survival(results)) if ran and results.threshold else None
     plotted = strip.data(results, found) if ran and results.threshold else None
     names = {name for name, _ in results.readings}
-    endings = [(arm.arm, arm.outcomes + Counter(missing=arm.missing)) for arm in first]
+    endings = [(results.labels[arm.arm], arm.outcomes + Counter(missing=arm.missing)) for arm in first]
     reached = any(arm.reached for arm in first)
     told = [*missing(first), *no_control(first, found)] if found and reached else headline(results, tables, found)
     runs, more = _runs(results, pages or {})
@@ -107,6 +107,7 @@ def page(results: Results, *, command: str | None = None, pages: Mapping[Key, st
         "experiment",
         [*filter(None, (curves,)), *radii, *portraits, *filter(None, (left,)), *panels_of(groups)],
         results=results,
+        inks=results.inks,
         sections=_sections(ran=ran, curves=evaluated, portraits=bool(portraits), runs=len(runs), themes=groups),
         counts=count_of(sum(arm.finished for arm in first), sum(arm.planned for arm in first)),
         answers=found if reached else [],
@@ -118,7 +119,7 @@ def page(results: Results, *, command: str | None = None, pages: Mapping[Key, st
         still=_still(results) if evaluated else "",
         survival=left,
         caption=CAPTION,
-        few=len(results.arms) <= len(COLOURS),
+        few=len(results.arms) <= FEW_ARMS,
         several=len(results.seeds(results.arms[0])) > 1,
         radii=radii,
         spread=bool(names & {"radius_q05", "radius_q95"}),
@@ -149,6 +150,7 @@ class RunRow(NamedTuple):
     """A finished run in the report's list."""
 
     index: int
+    label: str
     arm: str
     seed: int
     outcome: str
@@ -163,7 +165,7 @@ class RunRow(NamedTuple):
 def _runs(results: Results, pages: Mapping[Key, str]) -> tuple[list[RunRow], int]:
     """The finished runs, at most so many, and how many more there are."""
     rows = [
-        RunRow(results.arms.index(key[0]), *key, run.outcome, run.first, run.sustained, run.steps, run.seconds,
+        RunRow(results.arms.index(key[0]), results.labels[key[0]], *key, run.outcome, run.first, run.sustained, run.steps, run.seconds,
                results.runs.get(key, "")[:SHORT], pages.get(key, ""))
         for key in results.planned
         if (run := results.ended.get(key)) is not None

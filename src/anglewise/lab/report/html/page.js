@@ -22,7 +22,7 @@ function visible(trace) {
 const night = window.matchMedia("(prefers-color-scheme: dark)");
 const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 function ink(arm) {
-  return arm >= 0 ? css(`--arm${arm}`) : "";
+  return arm >= 0 ? css(`--ink-${arm}`) : "";
 }
 function faint(colour, alpha) {
   const [r, g, b] = [1, 3, 5].map((k) => parseInt(colour.slice(k, k + 2), 16));

@@ -72,6 +72,7 @@ def run_page(results: Results, key: Key) -> str:
         "run",
         over_time + portraits + moving + still + panels_of(groups),
         results=results,
+        inks=results.inks,
         arm=key[0],
         seed=key[1],
         ended=results.ended.get(key),

@@ -14,7 +14,7 @@ import numpy as np
 
 from anglewise.lab.readings.quantities import DRAWINGS, drawing
 from anglewise.lab.report.comparison import time_of
-from anglewise.lab.report.plots.style import COLOURS
+from anglewise.lab.report.plots.style import FEW_ARMS
 from anglewise.lab.report.results import Key, Results, Series
 from anglewise.lab.stats import censored_median
 
@@ -120,7 +120,7 @@ def seeds(series: Mapping[Key, Series], arm: str, most: int) -> tuple[np.ndarray
 
 def moments(results: Results) -> dict[int, float]:
     """Median time to generalise by the index of the arm, where it is within the budget; none for too many arms."""
-    if len(results.arms) > len(COLOURS):
+    if len(results.arms) > FEW_ARMS:
         return {}
     times = {i: [time_of(run, "first") for run in results.finished(arm).values()] for i, arm in enumerate(results.arms)}
     medians = {i: censored_median(of_arm) for i, of_arm in times.items() if of_arm}

@@ -37,7 +37,7 @@ def accuracy(results: Results) -> Plot:
         lines += _arm(results, results.curves.get("test_accuracy", {}), i, "test accuracy")
         lines += _median(results, results.curves.get("train_accuracy", {}), i, "train accuracy", "train")
     plot = Plot("accuracy", "", "accuracy", lines, limits=(-0.02, 1.02), percent=True, height=400)
-    return plot._replace(rules=(results.threshold,), moments=moments(results))
+    return plot._replace(inks=results.inks, rules=(results.threshold,), moments=moments(results))
 
 
 def survival(results: Results) -> Plot:
@@ -57,7 +57,7 @@ def survival(results: Results) -> Plot:
             if curve.censored:
                 noted, cut = f"%{{customdata}} of {curve.n} not within the budget", np.array([curve.censored])
                 lines.append(line._replace(x=line.x[-1:], y=line.y[-1:], note=cut, noted=noted, tick=True))
-    return Plot("survival", "", what, lines, limits=(-0.02, 1.04), percent=True, height=380)
+    return Plot("survival", "", what, lines, inks=results.inks, limits=(-0.02, 1.04), percent=True, height=380)
 
 
 def over_time(results: Results, name: str, *, lazy: bool = False, most: int = 0, summary: Summary = band) -> list[Plot]:
@@ -77,7 +77,7 @@ def over_time(results: Results, name: str, *, lazy: bool = False, most: int = 0,
             line for i in range(len(results.arms)) for line in _arm(results, series, i, about.title, most, summary)
         ]
         plot = Plot(f"{prefix}{name}-{len(plots)}", site, about.title, lines, height=height, lazy=lazy)
-        plots.append(plot._replace(rules=about.lines, moments=moments(results)))
+        plots.append(plot._replace(inks=results.inks, rules=about.lines, moments=moments(results)))
     return logs(plots)
 
 
@@ -122,7 +122,7 @@ def accuracy_and_radius(results: Results) -> list[list[Plot]]:
     for plot, dash in zip(plots, [*DASHES, *["solid"] * len(plots)], strict=False):
         lines += [line._replace(what=plot.title, dash=dash) for line in plot.lines if line.layer == "median"]
         lines += [line for line in plot.lines if line.layer == "target"]
-    unit = plots[0] if plots else Plot("", "", "radius", ())
+    unit = plots[0] if plots else Plot("", "", "radius", (), inks=results.inks)
     radii = unit._replace(title="Radius of every site", lines=lines, inside=1 < len(plots) <= len(DASHES))
     reached = accuracy(results)._replace(title="Test accuracy (dashed: train)")
     return [[reached, *logs([radii]), survival(results)._replace(title="Share not yet generalised")]]
@@ -181,7 +181,7 @@ def theory(results: Results) -> list[list[Plot]]:
             lines += _median(
                 results, results.readings.get(predicted, {}), i, "theory: balance radius, \u03c1", "theory"
             )
-        return Plot(f"theory-{measured}-{site}", site, y, lines, moments=moments(results))
+        return Plot(f"theory-{measured}-{site}", site, y, lines, moments=moments(results), inks=results.inks)
 
     names = [name for name, _ in results.readings]
     leading = "balance_radius" if "balance_radius" in names else "outward_force"

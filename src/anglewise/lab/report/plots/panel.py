@@ -10,8 +10,9 @@ import numpy as np
 
 from anglewise.lab.report.format import label, number, plain
 from anglewise.lab.report.plots.bands import Band, wide
-from anglewise.lab.report.plots.paper import DASHES, MARKS, logarithmic, short, stroke
-from anglewise.lab.report.plots.style import COLOURS, STEPS, Panel, axes, colour, faint, packed, rule, symbol, upright
+from anglewise.lab.report.plots.inks import Ink, ink
+from anglewise.lab.report.plots.paper import DASHES, logarithmic, short, stroke
+from anglewise.lab.report.plots.style import FEW_ARMS, STEPS, Panel, axes, packed, rule, upright
 
 KINDS = {False: "linear", True: "log"}
 """Plotly's names of an axis, by whether it is logarithmic."""
@@ -20,10 +21,13 @@ FEW = 12
 
 
 class Look(NamedTuple):
-    """How a layer is drawn: width in pixels, dash, opacity, with markers, as a staircase, in papers too."""
+    """How a layer is drawn: width in pixels, dash, opacity, with markers, as a staircase, in papers too.
+
+    Without a dash of its own, it has the arm's.
+    """
 
     width: float
-    dash: str = "solid"
+    dash: str = ""
     opacity: float = 1.0
     marked: bool = False
     staircase: bool = False
@@ -34,12 +38,12 @@ LAYERS = {
     "median": Look(2.2, marked=True),
     "first": Look(2.2, marked=True, staircase=True),
     "sustained": Look(2.2, marked=True, staircase=True, paper=False),
-    "measured": Look(4.4, opacity=0.45),
+    "measured": Look(4.4, "solid", opacity=0.45),
     "train": Look(1.2, "dash"),
     "theory": Look(1.6, "dash"),
     "target": Look(1.2, "longdashdot"),
     "spread": Look(1.0, "dot", paper=False),
-    "seed": Look(0.8, opacity=0.55, paper=False),
+    "seed": Look(0.8, "solid", opacity=0.55, paper=False),
     "path": Look(1.2),
 }
 """Layers, which the page switches on and off by name; the layer "band" belongs to the line that it surrounds."""
@@ -81,8 +85,9 @@ class Plot(NamedTuple):
     """One panel, whose id is its place in the page and whose title stands above it.
 
     `x` and `y` say what the axes hold, with units.  `rules` are values worth a dotted line across.  `moments` are steps
-    worth an upright line, by the index of the arm.  `log` and `log_x` make an axis logarithmic.  `limits` are the ends
-    of the y-axis where they are not those of the values.  With `percent`, axis and hover text show shares as percent.
+    worth an upright line, by the index of the arm.  `inks` are the arms'.  `log` and `log_x` make an axis logarithmic.
+    `limits` are the ends of the y-axis where they are not those of the values.  With `percent`, axis and hover text
+    show shares as percent.
     The page draws a `lazy` panel when its part is opened.  With `inside`, a paper's panel explains its dashes.
     """
 
@@ -93,6 +98,7 @@ class Plot(NamedTuple):
     x: str = STEPS
     rules: Sequence[float] = ()
     moments: Mapping[int, float] = {}
+    inks: Sequence[Ink] = ()
     log: bool = False
     log_x: bool = False
     limits: tuple[float, float] | None = None
@@ -106,6 +112,10 @@ class Plot(NamedTuple):
         """All finite values, one after the other."""
         values = np.concatenate([np.empty(0), *(line.y for line in self.lines)])
         return values[np.isfinite(values)]
+
+    def ink(self, arm: int) -> Ink:
+        """How an arm looks; a plain ink for none."""
+        return self.inks[arm] if 0 <= arm < len(self.inks) else ink()
 
     @property
     def from_zero(self) -> bool:
@@ -138,7 +148,7 @@ def web(plot: Plot) -> Panel:
     layout["xaxis"] |= {"type": KINDS[plot.log_x]}
     if plot.limits is not None:
         layout["yaxis"]["range"] = np.log10(plot.limits).tolist() if plot.log else list(plot.limits)
-    layout["shapes"] = [upright(step, faint(i, 0.5), f"arm {i}") for i, step in plot.moments.items()]
+    layout["shapes"] = [upright(step, plot.ink(i).faint(0.5), f"arm {i}") for i, step in plot.moments.items()]
     layout["shapes"] += [rule(value) for value in plot.rules]
     data = [trace for line in plot.lines for trace in _traces(line, plot)]
     return Panel(plot.id, plot.title, data, layout, plot.log, plot.lazy, about=spoken(plot))
@@ -155,29 +165,29 @@ def spoken(plot: Plot, most: int = 8) -> str:
 
 
 def _traces(line: Line, plot: Plot) -> list[dict[str, Any]]:
-    look, ink, few, name = line.look, line.ink or colour(line.arm), len(line.x) <= FEW, label(line.name)
+    look, own, few, name = line.look, plot.ink(line.arm), len(line.x) <= FEW, label(line.name)
+    colour, dash = line.ink or own.colour, look.dash or ("solid" if line.ink else own.dash)
     layer = "median" if line.layer in MAIN else line.layer
     noted = "" if line.note is None else f"<br>{line.noted}"
     trace: dict[str, Any] = {"type": "scatter", "mode": "lines", "name": name, "opacity": look.opacity}
     trace |= {"x": packed(line.x), "y": packed(line.y), "meta": {"arm": line.arm, "layer": layer}}
     shape = "hv" if look.staircase else "linear"
-    trace["line"] = {"color": ink, "width": look.width, "dash": look.dash, "shape": shape}
+    trace["line"] = {"color": colour, "width": look.width, "dash": dash, "shape": shape}
     unit, digits = "step " if plot.x == STEPS else "", ".2~%" if plot.percent else ".4g"
     trace["hovertemplate"] = f"{unit}%{{x}}<br>{label(line.what)} %{{y:{digits}}}{noted}<extra>{name}</extra>"
     if line.note is not None:
         trace["customdata"] = packed(line.note)
-    mark = symbol(line.arm) or ("circle" if few else "")
-    sign: dict[str, Any] = {"symbol": mark, "size": 7 if symbol(line.arm) else 5, "maxdisplayed": 0 if few else 9}
+    sign: dict[str, Any] = {"symbol": own.symbol, "size": 7, "color": colour, "maxdisplayed": 0 if few else 9}
     if line.tick:
-        tick = {"symbol": "line-ns-open", "size": 16, "color": ink, "line": {"width": 2.5}}
+        tick = {"symbol": "line-ns-open", "size": 16, "color": colour, "line": {"width": 2.5}}
         trace |= {"mode": "markers", "marker": tick, "cliponaxis": False}
-    elif look.marked and mark:
-        trace |= {"mode": "lines+markers", "marker": sign | {"color": ink}}
+    elif look.marked:
+        trace |= {"mode": "lines+markers", "marker": sign}
     if line.low is None or line.high is None:
         return [trace]
     ends = np.concatenate([line.x, line.x[::-1]]), np.concatenate([line.low, line.high[::-1]])
     area = {"type": "scatter", "mode": "lines", "name": name, "x": packed(ends[0]), "y": packed(ends[1])}
-    area |= {"line": {"width": 0}, "fill": "toself", "fillcolor": faint(line.arm), "hoverinfo": "skip"}
+    area |= {"line": {"width": 0}, "fill": "toself", "fillcolor": own.faint(), "hoverinfo": "skip"}
     return [area | {"meta": {"arm": line.arm, "layer": "band"}}, trace]
 
 
@@ -190,19 +200,20 @@ def paper(plot: Plot, axis: Any) -> None:
     for value in plot.rules:
         axis.axhline(value, color="#888", lw=0.8, ls=":")
     for i, step in plot.moments.items():
-        axis.axvline(step, color=colour(i), lw=0.7, alpha=0.5, zorder=0)
+        axis.axvline(step, color=plot.ink(i).colour, lw=0.7, alpha=0.5, zorder=0)
     bands = sum(line.low is not None for line in plot.lines)
     for line in plot.lines:
-        look, ink, few = line.look, line.ink or colour(line.arm), len(line.x) <= FEW
+        look, own = line.look, plot.ink(line.arm)
+        colour, dash = line.ink or own.colour, look.dash or ("solid" if line.ink else own.dash)
         if not look.paper:
             continue
-        if line.low is not None and line.high is not None and bands <= len(COLOURS):  # more would cover each other
-            axis.fill_between(line.x, line.low, line.high, color=ink, alpha=0.16, lw=0)
-        mark = (MARKS[line.arm // len(COLOURS) % len(MARKS)] or ("o" if few else "")) if look.marked else ""
-        style = {"ls": DASHES[look.dash], "marker": mark, "markevery": max(len(line.x) // 7, 1), "ms": 3}
-        style = {"ls": "", "marker": "|", "ms": 9, "mew": 1.8, "clip_on": False} if line.tick else style
+        if line.low is not None and line.high is not None and bands <= FEW_ARMS:  # more would cover each other
+            axis.fill_between(line.x, line.low, line.high, color=colour, alpha=0.16, lw=0)
+        style: dict[str, Any] = {"color": colour, "ls": DASHES[dash], "markevery": max(len(line.x) // 7, 1), "ms": 3.4}
+        style |= own.mark if look.marked else {}
+        style |= {"ls": "", "marker": "|", "ms": 9, "mew": 1.8, "clip_on": False} if line.tick else {}
         steps = "steps-post" if look.staircase else "default"
-        axis.plot(line.x, line.y, color=ink, alpha=look.opacity, lw=unit * look.width, drawstyle=steps, **style)
+        axis.plot(line.x, line.y, alpha=look.opacity, lw=unit * look.width, drawstyle=steps, **style)
     axis.margins(x=0.01)
     if plot.log:
         logarithmic(axis, plot.values)

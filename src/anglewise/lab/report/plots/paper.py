@@ -15,12 +15,12 @@ import numpy as np
 from anglewise.errors import AnglewiseError
 from anglewise.lab.report.format import count_of, plain
 from anglewise.lab.report.html.document import write_file
-from anglewise.lab.report.plots.style import COLOURS, colour
+from anglewise.lab.report.plots import inks
+from anglewise.lab.report.plots.inks import Ink
 from anglewise.lab.report.results import Results
 
 ENDINGS = (".svg", ".pdf", ".png")
-MARKS = ("", "o", "s", "D", "^", "x", "P", "*")
-DASHES = {"solid": "-", "dash": "--", "dot": ":", "longdashdot": "-."}
+DASHES: dict[str, Any] = {"solid": "-", "dash": "--", "dot": ":", "longdashdot": "-."} | inks.DASHES
 """Plotly's names of dashes, as matplotlib has them."""
 ONE_COLUMN, TWO_COLUMNS = 3.4, 6.9
 """Widths of a figure in inches."""
@@ -95,8 +95,11 @@ def logarithmic(axis: Any, values: np.ndarray) -> None:
 def legend(figure: Any, results: Results, extra: Sequence[tuple[str, Any]]) -> None:
     """One legend below: every arm with its number of finished runs, then what else has a line of its own."""
     entries = [
-        (f" {short(arm)} (n = {count_of(len(results.finished(arm)), len(results.seeds(arm)))})", handle(i))
-        for i, arm in enumerate(results.arms)
+        (
+            f" {short(results.labels[arm])} (n = {count_of(len(results.finished(arm)), len(results.seeds(arm)))})",
+            handle(ink),
+        )
+        for arm, ink in zip(results.arms, results.inks, strict=True)
     ]  # a leading underscore would drop the entry
     entries += [(f" {name}", drawn) for name, drawn in extra]
     letters = 22 * figure.get_size_inches()[0] / 1.35
@@ -109,16 +112,16 @@ def legend(figure: Any, results: Results, extra: Sequence[tuple[str, Any]]) -> N
     )  # fmt: skip
 
 
-def handle(i: int) -> Any:
+def handle(ink: Ink) -> Any:
     """An arm's line for a legend."""
-    return stroke(colour(i), "-", MARKS[i // len(COLOURS) % len(MARKS)])
+    return stroke(ink.colour, ink.line["ls"], **{key: ink.mark[key] for key in ("marker", "mfc", "mec")})
 
 
-def stroke(ink: str, dashes: Any, mark: str = "", width: float = 1.5) -> Any:
+def stroke(colour: str, dashes: Any, **mark: Any) -> Any:
     """A line for a legend."""
     from matplotlib.lines import Line2D
 
-    return Line2D([], [], color=ink, ls=dashes, lw=width, marker=mark, ms=4)
+    return Line2D([], [], **{"color": colour, "ls": dashes, "lw": 1.5, "ms": 4} | mark)
 
 
 def short(name: str, most: int = 30) -> str:

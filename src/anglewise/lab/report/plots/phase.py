@@ -10,7 +10,7 @@ from anglewise.lab.readings.quantities import meaning
 from anglewise.lab.report.plots import panel
 from anglewise.lab.report.plots.bands import clean, thin, wide
 from anglewise.lab.report.plots.panel import Line, Plot
-from anglewise.lab.report.plots.style import Panel, colour, packed
+from anglewise.lab.report.plots.style import Panel, packed
 from anglewise.lab.report.results import Key, Results
 
 POINTS = 100
@@ -39,6 +39,7 @@ def data(results: Results) -> list[Plot]:
     for site in [site for name, site in results.readings if name == "radius"]:
         lines = [line for key in results.planned if (line := path(results, site, key)) is not None]
         plot = Plot(f"phase-{len(plots)}", site, "test accuracy", lines, meaning("radius").title, (results.threshold,))
+        plot = plot._replace(inks=results.inks)
         plots += [plot._replace(limits=(-0.03, 1.05), percent=True, height=340)] if lines else []
     log = any(wide(np.concatenate([line.x for line in plot.lines])) for plot in plots)
     return [plot._replace(log_x=log) for plot in plots]
@@ -60,9 +61,9 @@ def web(plot: Plot) -> Panel:
         assert line.note is not None
         size = np.zeros(len(line.x))
         size[arrows(line.note)] = 12
-        still = {"color": colour(line.arm), "opacity": 1, "line": {"width": 0}}
+        still = {"color": plot.ink(line.arm).colour, "opacity": 1, "line": {"width": 0}}
         marker = still | {"symbol": "arrow", "size": size.tolist(), "angleref": "previous"}
-        ring = still | {"symbol": "circle-open", "size": 8, "line": {"width": 1.6, "color": colour(line.arm)}}
+        ring = still | {"symbol": "circle-open", "size": 8, "line": {"width": 1.6, "color": plot.ink(line.arm).colour}}
         start = {"x": packed(line.x[:1]), "y": packed(line.y[:1]), "customdata": packed(line.note[:1])}
         traces += [trace | {"mode": "lines+markers", "marker": marker}]
         traces += [trace | start | {"mode": "markers", "marker": ring}]
@@ -76,7 +77,7 @@ def paper(plot: Plot, axis: Any) -> None:
     panel.paper(plot, axis)
     for line in plot.lines:
         assert line.note is not None
-        ink = colour(line.arm)
+        ink = plot.ink(line.arm).colour
         axis.plot(line.x[:1], line.y[:1], color=ink, marker="o", ms=4, mfc="white", ls="")
         for k in arrows(line.note):
             ends = {"xy": (line.x[k], line.y[k]), "xytext": (line.x[k - 1], line.y[k - 1])}

@@ -36,7 +36,8 @@ def at_the_end(results: Results, arrays: Arrays, name: str) -> list[Plot]:
             found = array_band(name, [frames.values[-1] for (of, _), frames in series.items() if of == arm])
             lines += banded(i, arm, meaning(name).title, found) if found is not None else []
         if lines:
-            plots.append(_plot(name, f"end-{name}-{len(plots)}", site, lines, 260)._replace(lazy=True))
+            plot = _plot(name, f"end-{name}-{len(plots)}", site, lines, 260)
+            plots.append(plot._replace(lazy=True, inks=results.inks))
     return plots
 
 

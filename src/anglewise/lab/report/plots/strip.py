@@ -1,7 +1,7 @@
 """A strip plot: every run of every arm as a dot at its time to generalise, the median as a bar, the answer beside it.
 
 It needs no script: the page holds it as SVG, once for each of three widths, and its style sheet shows the one that
-fits.  Colours are the page's, by class names.
+fits.  Colours are the page's variables, one for each arm.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class Strip(NamedTuple):
 
 
 class Mark(NamedTuple):
-    """One thing to draw: its kind, its place, a second place or a size, a text, and its class."""
+    """One thing to draw: its kind, place, second place or size, text, class, and the arm whose colour it has."""
 
     kind: str
     x: float
@@ -76,6 +76,7 @@ class Mark(NamedTuple):
     to: float = 0.0
     text: str = ""
     css: str = ""
+    arm: int = -1
 
 
 class Drawing(NamedTuple):
@@ -94,7 +95,7 @@ def data(results: Results, found: Sequence[Answer]) -> Strip:
         times = {seed: time_of(run, "first") for seed, run in results.finished(arm).items()}
         dots = [Dot(seed, results.budget if time is None else time, time is not None) for seed, time in times.items()]
         median = censored_median(list(times.values())) if times else None
-        rows.append(Row(i, plain(arm), dots, median, said.get(arm, ""), arm not in said))
+        rows.append(Row(i, plain(results.labels[arm]), dots, median, said.get(arm, ""), arm not in said))
     times = [dot.x for row in rows for dot in row.dots]
     low, high = (min(times), max(times)) if times else (0, results.budget)
     unit = f"optimiser steps to {100 * results.threshold:g} % test accuracy"
@@ -156,11 +157,11 @@ def _row(
     for dot, lift in zip(row.dots, lifted([place(dot.x) for dot in row.dots], size), strict=True):
         kind = "dot" if dot.reached else "cross"
         told = f"seed {dot.seed}: {number(dot.x)} steps" if dot.reached else f"seed {dot.seed}: not within the budget"
-        marks.append(Mark(kind, place(dot.x), middle + lift, size, told, f"arm{row.arm}"))
+        marks.append(Mark(kind, place(dot.x), middle + lift, size, told, arm=row.arm))
     if row.median is not None:
-        marks.append(Mark("bar", place(row.median), middle - 15, middle + 15, css=f"arm{row.arm}"))
+        marks.append(Mark("bar", place(row.median), middle - 15, middle + 15, arm=row.arm))
         text = number(row.median)
-        marks.append(Mark("text", place(row.median) + 5, middle - 9, text=text, css=f"median arm{row.arm}"))
+        marks.append(Mark("text", place(row.median) + 5, middle - 9, text=text, css="median", arm=row.arm))
     return marks
 
 

@@ -1,4 +1,4 @@
-"""Colours of both kinds of figures, and what plotly's figures are made of: a panel, its axes, packed numbers.
+"""Scales of colours of both kinds of figures, and what plotly's figures are made of: a panel, its axes, packed numbers.
 
 Every trace carries ``meta = {"arm": index, "layer": name}``; the page shows an arm or a layer by these alone.  Names
 are escaped for plotly, which reads a subset of HTML.
@@ -12,10 +12,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C6D1F")
-"""Okabe and Ito's colours, told apart by the colour-blind too, with a brown for their yellow."""
-SYMBOLS = ("", "circle", "square", "diamond", "triangle-up", "x", "cross", "star")
-"""Markers that tell arms apart once the colours are used up; the first eight arms need none."""
+FEW_ARMS = 8
+"""Arms up to which a figure shows bands and moments of each."""
 STEPS = "optimiser steps"
 
 INK = ((0.0, "#ffffff"), (0.45, "#56B4E9"), (1.0, "#08306B"))
@@ -49,27 +47,6 @@ class Panel(NamedTuple):
     def told(self) -> str:
         """What the figure shows, in words, for a reader who does not see it."""
         return self.about or self.site or self.id
-
-
-def colour(index: int) -> str:
-    """Colour of an arm, the same in every figure."""
-    return COLOURS[index % len(COLOURS)]
-
-
-def dark(index: int) -> str:
-    """The same on a dark page."""
-    return {"#0072B2": "#4aa3e0", "#000000": "#e6e9ed", "#8C6D1F": "#c9a850"}.get(colour(index), colour(index))
-
-
-def symbol(index: int) -> str:
-    """Marker of an arm; empty for none."""
-    return SYMBOLS[index // len(COLOURS) % len(SYMBOLS)]
-
-
-def faint(i: int, alpha: float = 0.16) -> str:
-    """An arm's colour, nearly transparent."""
-    r, g, b = (int(colour(i)[k : k + 2], 16) for k in (1, 3, 5))
-    return f"rgba({r},{g},{b},{alpha:g})"
 
 
 def shade(share: float, scale: Sequence[tuple[float, str]] = TIME) -> str:

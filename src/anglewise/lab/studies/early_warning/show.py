@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 
 from anglewise.lab.report.format import label
 from anglewise.lab.report.html.document import document, write_file
-from anglewise.lab.report.plots.paper import TWO_COLUMNS, checked, save, stroke, styled
-from anglewise.lab.report.plots.style import Panel, axes, colour, rule
+from anglewise.lab.report.plots.inks import ink
+from anglewise.lab.report.plots.paper import TWO_COLUMNS, checked, handle, save, styled
+from anglewise.lab.report.plots.style import Panel, axes, rule
 from anglewise.lab.stats.estimate import Interval
 from anglewise.lab.stats.warning_score import FALSE_ALARMS, Score
 from anglewise.lab.studies.early_warning.analysis import ASKED, HORIZONS, SPLITS, Study, summary
@@ -21,6 +22,8 @@ from anglewise.lab.studies.early_warning.tables import by_task, tables
 HELD_OUT = {"seeds": "held-out seeds", "arms": "held-out arms", "tasks": "held-out tasks"}
 COMPARED = ("baseline", "reference")
 """Kinds that only serve to compare: hollow marks."""
+INKS = (ink("weights"), ink("activations"), ink("optimiser or gradient"))
+"""Of the splits, which are no arms; the colours of kinds that this study does not train."""
 EDGES = (-0.04, 1.04)
 """Of every axis."""
 
@@ -65,6 +68,7 @@ def page(study: Study, command: str = "") -> str:
         "early-warning",
         panels,
         figures=panels,
+        inks=INKS,
         summary=summary(study),
         asked=ASKED,
         splits=[HELD_OUT[split] for split in SPLITS],
@@ -98,16 +102,17 @@ def figure(study: Study) -> Any:
         for i in range(len(SPLITS)):
             bars = _bars(study, i, column, names)
             x = [end for bar in bars for end in (bar.low, bar.high, nan)]
-            axis.plot(x, [at for bar in bars for at in (bar.at, bar.at, nan)], color=colour(i), lw=0.9)
+            axis.plot(x, [at for bar in bars for at in (bar.at, bar.at, nan)], color=INKS[i].colour, lw=0.9)
             for hollow in (False, True):
                 some = [bar for bar in bars if bar.hollow == hollow]
                 x, y = [bar.value for bar in some], [bar.at for bar in some]
-                axis.plot(x, y, "o", color=colour(i), ms=2.6, mfc="white" if hollow else colour(i), mew=0.7)
+                face = "white" if hollow else INKS[i].colour
+                axis.plot(x, y, **INKS[i].mark | {"mfc": face}, ls="", ms=2.8, mew=0.7)
         axis.set_xlim(*EDGES)
         axis.set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
     axes_[0].set_yticks(range(len(names)), names)
     axes_[0].set_ylim(len(names) - 0.4, -0.6)
-    handles = [stroke(colour(i), "-", "o") for i in range(len(SPLITS))]
+    handles = [handle(one) for one in INKS]
     drawing.legend(handles, list(HELD_OUT.values()), loc="outside lower center", ncols=len(SPLITS), fontsize=7)
     return drawing
 
@@ -118,14 +123,14 @@ def _forest(study: Study, column: Column) -> Panel:
     for i, split in enumerate(SPLITS):
         bars = _bars(study, i, column, names)
         error = {
-            "type": "data", "symmetric": False, "color": colour(i), "thickness": 1.4, "width": 0,
+            "type": "data", "symmetric": False, "color": INKS[i].colour, "thickness": 1.4, "width": 0,
             "array": [bar.high - bar.value for bar in bars], "arrayminus": [bar.value - bar.low for bar in bars],
         }  # fmt: skip
-        symbols = ["circle-open" if bar.hollow else "circle" for bar in bars]
+        symbols = [INKS[i].shape + "-open" * bar.hollow for bar in bars]
         data.append({
             "type": "scatter", "mode": "markers", "x": [bar.value for bar in bars], "y": [bar.at for bar in bars],
             "text": [label(bar.predictor) for bar in bars], "error_x": error,
-            "marker": {"color": colour(i), "size": 7, "symbol": symbols}, "meta": {"arm": i, "layer": "median"},
+            "marker": {"color": INKS[i].colour, "size": 7, "symbol": symbols}, "meta": {"arm": i, "layer": "median"},
             "hovertemplate": f"%{{text}}<br>{column.title} %{{x:.2f}}<extra>{HELD_OUT[split]}</extra>",
         })  # fmt: skip
     layout = axes("", 90 + 26 * len(names), column.title)

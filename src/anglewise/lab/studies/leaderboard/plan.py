@@ -28,7 +28,6 @@ class LeaderboardPlan(NamedTuple):
     Attributes:
         track: Its name.
         experiment: What is trained.
-        changes: By arm, what it changes.
         notes: By arm, why it has no place in the ranking, or that it was not tuned.
         settings: By arm, where its setting comes from.
         refused: Methods that the track's network cannot take, and why.
@@ -36,7 +35,6 @@ class LeaderboardPlan(NamedTuple):
 
     track: str
     experiment: Experiment
-    changes: dict[str, str]
     notes: dict[str, str]
     settings: dict[str, str]
     refused: Mapping[str, str]
@@ -78,8 +76,7 @@ def assemble(track: str, only: Sequence[str] = (), seeds: int = 0, folder: Path 
         baseline=board.baseline if board.baseline in names else names[0],
         seeds=seeds or board.track.seeds,
     )
-    changes = {candidate.arm.name: candidate.changes for candidate in board.candidates}
-    return LeaderboardPlan(track, experiment, changes, notes, settings, board.refused)
+    return LeaderboardPlan(track, experiment, notes, settings, board.refused)
 
 
 def _winner(track: str, name: str, folder: Path | None) -> Winner | None:

@@ -18,8 +18,9 @@ import numpy as np
 from anglewise.lab.report.format import label
 from anglewise.lab.report.html.document import document, write_file
 from anglewise.lab.report.html.experiment import provenance
+from anglewise.lab.report.plots.inks import KINDS, Ink, ink
 from anglewise.lab.report.plots.paper import TWO_COLUMNS, checked, save, styled
-from anglewise.lab.report.plots.style import COLOURS, Panel, axes, packed
+from anglewise.lab.report.plots.style import Panel, axes, packed
 from anglewise.lab.report.results import Results, load
 from anglewise.lab.report.runs import Finish, every_of, finishes, runs_of, write_runs
 from anglewise.lab.report.summary import explained
@@ -58,7 +59,7 @@ def write(plan: LeaderboardPlan, reader: Any, to: Path) -> Path:
     results, rows = _read(plan, reader)
     if to.suffix == ".html":
         text = page(
-            results, rows, track=plan.track, changes=plan.changes, notes=plan.notes, settings=plan.settings,
+            results, rows, track=plan.track, notes=plan.notes, settings=plan.settings,
             refused=plan.refused,
         )  # fmt: skip
     elif to.suffix == ".md":
@@ -66,7 +67,7 @@ def write(plan: LeaderboardPlan, reader: Any, to: Path) -> Path:
     elif to.suffix == ".csv":
         text = write_runs(finishes(results))
     else:
-        return save_figure(results, rows, to, plan.changes)
+        return save_figure(results, rows, to)
     return write_file(text, to)
 
 
@@ -78,9 +79,16 @@ def _read(plan: LeaderboardPlan, reader: Any) -> tuple[Results, list[Row]]:
     return results, rows_of(runs_of(results), per_step)
 
 
-def groups_of(rows: Sequence[Row], changes: Mapping[str, str]) -> list[str]:
-    """What arms change, in the order of the colours."""
-    return list(dict.fromkeys(sorted(changes.get(row.arm, "") or "other" for row in rows)))
+def kinds_of(results: Results, rows: Sequence[Row]) -> dict[str, Ink]:
+    """The ink of each arm's kind; rows are named, so that arms of one kind need no variants."""
+    inks = dict(zip(results.arms, results.inks, strict=True))
+    return {row.arm: ink(inks[row.arm].kind) for row in rows}
+
+
+def legend_of(inks: Mapping[str, Ink]) -> list[Ink]:
+    """The kinds that some arms have, in the order of the table of kinds."""
+    found = {one.kind: one for one in inks.values()}
+    return [found[kind] for kind in KINDS if kind in found]
 
 
 def ticks_to(budget: int) -> dict[int, str]:
@@ -100,7 +108,7 @@ def draw_axes(axis: Any, names: Sequence[str], budget: int, limits: tuple[float,
 
 
 def page(
-    results: Results, rows: Sequence[Row], *, track: str = "", changes: Mapping[str, str] = MappingProxyType({}),
+    results: Results, rows: Sequence[Row], *, track: str = "",
     notes: Mapping[str, str] = MappingProxyType({}), settings: Mapping[str, str] = MappingProxyType({}),
     refused: Mapping[str, str] = MappingProxyType({}),
 ) -> str:  # fmt: skip
@@ -110,13 +118,12 @@ def page(
         results: The track's experiment.
         rows: Its arms, ranked.
         track: Its name, for published records.
-        changes: What each arm changes: the colour of its dots.
         notes: Why an arm stands outside the ranking.
         settings: Where each arm's setting comes from.
         refused: Who has no row, and why.
     """
     runs = finishes(results)
-    panels = [_strip(results, rows, runs, criterion, changes) for criterion in SHOWN]
+    panels = [_strip(results, rows, runs, criterion) for criterion in SHOWN]
     return document(
         "leaderboard",
         panels,
@@ -125,7 +132,7 @@ def page(
         arms=len(rows),
         finished=sum(row.n for row in rows),
         planned=sum(row.planned for row in rows),
-        groups=groups_of(rows, changes),
+        inks=legend_of(kinds_of(results, rows)),
         ranking=ranking(rows, results.budget, notes, f"{explained(NOTE, every_of(results))} {without(refused)}"),
         orders=orders(rows),
         published=published(track),
@@ -143,22 +150,23 @@ def orders(rows: Sequence[Row]) -> Table:
     return Table(("", Column("", words=True)), lines, note="The ten fastest by each, by medians.")
 
 
-def _strip(
-    results: Results, rows: Sequence[Row], runs: Sequence[Finish], criterion: str, changes: Mapping[str, str]
-) -> Panel:
+def _strip(results: Results, rows: Sequence[Row], runs: Sequence[Finish], criterion: str) -> Panel:
     """One dot per run, one row per arm."""
-    groups, edge = groups_of(rows, changes), results.budget * 1.06
+    inks, edge = kinds_of(results, rows), results.budget * 1.06
     data: list[dict[str, Any]] = []
     for i, row in enumerate(rows):
         times = [(getattr(run, criterion), run.seed) for run in runs if run.arm == row.arm]
-        for reached, symbol, what in ((True, "circle", "step %{x}"), (False, "x-thin-open", "not within the budget")):
+        for reached, symbol, what in (
+            (True, inks[row.arm].symbol, "step %{x}"),
+            (False, "x-thin-open", "not within the budget"),
+        ):
             some = [(edge if time is None else time, seed) for time, seed in times if (time is not None) == reached]
             if some:
                 x, seeds = np.array(some, float).T
                 data.append({
                     "type": "scatter", "mode": "markers", "x": packed(x),
                     "y": packed(i + 0.25 * np.sin(12.9898 * seeds + 1.7)), "customdata": seeds.astype(int).tolist(),
-                    "marker": {"color": _ink(row, groups, changes), "size": 5, "symbol": symbol, "opacity": 0.55},
+                    "marker": {"color": inks[row.arm].colour, "size": 5, "symbol": symbol, "opacity": 0.55},
                     "meta": {"arm": 0, "layer": "median"},
                     "hovertemplate": f"{what}<br>seed %{{customdata}}<extra>{label(row.arm)}</extra>",
                 })  # fmt: skip
@@ -179,13 +187,7 @@ def _strip(
     return Panel(f"steps-{criterion}", CRITERIA[criterion], data, layout)
 
 
-def _ink(row: Row, groups: Sequence[str], changes: Mapping[str, str]) -> str:
-    return COLOURS[groups.index(changes.get(row.arm) or "other") % len(COLOURS)]
-
-
-def save_figure(
-    results: Results, rows: Sequence[Row], path: str | os.PathLike[str], changes: Mapping[str, str]
-) -> Path:
+def save_figure(results: Results, rows: Sequence[Row], path: str | os.PathLike[str]) -> Path:
     """Draw the first crossings for a paper: .svg, .pdf or .png.
 
     Raises:
@@ -193,15 +195,14 @@ def save_figure(
     """
     from matplotlib.figure import Figure
 
-    path, groups, runs = checked(path), groups_of(rows, changes), finishes(results)
+    path, inks, runs = checked(path), kinds_of(results, rows), finishes(results)
     with styled():
         drawing = Figure(figsize=(TWO_COLUMNS, 0.8 + 0.145 * len(rows)), layout="constrained")
         axis = drawing.subplots()
         for i, row in enumerate(rows):
             reached = [run.first for run in runs if run.arm == row.arm and run.first is not None]
             never = row.n - len(reached)
-            ink = _ink(row, groups, changes)
-            axis.plot(reached, [i] * len(reached), "o", color=ink, ms=2.4, alpha=0.5, mew=0)
+            axis.plot(reached, [i] * len(reached), **inks[row.arm].mark, ls="", ms=2.6, alpha=0.5, mew=0)
             middle = row.medians["first"].value if row.medians else math.inf
             if math.isfinite(middle):
                 axis.plot([middle, middle], [i - 0.4, i + 0.4], color="#222", lw=1.4)
@@ -214,9 +215,6 @@ def save_figure(
         draw_axes(axis, names, results.budget, (0.8 * soonest, 1.9 * results.budget), title)
         axis.set_ylim(len(rows) - 0.4, -0.6)
         axis.grid(axis="x", color="#ececec", lw=0.6)
-        handles = [
-            axis.plot([], [], "o", color=COLOURS[i % len(COLOURS)], ms=3, label=name)[0]
-            for i, name in enumerate(groups)
-        ]
-        drawing.legend(handles=handles, loc="outside upper center", ncols=min(len(groups), 5), fontsize=6)
+        handles = [axis.plot([], [], **one.mark, ls="", ms=3, label=one.kind)[0] for one in legend_of(inks)]
+        drawing.legend(handles=handles, loc="outside upper center", ncols=5, fontsize=6)
         return save(drawing, path)

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from anglewise.lab.report.html.document import write_file
+from anglewise.lab.report.plots.inks import ink
 from anglewise.lab.report.plots.paper import TWO_COLUMNS, checked, save, styled
-from anglewise.lab.report.plots.style import COLOURS
 from anglewise.lab.report.results import load
 from anglewise.lab.report.runs import Runs, runs_of, write_runs
 from anglewise.lab.report.summary import ratio
@@ -50,21 +50,22 @@ def save_figure(runs: Runs, measured: Sequence[Effect], path: str | os.PathLike[
     from matplotlib.figure import Figure
 
     path = checked(path)
-    ways = (("without the penalty", COLOURS[0], "o", -0.16), ("with it", COLOURS[1], "D", 0.16))
+    without, penalty = ink().colour, ink("radial penalty").colour
+    ways = (("without the penalty", without, "o", -0.16), ("with it", penalty, "D", 0.16))
     with styled():
         drawing = Figure(figsize=(TWO_COLUMNS, 1.3 + 0.27 * len(measured)), layout="constrained")
         axis = drawing.subplots()
         for i, effect in enumerate(measured):
-            for j, (_, ink, mark, shift) in enumerate(ways):
+            for j, (_, colour, mark, shift) in enumerate(ways):
                 first = [run.first for run in runs.finished if run.arm == effect.arms[j] and run.first is not None]
-                axis.plot(first, [i + shift] * len(first), mark, color=ink, ms=2.2, alpha=0.4, mew=0)
+                axis.plot(first, [i + shift] * len(first), mark, color=colour, ms=2.2, alpha=0.4, mew=0)
                 middle = effect.medians[j]
                 if middle is not None and math.isfinite(middle.value):
-                    axis.plot([middle.value], [i + shift], mark, color=ink, ms=5, mec="white", mew=0.7)
+                    axis.plot([middle.value], [i + shift], mark, color=colour, ms=5, mec="white", mew=0.7)
                 side = effect.sides["first"][j]
                 if never := side.finished - side.reached:
                     text = f"{never} of {side.finished} never"
-                    axis.text(1.05 * runs.budget, i + shift, text, fontsize=5, va="center", color=ink)
+                    axis.text(1.05 * runs.budget, i + shift, text, fontsize=5, va="center", color=colour)
             if i and effect.method != measured[i - 1].method:
                 axis.axhline(i - 0.5, color="#c8ccd0", lw=0.6)
         names = [f"{effect.method}\n" * (effect.found == "alone") + f"found {effect.found}" for effect in measured]
@@ -80,7 +81,8 @@ def save_figure(runs: Runs, measured: Sequence[Effect], path: str | os.PathLike[
         beside.set_yticks(range(len(measured)), ratios, fontsize=6)
         beside.set_ylabel("times as fast with the penalty [95 %]", fontsize=7)
         handles = [
-            axis.plot([], [], mark, color=ink, ms=5, mec="white", mew=0.7, label=name)[0] for name, ink, mark, _ in ways
+            axis.plot([], [], mark, color=colour, ms=5, mec="white", mew=0.7, label=name)[0]
+            for name, colour, mark, _ in ways
         ]
         drawing.legend(handles=handles, loc="outside upper center", ncols=2)
         return save(drawing, path)

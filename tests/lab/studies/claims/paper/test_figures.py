@@ -9,8 +9,8 @@ import pytest
 from matplotlib.colors import to_hex
 
 from anglewise.errors import AnglewiseError
+from anglewise.lab.report.plots.inks import inks_of
 from anglewise.lab.report.plots.paper import styled
-from anglewise.lab.report.plots.style import colour
 from anglewise.lab.studies.claims.paper import arrays, extras, figures
 from anglewise.lab.studies.claims.paper.arrays import ACCURACY, kept
 from anglewise.lab.studies.claims.paper.figures import CURVES, NETWORKS, NEURONS, READ, TABLE, Drawn
@@ -59,7 +59,7 @@ def in_style():
 
 def inks(axis):
     """Colours of an axis's curves."""
-    return {to_hex(line.get_color()).upper() for line in axis.lines if len(line.get_xdata()) > 2}
+    return {to_hex(line.get_color()) for line in axis.lines if len(line.get_xdata()) > 2}
 
 
 def finding(figure):
@@ -70,11 +70,9 @@ def test_an_arm_has_one_colour_at_both_sizes():
     drawn = figures.curves(small())
     full, desk = drawn.axes
     assert full.get_title(loc="left") == "full size: P 97, width 512 (n = 2)"
-    inks = [
-        {to_hex(line.get_color()).upper() for line in axis.lines if len(line.get_xdata()) > 2} for axis in (full, desk)
-    ]
-    assert inks[0] == {colour(1), colour(2)}
-    assert inks[1] == {colour(i) for i in range(4)}
+    inks = [{to_hex(line.get_color()) for line in axis.lines if len(line.get_xdata()) > 2} for axis in (full, desk)]
+    known = [ink.colour for ink in inks_of(figures.CURVES).values()]
+    assert inks[0] == set(known[1:3]) and inks[1] == set(known)
 
 
 def test_the_title_of_the_curves_names_the_medians():

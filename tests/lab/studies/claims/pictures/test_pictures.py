@@ -138,7 +138,7 @@ def test_curves_have_a_line_for_every_seed_and_a_median():
     lines = figure.axes[0].lines
     assert sum(line.get_linewidth() == 0.5 for line in lines) == 20
     medians = [line for line in lines if line.get_linewidth() == 1.8]
-    assert len(medians) == 2 and len({line.get_linestyle() for line in medians}) == 2
+    assert len(medians) == 2 and len({line.get_marker() for line in medians}) == 2
     assert "decay .001\n+ penalty" in texts(figure)
 
 
@@ -219,10 +219,7 @@ def test_recorded_estimates_are_drawn():
     assert texts(drawn(recorded, claim, made._replace(values=()))).count("no number") == 2
 
 
-def test_an_arm_looks_the_same_everywhere_and_verdicts_differ_without_colour():
-    assert marks.look("decay .1 + LayerNorm + penalty") == marks.look("AdamW + penalty to 2")
-    assert marks.look("decay .1") == marks.look("tuned AdamW") != marks.look("decay .1 + MAN .15")
-    assert len({mark for _, mark in marks.KINDS.values()}) == len({ink for ink, _ in marks.KINDS.values()}) == 8
+def test_verdicts_differ_without_colour():
     assert len(set(marks.MARK.values())) == 3
 
 

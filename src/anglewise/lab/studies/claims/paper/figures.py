@@ -18,6 +18,7 @@ from anglewise.lab.report.format import number
 from anglewise.lab.report.plots import gallery
 from anglewise.lab.report.plots.bands import mean_band
 from anglewise.lab.report.plots.curves import accuracy, over_time
+from anglewise.lab.report.plots.inks import inks_of
 from anglewise.lab.report.plots.panel import Plot
 from anglewise.lab.report.plots.panel import paper as draw_panel
 from anglewise.lab.report.plots.paper import TWO_COLUMNS, handle, save, styled
@@ -234,7 +235,7 @@ def _side_by_side(panels: Sequence[Plot], arms: Sequence[str], finding: str) -> 
         axis.set_xlim(left=0)
     for axis in axes[len(panels) :]:
         axis.set_visible(False)
-    entries = [handle(i) for i in range(len(arms))]
+    entries = [handle(ink) for ink in inks_of(arms).values()]
     made.legend(entries, arms, loc="outside lower center", ncols=len(arms), fontsize=7.5)
     return _titled(made, finding)
 

@@ -1,4 +1,4 @@
-"""What a claim's pictures share: an arm's colour and mark, titles, and estimates against their margins."""
+"""What a claim's pictures share: how verdicts look, titles, and estimates against their margins."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import textwrap
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from anglewise.lab.report.plots.style import COLOURS
 from anglewise.lab.studies.claims import words
 from anglewise.lab.studies.claims.analysis import Verdict
 from anglewise.lab.studies.claims.claim import Claim
@@ -19,35 +18,11 @@ from anglewise.lab.studies.claims.rules import AllOf, AtLeast, Generalises, Soon
 
 LETTERS = 95
 """Of a title that is as wide as a page."""
-KINDS = {
-    "": (COLOURS[0], "o"),
-    "penalty": (COLOURS[1], "D"),
-    "LayerNorm": (COLOURS[2], "s"),
-    "RMSNorm": (COLOURS[2], "s"),
-    "MAN": (COLOURS[3], "^"),
-    "dropout": (COLOURS[4], "v"),
-    "projection": (COLOURS[5], "P"),
-    "radius": (COLOURS[6], "X"),
-    "rows": (COLOURS[7], "p"),
-}
-"""Colour and mark by what an arm adds to its optimiser: the same in every claim."""
-INK = {"supported": COLOURS[0], "refuted": COLOURS[1], "inconclusive": "#666666"}
-FILL = {"supported": COLOURS[0], "refuted": "white", "inconclusive": "white"}
+INK = {"supported": "#0072B2", "refuted": "#A3262A", "inconclusive": "#666666"}
+FILL = {"supported": "#0072B2", "refuted": "white", "inconclusive": "white"}
 MARK = {"supported": "o", "refuted": "D", "inconclusive": "s"}
 """How verdicts look, told apart without their colours."""
 GREY, PALE = "#666666", "#e4ebf2"
-
-
-def look(arm: str) -> tuple[str, str]:
-    """Colour and mark of an arm; one that has the penalty is always the penalty's.
-
-    Example:
-        >>> look("decay .1 + LayerNorm + penalty") == look("AdamW + penalty to 2")
-        True
-    """
-    added = [word for part in arm.split(" + ")[1:] for word in part.split()]
-    found = [kind for kind in KINDS if kind in added]
-    return KINDS["penalty" if "penalty" in found else next(iter(found), "")]
 
 
 def finding(claim: Claim, verdict: Verdict) -> str:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from anglewise.lab.report.plots.inks import inks_of
 from anglewise.lab.report.plots.paper import TWO_COLUMNS
 from anglewise.lab.studies.claims import words
 from anglewise.lab.studies.claims.analysis import Decided, Verdict
@@ -20,7 +21,6 @@ from anglewise.lab.studies.claims.pictures.marks import (
     few_numbers,
     finding,
     groups,
-    look,
     title,
 )  # fmt: skip
 from anglewise.lab.studies.claims.reading_rules import Level
@@ -31,8 +31,6 @@ COLUMNS = 3
 """Panels side by side at most."""
 PANEL = 1.9
 """Height of a panel in inches."""
-DASHES = ("-", "--", ":", "-.")
-"""Of arms, in their order; told apart without colours."""
 WIDE = 30.0
 """A panel is logarithmic where its largest value is more than so many times its smallest."""
 
@@ -174,15 +172,16 @@ def _draw(axis: Any, panel: Panel) -> None:
         few_numbers(axis, min(values) / 1.3, max(values) * 1.3, y=True)
         axis.set_ylim(min(values) / 1.3, max(values) * 1.3)
     ends: list[tuple[float, str, str]] = []
-    for i, arm in enumerate(panel.arms):
-        ink, _ = look(arm)
+    inks = inks_of(panel.arms)
+    for arm in panel.arms:
+        ink = inks[arm]
         curves = panel.curves(arm)
         for x, y in curves:
-            axis.plot(x, y, color=ink, lw=0.5, alpha=0.3)
+            axis.plot(x, y, color=ink.colour, lw=0.5, alpha=0.3)
         x, y = middle(curves)
         if len(x):
-            axis.plot(x, y, color=ink, lw=1.8, ls=DASHES[i % len(DASHES)])
-            ends.append((float(y[-1]), arm, ink))
+            axis.plot(x, y, **ink.line | ink.mark, lw=1.8, ms=4, markevery=max(len(x) // 6, 1))
+            ends.append((float(y[-1]), arm, ink.colour))
     if panel.level is not None:
         axis.axhline(panel.level, color=GREY, lw=0.9, ls=(0, (1, 1.5)))
         axis.text(0.99, panel.level, f"{panel.level:.3g}", transform=axis.get_yaxis_transform(), ha="right",
@@ -198,11 +197,12 @@ def _draw(axis: Any, panel: Panel) -> None:
 
 def _draw_crossings(axis: Any, panel: Panel) -> None:
     """A triangle on the level for each run that generalised, when it did."""
+    inks = inks_of(panel.arms)
     for arm in panel.crossings:
         for seed, t in panel.sample.times(arm).items():
             if t is not None:
                 x = t / panel.sample.of(arm)[seed].epoch
-                axis.plot([x], [panel.level], "^", color=look(arm)[0], ms=3.5, mec="black", mew=0.4, zorder=4)
+                axis.plot([x], [panel.level], "^", color=inks[arm].colour, ms=3.5, mec="black", mew=0.4, zorder=4)
 
 
 def middle(curves: Sequence[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
@@ -223,11 +223,11 @@ def middle(curves: Sequence[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray,
 
 def _draw_points(axis: Any, panel: Panel) -> None:
     """Readings that were made once: a row of marks for each arm."""
+    inks = inks_of(panel.arms)
     for i, arm in enumerate(panel.arms):
-        ink, mark = look(arm)
         values = [float(y[0]) for _, y in panel.curves(arm)]
-        axis.plot([i + 0.5 * ((k + 0.5) / len(values) - 0.5) for k in range(len(values))], values, mark, color=ink,
-                  ms=3, mew=0, alpha=0.75)  # fmt: skip
+        axis.plot([i + 0.5 * ((k + 0.5) / len(values) - 0.5) for k in range(len(values))], values,
+                  **inks[arm].mark, ls="", ms=3.2, mew=0.8 if inks[arm].open else 0, alpha=0.8)  # fmt: skip
         if values:
             axis.plot([i - 0.3, i + 0.3], [float(np.median(values))] * 2, color="black", lw=1.4)
     axis.set_xticks(range(len(panel.arms)), [_short(arm) for arm in panel.arms], fontsize=6)

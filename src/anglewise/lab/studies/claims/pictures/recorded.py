@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from anglewise.lab.report.plots.inks import ink
 from anglewise.lab.report.plots.paper import TWO_COLUMNS
 from anglewise.lab.stats import Interval
 from anglewise.lab.studies.claims.analysis import Verdict
@@ -11,8 +12,10 @@ from anglewise.lab.studies.claims.claim import Claim
 from anglewise.lab.studies.claims.comparisons import Apart
 from anglewise.lab.studies.claims.decision import ends
 from anglewise.lab.studies.claims.parts import comparisons
-from anglewise.lab.studies.claims.pictures.marks import GREY, finding, look, title, wrapped
+from anglewise.lab.studies.claims.pictures.marks import GREY, finding, title, wrapped
 from anglewise.lab.studies.claims.record import Record
+
+INK = ink().colour
 
 
 def estimates(claim: Claim, record: Record, scale: str) -> list[tuple[str, Interval | None, str]]:
@@ -37,13 +40,12 @@ def figure(claim: Claim, record: Record, verdict: Verdict) -> Any:
     title(drawing, finding(claim, verdict))
     axis = drawing.subplots()
     for i, (_, estimate, _) in enumerate(rows):
-        ink, mark = look("")
         if estimate is None:
             axis.text(1.01, i, "no number", transform=axis.get_yaxis_transform(), va="center", fontsize=7, color=GREY)
             continue
         if estimate.low is not None and estimate.high is not None:
-            axis.plot([estimate.low, estimate.high], [i, i], color=ink, lw=1.4)
-        axis.plot([estimate.value], [i], mark, color=ink, ms=4.5)
+            axis.plot([estimate.low, estimate.high], [i, i], color=INK, lw=1.4)
+        axis.plot([estimate.value], [i], "o", color=INK, ms=4.5)
         axis.text(1.01, i, ends(estimate), transform=axis.get_yaxis_transform(), va="center", fontsize=7)
     axis.set_yticks(range(len(rows)), [wrapped(name) for name, _, _ in rows])
     axis.set_ylim(len(rows) - 0.5, -0.5)

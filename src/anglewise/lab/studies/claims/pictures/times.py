@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from anglewise.lab.report.format import number
+from anglewise.lab.report.plots.inks import Ink, inks_of
 from anglewise.lab.report.plots.paper import TWO_COLUMNS
 from anglewise.lab.stats import censored_median
 from anglewise.lab.studies.claims.analysis import Decided, Verdict
@@ -19,7 +20,6 @@ from anglewise.lab.studies.claims.pictures.marks import (
     few_numbers,
     finding,
     groups,
-    look,
     title,
     wrapped,
 )  # fmt: skip
@@ -152,8 +152,9 @@ def _draw_strip(axis: Any, strip: Strip, limits: tuple[float, float]) -> None:
     few_numbers(axis, *limits)
     for budget in {row.budget for row in strip.rows if None in row.epochs}:
         axis.axvline(budget, color=GREY, lw=0.8, ls="--")
+    inks = inks_of(row.arm for row in strip.rows)
     for i, row in enumerate(strip.rows):
-        _draw_row(axis, i, row)
+        _draw_row(axis, i, row, inks[row.arm])
     axis.set_yticks(range(len(strip.rows)), [wrapped(row.name) for row in strip.rows])
     axis.set_ylim(len(strip.rows) - 0.5, -0.5)
     axis.grid(axis="y", visible=False)
@@ -162,15 +163,14 @@ def _draw_strip(axis: Any, strip: Strip, limits: tuple[float, float]) -> None:
         axis.set_title(strip.name, fontsize=7.5)
 
 
-def _draw_row(axis: Any, i: int, row: Row) -> None:
-    ink, mark = look(row.arm)
+def _draw_row(axis: Any, i: int, row: Row, ink: Ink) -> None:
     n = len(row.epochs)
     for k, t in enumerate(row.epochs):
         y = i + 0.5 * ((k + 0.5) / n - 0.5)
         if t is None:
-            axis.plot([1.09 * row.budget], [y], ">", color=ink, ms=3.2, mfc="white", mew=0.7)
+            axis.plot([1.09 * row.budget], [y], ">", color=ink.colour, ms=3.2, mfc="white", mew=0.7)
         else:
-            axis.plot([t], [y], mark, color=ink, ms=3, mew=0, alpha=0.75)
+            axis.plot([t], [y], **ink.mark, ms=3.2, mew=0.8 if ink.open else 0, alpha=0.8)
     middle = censored_median(row.epochs) if row.epochs else None
     if middle is not None:
         axis.plot([middle] * 2, [i - 0.36, i + 0.36], color="black", lw=1.4, solid_capstyle="butt")
