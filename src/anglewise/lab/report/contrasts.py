@@ -110,9 +110,9 @@ class Answer:
             return f"{pairs[0].upper()}{pairs[1:]}, no test."
         sign, several = (
             "\u2264" if p.at_most else "=",
-            f" after correction for {self.family}" if self.family > 1 else "",
+            f" after correction for {self.family} questions" if self.family > 1 else "",
         )
-        text = f"p {sign} {number(p.value, 2)}{several}, {pairs}"
+        text = f"p {sign} {number(p.value, 2)}{several}; {pairs}"
         smallest = min(1.0, 2.0 ** (1 - self.arm.telling) * self.family)
         if self.verdict == "open" and smallest > ALPHA:
             text += f", which cannot give less than {number(smallest, 2)}"

@@ -31,7 +31,7 @@ def layers(panel, layer):
 
 def test_every_reading_is_shown_once_under_its_theme(make):
     results = make(others=("radial_energy", "effective_rank", "angular_speed", "hessian_top", "never_heard_of"))
-    groups = {group.name: [part.name for part in group.parts] for group in themes(results)}
+    groups = {group.name: [part.name for part in group.parts] for group in themes(results)[0]}
     assert groups == {
         "Geometry": ["radius_q50"],
         "Gradients": ["radial_energy"],
@@ -40,13 +40,13 @@ def test_every_reading_is_shown_once_under_its_theme(make):
         "Curvature": ["hessian_top"],
         "Other": ["never_heard_of"],
     }
-    ids = [panel.id for group in themes(results) for part in group.parts for panel in part.panels]
+    ids = [panel.id for group in themes(results)[0] for part in group.parts for panel in part.panels]
     assert len(ids) == len(set(ids)) == 12
 
 
 def test_instruments_are_drawn_only_when_opened_and_the_first_figures_at_once(make):
     results = make(others=("radial_energy",))
-    assert all(panel.lazy for group in themes(results) for part in group.parts for panel in part.panels)
+    assert all(panel.lazy for group in themes(results)[0] for part in group.parts for panel in part.panels)
     assert not any(panel.lazy for panel in readings(results, "radius"))
 
 
@@ -193,7 +193,7 @@ def test_names_are_escaped_in_themes(make):
 
 def test_spectra_at_the_end_are_the_middle_of_an_arms_runs(measured):
     results = measured({"a": 60}, seeds=3)
-    groups = {group.name: {part.name: part for part in group.parts} for group in themes(results)}
+    groups = {group.name: {part.name: part for part in group.parts} for group in themes(results)[0]}
     (panel,) = groups["Spectra"]["singular_values"].panels
     last = [frames.values[-1] for frames in results.arrays(results.planned)["singular_values", panel.site].values()]
     (line,) = layers(panel, "median")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import math
 import os
@@ -19,7 +18,7 @@ from anglewise.lab.report.headline import headline, missing, no_control
 from anglewise.lab.report.html.document import brief, document, write_file
 from anglewise.lab.report.html.run import SHORT, page_name, run_page
 from anglewise.lab.report.html.themes import Theme, panels_of, themes
-from anglewise.lab.report.plots import phase, strip
+from anglewise.lab.report.plots import phase, still, strip
 from anglewise.lab.report.plots.bands import CAPTION
 from anglewise.lab.report.plots.curves import accuracy, radius, survival, targets
 from anglewise.lab.report.plots.panel import web
@@ -116,7 +115,7 @@ def page(results: Results, *, command: str | None = None, pages: Mapping[Key, st
         rows=plotted.rows if plotted is not None else [],
         evaluated=evaluated,
         accuracy=curves,
-        still=_still(results) if evaluated else "",
+        stills=[still.draw(plot) for plot in (accuracy(results), *radius(results)[:1])] if evaluated else [],
         survival=left,
         caption=CAPTION,
         few=len(results.arms) <= FEW_ARMS,
@@ -165,8 +164,8 @@ class RunRow(NamedTuple):
 def _runs(results: Results, pages: Mapping[Key, str]) -> tuple[list[RunRow], int]:
     """The finished runs, at most so many, and how many more there are."""
     rows = [
-        RunRow(results.arms.index(key[0]), results.labels[key[0]], *key, run.outcome, run.first, run.sustained, run.steps, run.seconds,
-               results.runs.get(key, "")[:SHORT], pages.get(key, ""))
+        RunRow(results.arms.index(key[0]), results.labels[key[0]], *key, run.outcome, run.first, run.sustained,
+               run.steps, run.seconds, results.runs.get(key, "")[:SHORT], pages.get(key, ""))
         for key in results.planned
         if (run := results.ended.get(key)) is not None
     ]  # fmt: skip
@@ -189,13 +188,6 @@ def _sections(*, ran: bool, curves: bool, portraits: bool, runs: int, themes: Se
         ("reproduce", "Reproduce", True),
     ]
     return [(id, name) for id, name, there in parts if there]
-
-
-def _still(results: Results) -> str:
-    """The learning curves as a picture within the page, for a reader without scripts."""
-    from anglewise.lab.report.plots.gallery import picture
-
-    return f"data:image/svg+xml;base64,{base64.b64encode(picture('accuracy-and-radius', results)).decode()}"
 
 
 def settings(results: Results) -> Table:

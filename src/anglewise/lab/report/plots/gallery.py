@@ -5,7 +5,6 @@ Every figure states n, draws uncertainty where there are several seeds, and come
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Callable, Sequence
 from itertools import zip_longest
@@ -119,17 +118,6 @@ def draw(name: str, results: Results, path: Path) -> Path:
                 f"run the experiment again with --readings {known.ask}{also} (or all)"
             )
         return save(drawn, path)
-
-
-def picture(name: str, results: Results) -> bytes:
-    """A figure as SVG to stand in a page, its letters as text; nothing where the runs lack what it needs."""
-    import matplotlib
-
-    with styled(STYLE), matplotlib.rc_context({"svg.fonttype": "none"}):
-        drawn, written = figure(name, results), io.BytesIO()
-        if drawn is not None:
-            drawn.savefig(written, format="svg", metadata={"Date": None})
-    return written.getvalue()
 
 
 def figure(name: str, results: Results) -> Any:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from anglewise.lab.report.comparison import time_of
 from anglewise.lab.report.contrasts import Answer, interval
-from anglewise.lab.report.format import number, plain
+from anglewise.lab.report.format import fixed, number, plain
 from anglewise.lab.report.results import Results
 from anglewise.lab.stats import censored_median
 
@@ -36,7 +36,7 @@ class Dot(NamedTuple):
 class Row(NamedTuple):
     """An arm: its index among all, its name, its runs, their median (None beyond the budget), what is said of it.
 
-    `first` says that no answer is about it, so that it begins a group.
+    `brief` is the same for a narrow page.  `first` says that no answer is about it, so that it begins a group.
     """
 
     arm: int
@@ -44,6 +44,7 @@ class Row(NamedTuple):
     dots: Sequence[Dot]
     median: float | None
     said: str
+    brief: str
     first: bool
 
     @property
@@ -89,21 +90,25 @@ class Drawing(NamedTuple):
 
 def data(results: Results, found: Sequence[Answer]) -> Strip:
     """Every finished run of every arm, and the answer beside the arm that it is about."""
-    said = {answer.arm.arm: _said(answer) for answer in reversed(found) if answer.factor}
+    said = {answer.arm.arm: answer for answer in reversed(found) if answer.factor}
     rows = []
     for i, arm in enumerate(results.arms[:MOST]):
         times = {seed: time_of(run, "first") for seed, run in results.finished(arm).items()}
         dots = [Dot(seed, results.budget if time is None else time, time is not None) for seed, time in times.items()]
         median = censored_median(list(times.values())) if times else None
-        rows.append(Row(i, plain(results.labels[arm]), dots, median, said.get(arm, ""), arm not in said))
+        rows.append(Row(i, plain(results.labels[arm]), dots, median, *_said(said.get(arm)), arm not in said))
     times = [dot.x for row in rows for dot in row.dots]
     low, high = (min(times), max(times)) if times else (0, results.budget)
     unit = f"optimiser steps to {100 * results.threshold:g} % test accuracy"
     return Strip(rows, 0.85 * low if low > 0.35 * high else 0.0, float(high), unit)
 
 
-def _said(answer: Answer) -> str:
-    return f"{answer.factor} {interval(answer.arm)}"
+def _said(answer: Answer | None) -> tuple[str, str]:
+    """An answer in words, and in few letters; nothing for none."""
+    if answer is None or answer.arm.speed_up is None:
+        return "", ""
+    brief = f"{answer.arm.bound}{fixed(answer.arm.speed_up.value, 2)}\u00d7 {interval(answer.arm)}"
+    return f"{answer.factor} {interval(answer.arm)}", brief
 
 
 def ticks(low: float, high: float, most: int) -> list[float]:
@@ -149,7 +154,7 @@ def _row(
     marks = []
     if narrow:
         marks.append(Mark("text", left, middle - 26, text=row.name, css="name"))
-        marks.append(Mark("text", right, middle - 26, text=row.said, css="said end"))
+        marks.append(Mark("text", right, middle - 26, text=row.brief, css="said end"))
     else:
         marks.append(Mark("text", 0, middle + 5, text=row.name, css="name"))
         marks.append(Mark("text", right + 18, middle + 5, text=row.said, css="said"))
@@ -159,7 +164,7 @@ def _row(
         told = f"seed {dot.seed}: {number(dot.x)} steps" if dot.reached else f"seed {dot.seed}: not within the budget"
         marks.append(Mark(kind, place(dot.x), middle + lift, size, told, arm=row.arm))
     if row.median is not None:
-        marks.append(Mark("bar", place(row.median), middle - 15, middle + 15, arm=row.arm))
+        marks.append(Mark("line", place(row.median), middle - 15, middle + 15, css="bar-line", arm=row.arm))
         text = number(row.median)
         marks.append(Mark("text", place(row.median) + 5, middle - 9, text=text, css="median", arm=row.arm))
     return marks
