@@ -61,7 +61,7 @@ def test_a_phone_shows_every_number_of_a_table_beside_what_it_is(browser, report
 
 def test_without_scripts_the_answer_the_dots_and_the_curves_are_there(browser, report):
     with opened(browser, report, java_script_enabled=False) as shown:
-        assert shown.locator(".answer").count() == 1 and shown.locator("svg.strip.w0").is_visible()
+        assert shown.locator(".answer").count() == 2 and shown.locator("svg.strip.w0").is_visible()
         assert shown.locator("svg.still").count() == 2 and shown.locator("svg.still .curve").count() == 6
 
 
