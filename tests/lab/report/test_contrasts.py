@@ -130,7 +130,7 @@ def test_a_crossing_that_is_not_held_is_said_of_a_faster_arm(make):
     results = make({"base": 100, "arm": 50})
     lost = {key: run._replace(sustained=None) for key, run in results.ended.items() if key[0] == "arm"}
     (answer,) = answers(dataclasses.replace(results, ended={**results.ended, **lost}))
-    assert answer.verdict == "faster" and "By the sustained crossing: no, slower." in answer.notes
+    assert answer.verdict == "faster" and "\u201carm\u201d, by the sustained crossing: no, slower." in answer.notes
     assert not answer_of(make, {"base": 100, "arm": 50}).notes  # control
 
 

@@ -129,7 +129,7 @@ class Answer:
             if lost:
                 notes.append(f"{lost} of {arm.finished} runs of {called} reached it and fell below it again.")
         if self.verdict in ("faster", "slower") and self.sustained != self.verdict:
-            notes.append(f"By the sustained crossing: {WORDS[self.sustained].lower()}.")
+            notes.append(f"{self.called[0]}, by the sustained crossing: {WORDS[self.sustained].lower()}.")
         if self.arm.unmatched:
             notes.append(f"{self.called[0]} is no control here: {self.arm.unmatched}.")
         return notes

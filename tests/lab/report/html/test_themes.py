@@ -11,7 +11,7 @@ from anglewise.lab.report.html.themes import themes
 from anglewise.lab.report.plots import curves, phase
 from anglewise.lab.report.plots.bands import array_band, band, mean_band
 from anglewise.lab.report.plots.panel import web
-from anglewise.lab.report.plots.phase import arrows, path
+from anglewise.lab.report.plots.phase import arrows, lines
 from anglewise.lab.report.results import Series
 
 
@@ -218,39 +218,61 @@ def test_spectra_of_unequal_length_and_of_nothing():
 # phase portraits
 
 
+def drawn(results, site="hidden.0.pre"):
+    return list(lines(results, site))
+
+
 def test_a_way_joins_radius_and_accuracy_of_one_run(make):
     results = make({"a": 60}, seeds=1)
-    way = path(results, "hidden.0.pre", ("a", 0))
+    (way,) = drawn(results)
     rows = np.isin(results.readings["radius", "hidden.0.pre"]["a", 0].steps, way.note)
     np.testing.assert_array_equal(way.x, results.readings["radius", "hidden.0.pre"]["a", 0].values[rows])
     np.testing.assert_array_equal(way.y, results.curves["test_accuracy"]["a", 0].values[rows])
-    assert path(results, "nowhere", ("a", 0)) is None
+    assert drawn(results, "nowhere") == []
 
 
 def test_a_radius_that_is_read_less_often_is_interpolated(make):
     results = make({"a": 60}, seeds=1)
     results.readings["radius", "x"] = {("a", 0): Series(np.array([10, 30]), np.array([1.0, 3.0]))}
-    way = path(results, "x", ("a", 0))
+    (way,) = drawn(results, "x")
     assert way.note[0] == 10 and way.note[-1] == 30 and way.x[len(way.x) // 2] == 2.0
     results.readings["radius", "x"] = {("a", 0): Series(np.array([10]), np.array([np.nan]))}
-    assert path(results, "x", ("a", 0)) is None
+    assert drawn(results, "x") == []
 
 
 def test_arrows_stand_at_equal_times_and_at_the_end(make):
-    steps = path(make({"a": 60}, seeds=1), "hidden.0.pre", ("a", 0)).note
-    places = arrows(steps, 4)
-    assert places[-1] == len(steps) - 1 and len(places) == 4 and places[0] > 0
-    assert np.ptp(np.diff(steps[places])) <= 4
-    assert list(arrows(steps[:1])) == []
+    (way,) = drawn(make({"a": 60}, seeds=1))
+    places = arrows(way.note, 4)
+    assert places[-1] == len(way.note) - 1 and len(places) == 4 and places[0] > 0
+    assert np.ptp(np.diff(way.note[places])) <= 4
+    assert list(arrows(way.note[:1])) == []
 
 
-def test_a_portrait_has_a_line_and_a_ring_per_seed(make):
+def test_the_line_of_an_arm_is_the_median_of_its_runs_at_each_step(make):
+    results = make({"a": 60}, seeds=3)
+    middle, runs = drawn(results)
+    assert (middle.layer, runs.layer) == ("path", "seed")
+    step = int(middle.note[5])
+    for values, series in (
+        (middle.x, results.readings["radius", "hidden.0.pre"]),
+        (middle.y, results.curves["test_accuracy"]),
+    ):
+        assert values[5] == pytest.approx(np.median([s.values[s.steps == step][0] for s in series.values()]))
+    assert np.isnan(runs.y).sum() == 3 and set(runs.note) == {0, 1, 2}
+
+
+def test_many_runs_are_drawn_as_their_median_and_some_of_them(make):
+    (_, runs) = drawn(make({"a": 60}, seeds=40))
+    assert len(set(runs.note)) == 24
+
+
+def test_a_portrait_has_arrows_and_a_ring_for_each_arm(make):
     results = make({"a": 60, "b": None}, seeds=3, missing=[("b", 2)])
     panels = [phase.web(plot) for plot in phase.data(results)]
     assert [panel.site for panel in panels] == ["hidden.0.pre", "hidden.1.pre"]
     for panel in panels:
         go.Figure({"data": panel.data, "layout": panel.layout})
         modes = [trace["mode"] for trace in panel.data]
-        assert modes.count("lines+markers") == modes.count("markers") == 6
+        assert (modes.count("lines+markers"), modes.count("markers"), modes.count("lines")) == (2, 2, 2)
         assert panel.layout["xaxis"]["title"]["text"] == "radius |h| / \u221ad"
     assert phase.data(make({"a": 60}, sites=())) == [] and phase.data(make({"a": 60}, curves={})) == []

@@ -22,6 +22,8 @@ MOST = 400
 """Points kept per drawn curve."""
 GRID = 160
 """Points of a density that is the median of several."""
+SEEDS = 24
+"""Runs of an arm whose own curves are drawn."""
 WIDE = 30.0
 """Ratio of the largest to the smallest value beyond which an axis starts logarithmic."""
 
@@ -108,12 +110,12 @@ def _carried(key: Key, results: Results) -> bool:
 def seeds(series: Mapping[Key, Series], arm: str, most: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Steps, values and seeds of an arm's runs, one after the other, with a NaN after each; empty below two runs."""
     steps, values, names = [np.empty(0)], [np.empty(0)], [np.empty(0, int)]
-    for (name, seed), whole in series.items():
-        if name == arm and len(whole.steps):
-            kept = thin(np.arange(len(whole.steps)), most)
-            steps.append(np.append(whole.steps[kept], whole.steps[kept[-1]]))
-            values.append(np.append(whole.values[kept], np.nan))
-            names.append(np.full(len(kept) + 1, seed))
+    of_arm = [(seed, whole) for (name, seed), whole in series.items() if name == arm and len(whole.steps)]
+    for seed, whole in of_arm[:SEEDS]:
+        kept = thin(np.arange(len(whole.steps)), most)
+        steps.append(np.append(whole.steps[kept], whole.steps[kept[-1]]))
+        values.append(np.append(whole.values[kept], np.nan))
+        names.append(np.full(len(kept) + 1, seed))
     chosen = slice(0) if len(steps) < 3 else slice(None)  # one run is the median already
     return np.concatenate(steps)[chosen], np.concatenate(values)[chosen], np.concatenate(names)[chosen]
 

@@ -1,46 +1,84 @@
-"""Phase portrait of a site: radius against test accuracy, one line per seed, from its ring to its last arrow."""
+"""Phase portrait of a site: radius against test accuracy, from a ring at the first step to the last arrow.
+
+A line is the median over an arm's runs: their median radius against their median accuracy at the same steps.  Single
+runs are a layer of their own.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from anglewise.lab.readings.quantities import meaning
 from anglewise.lab.report.plots import panel
-from anglewise.lab.report.plots.bands import clean, thin, wide
+from anglewise.lab.report.plots.bands import SEEDS, band, clean, thin, wide
 from anglewise.lab.report.plots.panel import Line, Plot
 from anglewise.lab.report.plots.style import Panel, packed
-from anglewise.lab.report.results import Key, Results
+from anglewise.lab.report.results import Results, Series
 
 POINTS = 100
 ARROWS = 5
 
 
-def path(results: Results, site: str, key: Key) -> Line | None:
-    """A run's way at one site, at the steps of its evaluations; None where one of the two was not read."""
-    radius = results.readings.get(("radius", site), {}).get(key)
-    accuracy = results.curves.get("test_accuracy", {}).get(key)
-    if radius is None or accuracy is None:
-        return None
+class Way(NamedTuple):
+    """Steps, radii and accuracies of a run or of a median, each of shape ``[n]``."""
+
+    steps: np.ndarray
+    radius: np.ndarray
+    accuracy: np.ndarray
+
+
+def way(radius: Series, accuracy: Series, most: int = POINTS) -> Way | None:
+    """Both series at the steps of the second; None where they have none in common."""
     radius, accuracy = clean(radius), clean(accuracy)
     if not len(radius.steps):
         return None
     inside = (accuracy.steps >= radius.steps[0]) & (accuracy.steps <= radius.steps[-1])
-    steps, values = thin(accuracy.steps[inside], POINTS), thin(accuracy.values[inside], POINTS)
-    x, i, noted = np.interp(steps, radius.steps, radius.values), results.arms.index(key[0]), f"seed {key[1]}, step "
-    line = Line(i, key[0], "test accuracy", x, values, "path", note=steps, noted=noted + "%{customdata}")
-    return line if len(steps) else None
+    steps, values = thin(accuracy.steps[inside], most), thin(accuracy.values[inside], most)
+    return Way(steps, np.interp(steps, radius.steps, radius.values), values) if len(steps) else None
+
+
+def lines(results: Results, site: str) -> Iterator[Line]:
+    """Of every arm, the median's line, and one with its runs, one after the other, where there are several."""
+    radii, accuracies = results.readings.get(("radius", site), {}), results.curves.get("test_accuracy", {})
+    for i, arm in enumerate(results.arms):
+        keys = [key for key in results.planned if key[0] == arm and key in radii and key in accuracies]
+        ways = {key[1]: found for key in keys if (found := way(radii[key], accuracies[key])) is not None}
+        name = results.labels[arm]
+        if len(ways) == 1:
+            seed, only = next(iter(ways.items()))
+            yield _line(i, name, only, f"seed {seed}, step %{{customdata}}")
+        elif ways:
+            middle = [band(series, arm, results, POINTS) for series in (radii, accuracies)]
+            both = way(*(Series(one.steps, one.median) for one in middle))
+            if both is not None:
+                yield _line(i, name, both, f"median of {len(ways)}, step %{{customdata}}")
+            yield _runs(i, name, ways)
+
+
+def _line(i: int, name: str, found: Way, noted: str) -> Line:
+    return Line(i, name, "test accuracy", found.radius, found.accuracy, "path", note=found.steps, noted=noted)
+
+
+def _runs(i: int, name: str, ways: Mapping[int, Way]) -> Line:
+    """The first runs of an arm as one line with gaps."""
+    parts = list(ways.items())[:SEEDS]
+    x = np.concatenate([np.append(one.radius, one.radius[-1]) for _, one in parts])
+    y = np.concatenate([np.append(one.accuracy, np.nan) for _, one in parts])
+    seeds = np.concatenate([np.full(len(one.steps) + 1, seed) for seed, one in parts])
+    return Line(i, name, "test accuracy", x, y, "seed", note=seeds, noted="seed %{customdata}")
 
 
 def data(results: Results) -> list[Plot]:
     """A portrait per site whose radius was read."""
     plots: list[Plot] = []
     for site in [site for name, site in results.readings if name == "radius"]:
-        lines = [line for key in results.planned if (line := path(results, site, key)) is not None]
-        plot = Plot(f"phase-{len(plots)}", site, "test accuracy", lines, meaning("radius").title, (results.threshold,))
+        drawn = list(lines(results, site))
+        plot = Plot(f"phase-{len(plots)}", site, "test accuracy", drawn, meaning("radius").title, (results.threshold,))
         plot = plot._replace(inks=results.inks)
-        plots += [plot._replace(limits=(-0.03, 1.05), percent=True, height=340)] if lines else []
+        plots += [plot._replace(limits=(-0.03, 1.05), percent=True, height=340)] if drawn else []
     log = any(wide(np.concatenate([line.x for line in plot.lines])) for plot in plots)
     return [plot._replace(log_x=log) for plot in plots]
 
@@ -54,10 +92,13 @@ def arrows(steps: np.ndarray, count: int = ARROWS) -> np.ndarray:
 
 
 def web(plot: Plot) -> Panel:
-    """The panel for the page: per run, its line with arrows, and a ring at its start."""
+    """The panel for the page: of a median or a single run, its line with arrows and a ring at its start; runs as lines."""
     drawn = panel.web(plot)
     traces: list[dict[str, Any]] = []
     for line, trace in zip(plot.lines, drawn.data, strict=True):
+        if line.layer == "seed":
+            traces.append(trace)
+            continue
         assert line.note is not None
         size = np.zeros(len(line.x))
         size[arrows(line.note)] = 12
@@ -75,7 +116,7 @@ def web(plot: Plot) -> Panel:
 def paper(plot: Plot, axis: Any) -> None:
     """Draw the panel for a paper."""
     panel.paper(plot, axis)
-    for line in plot.lines:
+    for line in (line for line in plot.lines if line.layer == "path"):
         assert line.note is not None
         ink = plot.ink(line.arm).colour
         axis.plot(line.x[:1], line.y[:1], color=ink, marker="o", ms=4, mfc="white", ls="")
