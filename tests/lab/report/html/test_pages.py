@@ -78,7 +78,8 @@ def test_a_dark_page_has_dark_figures(browser, report):
     for scheme in ("light", "dark"):
         with opened(browser, report, scheme=scheme) as shown:
             shades[scheme] = shown.evaluate(
-                "[getComputedStyle(document.body).backgroundColor, document.getElementById('accuracy').layout.font.color,"
+                "[getComputedStyle(document.body).backgroundColor,"
+                " document.getElementById('accuracy').layout.font.color,"
                 " document.getElementById('accuracy').data.find((trace) => trace.line.width).line.color]"
             )
     assert all(one != other for one, other in zip(*shades.values(), strict=True))

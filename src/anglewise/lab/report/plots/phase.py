@@ -92,7 +92,7 @@ def arrows(steps: np.ndarray, count: int = ARROWS) -> np.ndarray:
 
 
 def web(plot: Plot) -> Panel:
-    """The panel for the page: of a median or a single run, its line with arrows and a ring at its start; runs as lines."""
+    """The panel for the page: medians, or a run alone, have arrows and a ring at the start; runs are lines."""
     drawn = panel.web(plot)
     traces: list[dict[str, Any]] = []
     for line, trace in zip(plot.lines, drawn.data, strict=True):
