@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
 from rich.console import Console
 from rich.text import Text
@@ -122,6 +123,21 @@ def brief(every: int, arms: Sequence[ArmSummary]) -> str:
     marks = dict.fromkeys(arm.bound.strip() for arm in arms if arm.bound)
     signs = [f"{mark}: {BOUNDS[mark]}." for mark in marks]
     return " ".join(filter(None, (known_to(every), BRIEF, *signs)))
+
+
+def facts(results: Results) -> dict[str, Any]:
+    """The comparison as values by name, for other programs: the headline, and every arm by every criterion."""
+    tables = summaries(results)
+    return {
+        "experiment_id": results.experiment_id,
+        "experiment": results.name,
+        "title": results.title,
+        "baseline": results.baseline,
+        "threshold": results.threshold,
+        "budget": results.budget,
+        "headline": headline(results, tables),
+        "tables": tables,
+    }
 
 
 def print_results(
