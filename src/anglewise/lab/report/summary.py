@@ -30,8 +30,8 @@ SIGNS = (
 )
 BOUNDS = {
     "\u2264": "only the arm's runs spent their budget, so the speed-up is at most this",
-    "\u2265": "only the baseline's runs did, so it is at least this",
-    "\u2248": "runs of both did, so it is only the ratio of capped times",
+    "\u2265": "only the baseline's runs spent their budget, so the speed-up is at least this",
+    "\u2248": "runs of both spent their budget, so the speed-up is only the ratio of capped times",
 }
 """What each mark of a speed-up says, where runs spent their budget."""
 NOTE = (
