@@ -19,6 +19,7 @@ from anglewise.cli.explain import markdown as markdown_of_names
 from anglewise.cli.main import parser_of
 from anglewise.lazy import public_names
 from docs.drawings import drawn
+from docs.names import names_file
 
 ROOT = Path(__file__).parents[1]
 REFERENCE = ROOT / "docs" / "reference"
@@ -246,7 +247,7 @@ def pages() -> dict[Path, str]:
     """Every generated file with its text."""
     made = {REFERENCE / "cli.md": cli_page(), REFERENCE / "values.md": values_page()}
     made |= {REFERENCE / f"{module.split('.')[-1]}.md": python_page(module, text) for module, text in PYTHON.items()}
-    return made | drawn()
+    return made | names_file() | drawn()
 
 
 if __name__ == "__main__":

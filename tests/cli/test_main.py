@@ -12,6 +12,7 @@ from subprocess import PIPE
 import pytest
 
 import anglewise
+from anglewise.cli.doctor import NEEDED, missing, place_problems, verdict
 from anglewise.cli.main import main
 from anglewise.errors import SpecError, StoreError
 from anglewise.lab.execution.stopping import stoppable
@@ -208,7 +209,7 @@ def test_the_version_is_the_packages(capsys):
 def test_list_names_what_there_is(capsys, what, names):
     assert main(["list", what]) == 0
     out = capsys.readouterr().out
-    assert all(any(line.startswith(name + " ") for line in out.splitlines()) for name in names)
+    assert all(any(line.split()[:1] == [name] for line in out.splitlines()) for name in names)
 
 
 @pytest.mark.parametrize(("error", "status"), [(Interrupted, 1), (StoreError, 2)])
@@ -273,6 +274,34 @@ def test_doctor_can_be_read_by_a_machine(capsys):
     assert main(["doctor", "--json"]) == 0
     state = json.loads(capsys.readouterr().out)
     assert state["anglewise"] == anglewise.__version__ and state["gemm_gflops"] > 0 and state["devices"]
+    assert state["ready"] and state["problems"] == []
+    assert verdict(state)[0].startswith("Ready: experiments train on cpu. Begin with: anglewise run quickstart")
+
+
+def test_doctor_says_what_to_do_where_something_lacks(tmp_path, monkeypatch):
+    libraries = dict.fromkeys(NEEDED, "1") | {"plotly": None, "torch": None}
+    assert missing(libraries) == [
+        "not installed: plotly. in the clone of anglewise, run: make lab (or: pip install -e '.[lab]')"
+    ]
+    assert place_problems(tmp_path) == [] and missing(dict.fromkeys(NEEDED, "1")) == []
+    monkeypatch.setattr("os.access", lambda *_: False)
+    (problem,) = place_problems(tmp_path)
+    assert problem.endswith("cannot be written to: change to another folder, or give --out DIR")
+    state = {"ready": False, "problems": [problem], "devices": [], "libraries": libraries}
+    assert verdict(state) == ["Not ready:", f"  {problem}"]
+
+
+def test_doctor_ends_with_1_where_it_is_not_ready(monkeypatch, capsys):
+    monkeypatch.setattr("anglewise.cli.doctor.LEAST_DISK", 2**90)
+    monkeypatch.setattr("anglewise.cli.doctor.gemm_peak", lambda: 1.0)
+    assert main(["doctor"]) == 1
+    assert "Not ready:\n  less than" in capsys.readouterr().out
+
+
+def test_an_unknown_table_is_refused_before_anything_is_read(capsys):
+    assert refused(capsys, "report", "nowhere", "--tables", "frist") == (
+        "unknown table 'frist': did you mean 'first'? Known: all, first, seconds, sustained"
+    )
 
 
 def test_a_report_of_several_experiments_shows_the_last_and_names_the_flag(tmp_path, capsys):

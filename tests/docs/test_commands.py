@@ -80,7 +80,7 @@ def understood(program: str, words: list[str]) -> None:
             return
         assert extra == [], words
         if words[0] == "figure":
-            assert re.search(rf"^{arguments.name}\b", listing("figures"), flags=re.M), words
+            assert re.search(rf"^ *{arguments.name} ", listing("figures"), flags=re.M), words
         elif words[0] in ("tune", "leaderboard", "penalty"):
             leaderboard_of(arguments.track)
         elif words[0] == "reproduce":

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from anglewise.cli.flags import AddVerb, add_large, check_ending
+from anglewise.cli.flags import AddVerb, add_json, add_large, check_ending
+from anglewise.cli.output import print_json
 from anglewise.cli.training import provenance
 
 if TYPE_CHECKING:
@@ -38,6 +40,7 @@ def add(verb: AddVerb) -> None:
     for parser in (every, one, many, tables):
         folder = f"folder of the records (default: {RECORDS})"
         parser.add_argument("--records", metavar="DIR", type=Path, default=RECORDS, help=folder)
+        add_json(parser)
 
 
 def claims(arguments: argparse.Namespace) -> None:
@@ -46,7 +49,11 @@ def claims(arguments: argparse.Namespace) -> None:
     from anglewise.lab.studies.claims import show
     from anglewise.lab.studies.claims.verdicts import known
 
-    print(printed(show.claims_table(known(arguments.records))))
+    verdicts = known(arguments.records)
+    if arguments.json:
+        print_json("claims", claims=show.facts(verdicts))
+    else:
+        print(printed(show.claims_table(verdicts)))
 
 
 def verify(arguments: argparse.Namespace) -> None:
@@ -55,7 +62,11 @@ def verify(arguments: argparse.Namespace) -> None:
     from anglewise.lab.studies.claims.claims import claim_of
 
     claim = claim_of(arguments.claim)
-    print(show.told(claim, _record(arguments, claim, arguments.world), arguments.scale))
+    record = _record(arguments, claim, arguments.world)
+    if arguments.json:
+        print_json("verify", **show.verdict_facts(claim, record, arguments.scale))
+    else:
+        print(show.told(claim, record, arguments.scale))
 
 
 def multiverse(arguments: argparse.Namespace) -> None:
@@ -66,19 +77,30 @@ def multiverse(arguments: argparse.Namespace) -> None:
     check_ending(arguments.to, show.ENDINGS)
     claim = claim_of(arguments.claim)
     record = _record(arguments, claim, "grid")
-    print(show.multiverse(claim, record, arguments.scale))
+    text = "" if arguments.json else show.multiverse(claim, record, arguments.scale)
+    path = None
     if arguments.to is not None:
-        print(f"multiverse: {show.write(claim, record, arguments.scale, arguments.to).resolve()}")
+        path = show.write(claim, record, arguments.scale, arguments.to).resolve()
+    if arguments.json:
+        facts = show.multiverse_facts(claim, record, arguments.scale)
+        print_json("multiverse", claim=claim.id, scale=arguments.scale, systems=facts, written=path)
+    else:
+        print("\n".join([text, *([] if path is None else [f"multiverse: {path}"])]))
 
 
 def paper(arguments: argparse.Namespace) -> None:
     """Print the paper's tables beside ours."""
     from anglewise.lab.studies.claims.paper import show
+    from anglewise.lab.studies.claims.paper.tables import HEAD
 
     check_ending(arguments.to, show.ENDINGS)
+    path = None if arguments.to is None else show.write(arguments.records, arguments.to).resolve()
+    if arguments.json:
+        print_json("paper", head=HEAD, tables=show.to_json(show.known(arguments.records)), written=path)
+        return
     print(show.terminal(arguments.records))
-    if arguments.to is not None:
-        print(f"paper: {show.write(arguments.records, arguments.to).resolve()}")
+    if path is not None:
+        print(f"paper: {path}")
 
 
 def _record(arguments: argparse.Namespace, claim: Claim, world: str | None) -> Record:
@@ -94,7 +116,8 @@ def _record(arguments: argparse.Namespace, claim: Claim, world: str | None) -> R
         folder = arguments.save / claim.id
         whole = record.merged([found, record.read(folder)]) if record.exists(folder) else found
         record.write(folder, claim, whole)
-        print(f"record: {page.write(folder, claim, whole).resolve()}")
+        told = f"record: {page.write(folder, claim, whole).resolve()}"
+        print(told, file=sys.stderr if arguments.json else sys.stdout)
     return found
 
 

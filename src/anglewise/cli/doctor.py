@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import argparse
 import importlib.metadata
-import json
 import os
 import platform
+import shutil
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from anglewise.cli.flags import AddVerb
-from anglewise.errors import SpecError
+from anglewise.cli.flags import AddVerb, add_json
+from anglewise.cli.output import print_json
+from anglewise.errors import SpecError, install
 
-LIBRARIES = ("jax", "jaxlib", "equinox", "optax", "numpy", "scipy", "pyarrow", "duckdb", "torch")
+if TYPE_CHECKING:
+    from anglewise.lab.store.examine import Finding
+
+NEEDED = ("jax", "jaxlib", "equinox", "optax", "numpy", "scipy", "pyarrow", "duckdb")
+"""What the laboratory cannot do without."""
+LIBRARIES = (*NEEDED, "torch")
+LEAST_DISK, LEAST_MEMORY = 2**28, 2**29
+"""Bytes below which a small experiment may fail."""
 
 
 def add(verb: AddVerb) -> None:
@@ -22,7 +31,7 @@ def add(verb: AddVerb) -> None:
     parser = verb("doctor", doctor, "what is installed and how fast it is; with DIR: whether a store is whole")
     parser.add_argument("dir", nargs="?", type=Path, metavar="DIR", help="a store to examine")
     parser.add_argument("--mend", action="store_true", help="put right what can be put right without training")
-    parser.add_argument("--json", action="store_true", help="machine-readable")
+    add_json(parser)
 
 
 def doctor(arguments: argparse.Namespace) -> int:
@@ -32,8 +41,11 @@ def doctor(arguments: argparse.Namespace) -> int:
     if arguments.mend:
         raise SpecError("--mend mends a store: give its folder, anglewise doctor DIR --mend")
     state = examine()
-    print(json.dumps(state, indent=2) if arguments.json else "\n".join(lines(state)))
-    return 0
+    if arguments.json:
+        print_json("doctor", **state)
+    else:
+        print("\n".join([*lines(state), "", *verdict(state)]))
+    return 0 if state["ready"] else 1
 
 
 def _examine_store(root: Path, *, mend: bool, as_json: bool) -> int:
@@ -47,13 +59,28 @@ def _examine_store(root: Path, *, mend: bool, as_json: bool) -> int:
             if finding.mend is not None:
                 finding.mend()
     if as_json:
-        print(json.dumps(examining.report(root, findings, mended=mend), indent=2))
+        print_json("doctor", **examining.report(root, findings, mended=mend))
     else:
         for finding in findings:
             advice = f"--mend: {finding.advice}" if finding.mend is not None and not mend else finding.advice
             print(plain(f"{finding.path}: {finding.text}. {advice[0].upper()}{advice[1:]}."))
-        print(f"{len(findings)} findings" if findings else f"{root}: everything is as it was written")
+        print("\n".join(_store_verdict(root, findings, mended=mend)))
     return 1 if any(finding.mend is None or not mend for finding in findings) else 0
+
+
+def _store_verdict(root: Path, findings: Sequence[Finding], *, mended: bool) -> list[str]:
+    """Whether the store can be used, and what to do."""
+    if not findings:
+        return [f"{root}: everything is as it was written"]
+    mendable = sum(finding.mend is not None for finding in findings)
+    left = len(findings) - mendable * mended
+    head = f"{len(findings)} findings"
+    if mended and not left:
+        return [f"{head}, all put right. The same command again should find nothing."]
+    if mendable and not mended:
+        rest = f"; the other {len(findings) - mendable} need what their lines say" if mendable < len(findings) else ""
+        return [f"{head}. {mendable} can be put right without training: anglewise doctor {root} --mend{rest}"]
+    return [f"{head}, {left} left: do what their lines say."]
 
 
 def gemm_peak(n: int = 1024, seconds: float = 0.5) -> float:
@@ -74,24 +101,69 @@ def gemm_peak(n: int = 1024, seconds: float = 0.5) -> float:
 
 
 def examine() -> dict[str, Any]:
-    """Versions, devices and the matrix-product rate, as plain values."""
-    import jax
-
+    """Versions, devices and the matrix-product rate as plain values, and whether this is enough, with what to do."""
     from anglewise import __version__
-    from anglewise.lab.engine.placement import free_bytes
 
+    libraries = {name: _version(name) for name in LIBRARIES}
+    devices, peak, problems = [], None, missing(libraries) + place_problems(Path.cwd())
+    if libraries["jax"] is not None:
+        try:
+            devices, peak = _devices(), round(gemm_peak(), 1)
+        except RuntimeError as error:  # of JAX: no device, or one that does not answer
+            problems.append(
+                f"JAX cannot compute: {' '.join(str(error).split())}. Try JAX_PLATFORMS=cpu anglewise doctor"
+            )
+    if devices and max(device["free_gib"] for device in devices) * 2**30 < LEAST_MEMORY:
+        problems.append("less than 0.5 GiB of memory is free: end other programs")
     return {
         "anglewise": __version__,
         "python": platform.python_version(),
         "platform": platform.platform(),
         "cores": os.cpu_count(),
-        "libraries": {name: _version(name) for name in LIBRARIES},
-        "devices": [
-            {"kind": d.device_kind, "platform": d.platform, "free_gib": round(free_bytes(d) / 2**30, 1)}
-            for d in jax.devices()
-        ],
-        "gemm_gflops": round(gemm_peak(), 1),
+        "libraries": libraries,
+        "devices": devices,
+        "gemm_gflops": peak,
+        "ready": not problems,
+        "problems": problems,
     }
+
+
+def missing(libraries: Mapping[str, str | None]) -> list[str]:
+    """What lacks among the libraries, and how to get it."""
+    away = [name for name in NEEDED if libraries.get(name) is None]
+    return [f"not installed: {', '.join(away)}. {install('lab')}"] if away else []
+
+
+def place_problems(folder: Path) -> list[str]:
+    """Why stores could not be written below a folder, and what to do."""
+    problems = []
+    if not os.access(folder, os.W_OK):
+        problems.append(f"{folder} cannot be written to: change to another folder, or give --out DIR")
+    elif shutil.disk_usage(folder).free < LEAST_DISK:
+        problems.append(f"less than 256 MiB of disk is free in {folder}: make room, or give --out DIR")
+    return problems
+
+
+def verdict(state: Mapping[str, Any]) -> list[str]:
+    """Whether experiments can be trained here, and what to do."""
+    if not state["ready"]:
+        return ["Not ready:", *(f"  {problem}" for problem in state["problems"])]
+    kinds = ", ".join(dict.fromkeys(device["kind"] for device in state["devices"]))
+    drop_in = (
+        "" if state["libraries"].get("torch") else f" The drop-in for PyTorch is not installed: {install('torch')}."
+    )
+    return [f"Ready: experiments train on {kinds}. Begin with: anglewise run quickstart.{drop_in}"]
+
+
+def _devices() -> list[dict[str, Any]]:
+    import jax
+
+    from anglewise.lab.engine.placement import free_bytes
+
+    return [
+        {"kind": d.device_kind, "platform": d.platform, "free_gib": round(free_bytes(d) / 2**30, 1)}
+        for d in jax.devices()
+    ]
 
 
 def _version(library: str) -> str | None:
@@ -108,6 +180,7 @@ def lines(state: dict[str, Any]) -> list[str]:
         ("python", f"{state['python']} on {state['platform']}, {state['cores']} cores"),
         *((name, version or "not installed") for name, version in state["libraries"].items()),
         *(("device", f"{d['kind']} ({d['platform']}), {d['free_gib']} GiB to plan with") for d in state["devices"]),
-        ("GEMM peak", f"{state['gemm_gflops']:.0f} GFLOP/s in float32 (1024 x 1024)"),
     ]
+    if state["gemm_gflops"] is not None:
+        rows.append(("speed", f"{state['gemm_gflops']:.0f} GFLOP/s, a float32 matrix product of 1024 x 1024"))
     return [f"{name:12} {value}" for name, value in rows]

@@ -10,7 +10,7 @@ import json
 import re
 import textwrap
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 from anglewise.errors import SpecError, shown
 from anglewise.lab import catalogue
@@ -67,6 +67,44 @@ def explain(name: str | None = None) -> str:
         kinds = [f"{kind}: {', '.join(names)}" for kind, names in NAMES.items()]
         lines = [textwrap.fill(kind, WIDTH, subsequent_indent="  ") for kind in kinds]
         return "\n\n".join(["anglewise explain NAME, where NAME is one of these:", *lines])
+    return "\n\n".join(f"{name} ({about.kind})\n{_text(about)}" for about in abouts(name))
+
+
+class Field(NamedTuple):
+    """A field of a class: its name, its default as JSON where it has one, and what it is."""
+
+    name: str
+    default: str | None
+    text: str
+
+
+class About(NamedTuple):
+    """What a name means in one of its kinds.
+
+    Attributes:
+        kind: One of :data:`NAMES`.
+        text: The definition.
+        facts: Further facts by name; an empty one does not hold.
+        fields: Of a class.
+    """
+
+    kind: str
+    text: str
+    facts: dict[str, str]
+    fields: tuple[Field, ...] = ()
+
+
+def names_by_kind() -> dict[str, list[str]]:
+    """All names that are explained."""
+    return {kind: list(names) for kind, names in NAMES.items()}
+
+
+def abouts(name: str) -> list[About]:
+    """What a name means, in each of its kinds.
+
+    Raises:
+        SpecError: If nothing has this name; the message offers the nearest names.
+    """
     kinds = [kind for kind, names in NAMES.items() if name in names]
     if "value" not in kinds and meaning(name).theme != "Other":  # made of another value's name
         kinds.insert(0, "value")
@@ -75,11 +113,34 @@ def explain(name: str | None = None) -> str:
         near = difflib.get_close_matches(name[:100], known, n=NEAREST, cutoff=0.6)
         hint = f"did you mean {' or '.join(map(repr, near))}? " if near else ""
         raise SpecError(f"unknown name {shown(name)}: {hint}See anglewise explain for all names")
-    return "\n\n".join(f"{name} ({kind})\n{_text(kind, name)}" for kind in kinds)
+    return [_about(kind, name) for kind in kinds]
 
 
-def _text(kind: str, name: str) -> str:
-    """What a name of a kind means: its definition, then facts about it."""
+def meanings(name: str) -> list[dict[str, Any]]:
+    """The same as JSON values: `kind`, `text`, the facts, and `fields` by name.
+
+    Raises:
+        SpecError: If nothing has this name.
+    """
+    return [
+        {
+            "kind": about.kind,
+            "text": " ".join(about.text.split()),
+            **{key.replace(" ", "_"): value for key, value in about.facts.items() if value},
+            "fields": {
+                field.name: {
+                    "default": None if field.default is None else json.loads(field.default),
+                    "text": field.text,
+                }
+                for field in about.fields
+            },
+        }
+        for about in abouts(name)
+    ]
+
+
+def _about(kind: str, name: str) -> About:
+    """What a name of a kind means."""
     match kind:
         case "value":
             about = meaning(name)
@@ -87,45 +148,53 @@ def _text(kind: str, name: str) -> str:
             facts["reading"] = "always"
             if about.reading != "radii-always":
                 facts["reading"] = f"{about.reading} (--readings {about.reading})"
-            return _block(about.text, facts | {"file": f"lab/readings/{about.module}.py", "source": about.source})
+            return About(kind, about.text, facts | {"file": f"lab/readings/{about.module}.py", "source": about.source})
         case "reading":
             values = {value: about for value, about in QUANTITIES.items() if about.reading == name}
             facts = {"writes": ", ".join(values) or "values of several readings"}
             facts["source"] = next((about.source for about in values.values()), "")
             facts["use"] = f"--readings {name}" + (" (in default)" if name in DEFAULT else "")
-            return _class(READINGS[name], type(READINGS[name]), facts)
+            return _class(kind, READINGS[name], type(READINGS[name]), facts)
         case "outcome":
-            return _block(MEANINGS[name], {"where": 'lab/outcome.py, column "outcome" of the view runs'})
+            return About(kind, MEANINGS[name], {"where": 'lab/outcome.py, column "outcome" of the view runs'})
         case "column":
             facts = {"unit": COLUMNS[name].unit, "views": _views(name), "use": "anglewise query SQL DIR"}
-            return _block(COLUMNS[name].text, facts)
+            return About(kind, COLUMNS[name].text, facts)
         case "figure":
             figure = FIGURES[name]
             facts = {"needs": " or ".join(figure.needs), "use": f"anglewise figure {name} DIR"}
             facts["with"] = f"--readings {figure.ask}" if figure.ask else ""
-            return _block(f"{figure.text[0].upper()}{figure.text[1:]}.", facts)
+            return About(kind, f"{figure.text[0].upper()}{figure.text[1:]}.", facts)
     cls = CLASSES[kind][name]
-    return _class(cls, cls, {})
+    return _class(kind, cls, cls, {})
 
 
 def _views(column: str) -> str:
     return ", ".join(view for view, columns in VIEWS.items() if column in columns)
 
 
-def _class(of: Any, cls: type, facts: dict[str, str]) -> str:
+def _class(kind: str, of: Any, cls: type, facts: dict[str, str]) -> About:
     """A class by its documentation: what it is, its formula, its fields with their values."""
     text, _, arguments = inspect.getdoc(cls).partition("\nArgs:\n") if cls.__doc__ else ("", "", "")  # type: ignore[union-attr]
     arguments = re.split(r"\n(?=\S)", arguments)[0]
-    fields = dict(re.findall(r"^ {4}(\w+): (.*(?:\n {8}.*)*)", arguments, re.MULTILINE))
-    lines = [""] if dataclasses.fields(cls) else []
+    documented = dict(re.findall(r"^ {4}(\w+): (.*(?:\n {8}.*)*)", arguments, re.MULTILINE))
+    fields = []
     for field in dataclasses.fields(cls):
         default = getattr(of, field.name, dataclasses.MISSING)
-        value = "" if default is dataclasses.MISSING else f" (default {json.dumps(default, default=str)})"
-        about = " ".join(plain_math(fields.get(field.name, "")).split())
-        line = f"{field.name}{value}: {about}" if about else f"{field.name}{value}"
-        lines.append(textwrap.fill(line, WIDTH, initial_indent="  ", subsequent_indent="      "))
+        value = None if default is dataclasses.MISSING else json.dumps(default, default=str)
+        fields.append(Field(field.name, value, " ".join(plain_math(documented.get(field.name, "")).split())))
     file = cls.__module__.removeprefix("anglewise.").replace(".", "/")
-    return "\n".join([_block(plain_math(text), facts | {"file": f"{file}.py"}), *lines])
+    return About(kind, plain_math(text), facts | {"file": f"{file}.py"}, tuple(fields))
+
+
+def _text(about: About) -> str:
+    """The definition, then the facts, then the fields."""
+    lines = [""] if about.fields else []
+    for field in about.fields:
+        value = "" if field.default is None else f" (default {field.default})"
+        line = f"{field.name}{value}: {field.text}" if field.text else f"{field.name}{value}"
+        lines.append(textwrap.fill(line, WIDTH, initial_indent="  ", subsequent_indent="      "))
+    return "\n".join([_block(about.text, about.facts), *lines])
 
 
 def plain_math(text: str) -> str:

@@ -6,9 +6,12 @@ import argparse
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
-from anglewise.errors import SpecError, shown
+from anglewise.errors import SpecError, shown, unknown
+
+if TYPE_CHECKING:
+    from anglewise.lab.report.comparison import Criterion
 
 AddVerb: TypeAlias = Callable[..., argparse.ArgumentParser]
 """Adds a verb by its name, its function and a line of help; gives its parser, to add flags to."""
@@ -19,6 +22,17 @@ def add_large(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--large", action="store_true", help="allow more than 10,000 runs, 10^9 steps, 500 layers, or this memory"
     )
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """``--json``."""
+    parser.add_argument("--json", action="store_true", help="print one JSON object, and nothing else")
+
+
+def add_tables(parser: argparse.ArgumentParser) -> None:
+    """``--tables``."""
+    names = "summary tables to print: first (the default), sustained, seconds, or all"
+    parser.add_argument("--tables", metavar="A,B", default="first", help=names)
 
 
 def add_track(parser: argparse.ArgumentParser) -> None:
@@ -36,6 +50,21 @@ def check_ending(to: Path | None, endings: Sequence[str]) -> None:
     if to is not None and to.suffix not in endings:
         *most, last = endings
         raise SpecError(f"--to {to}: expected a name ending in {', '.join(most)} or {last}")
+
+
+def criteria_of(tables: str) -> list[Criterion]:
+    """The criteria that ``--tables`` names, each with a summary table.
+
+    Raises:
+        SpecError: For one that there is not.
+    """
+    from anglewise.lab.report.comparison import CRITERIA
+
+    names = [name.strip() for name in tables.split(",") if name.strip()]
+    for name in names:
+        if name not in (*CRITERIA, "all"):
+            raise SpecError(unknown("table", name, [*CRITERIA, "all"]))
+    return [criterion for criterion in CRITERIA if criterion in names or "all" in names]
 
 
 def seconds(text: str) -> float:

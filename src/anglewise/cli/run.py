@@ -8,13 +8,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from anglewise.cli.flags import AddVerb, add_large, seconds
-from anglewise.cli.report import write_and_print
+from anglewise.cli.flags import AddVerb, add_json, add_large, add_tables, criteria_of, seconds
+from anglewise.cli.output import print_json
+from anglewise.cli.report import print_report
 from anglewise.cli.training import train_missing
 from anglewise.errors import SpecError
 
 if TYPE_CHECKING:
     from anglewise.lab.experiments.request import Request
+
+TIMED = 0.7
+"""Seconds for which each arm is timed, after compilation."""
 
 
 def add(verb: AddVerb) -> None:
@@ -32,7 +36,8 @@ def add(verb: AddVerb) -> None:
     parser.add_argument("--arms", metavar="A,B", help="only these arms")
     parser.add_argument("--out", metavar="DIR", type=Path, help="the store (default: runs/NAME)")
     add_large(parser)
-    parser.add_argument("--dry-run", action="store_true", help="show the plan and its cost, train nothing")
+    parser.add_argument("--dry-run", action="store_true", help="show the plan, train nothing, compile nothing")
+    parser.add_argument("--cost", action="store_true", help="with --dry-run: compile, and time a few steps of each arm")
     each = "time between checkpoints (default 20)"
     parser.add_argument("--checkpoint", type=seconds, default=20.0, metavar="SECONDS", help=each)
     names = "what to measure: default, all, none, or names (see: anglewise list readings); no run changes by it"
@@ -42,6 +47,8 @@ def add(verb: AddVerb) -> None:
     anonymous = "write neither the host's name nor the folders of paths"
     parser.add_argument("--anonymous", action="store_true", help=anonymous)
     parser.add_argument("--quiet", action="store_true", help="no progress, only the summary")
+    add_tables(parser)
+    add_json(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -50,24 +57,29 @@ def run(arguments: argparse.Namespace) -> None:
     from anglewise.lab.experiments.run import news
     from anglewise.lab.store import Reader
 
-    request = asked(arguments, arguments.fields)
+    criteria, request = criteria_of(arguments.tables), asked(arguments, arguments.fields)
     experiment, readings = request.experiment, request.readings
     admit(experiment, readings, large=arguments.large)
     for note in request.notes:
         print(f"anglewise: {note}", file=sys.stderr)
     out = arguments.out or request.folder
     if arguments.dry_run:
-        from anglewise.cli.dry_run import describe
+        from anglewise.cli.dry_run import described, text
 
-        print(describe(experiment, out, readings))
+        dry = described(experiment, out, readings, timed=TIMED if arguments.cost else 0.0)
+        if arguments.json:
+            print_json("run", dry_run=dry)
+        else:
+            print(text(dry, experiment.training.budget))
         return
     plan = train_missing(
         experiment, out, quiet=arguments.quiet, readings=readings, anonymous=arguments.anonymous,
         checkpoint_seconds=arguments.checkpoint, keep=not arguments.no_weights,
     )  # fmt: skip
     for line in news(plan):
-        print(line)
-    write_and_print(Reader(out), experiment.experiment_id, out / "report.html")
+        print(line, file=sys.stderr if arguments.json else sys.stdout)
+    reader, page = Reader(out), out / "report.html"
+    print_report("run", reader, experiment.experiment_id, page, criteria=criteria, as_json=arguments.json)
 
 
 def asked(arguments: argparse.Namespace, fields: Sequence[str]) -> Request:

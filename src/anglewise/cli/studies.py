@@ -7,7 +7,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from anglewise.cli.flags import AddVerb, add_large, add_track, check_ending
+from anglewise.cli.flags import AddVerb, add_json, add_large, add_track, check_ending
+from anglewise.cli.output import print_json
 from anglewise.cli.training import register, train_missing
 from anglewise.errors import SpecError
 
@@ -46,9 +47,10 @@ def add(verb: AddVerb) -> None:
 
 
 def _add_training(parser: argparse.ArgumentParser) -> None:
-    """``--no-train`` and ``--quiet``."""
+    """``--no-train``, ``--quiet`` and ``--json``."""
     parser.add_argument("--no-train", action="store_true", help="train nothing, read what the store has")
     parser.add_argument("--quiet", action="store_true", help="no progress, only the table")
+    add_json(parser)
 
 
 def leaderboard(arguments: argparse.Namespace) -> None:
@@ -86,16 +88,21 @@ def _compare(arguments: argparse.Namespace, file: str, show: ModuleType, plan: A
         register(planned.experiment, out)
     else:
         train_missing(planned.experiment, out, quiet=arguments.quiet)
-    print(show.terminal(planned, Reader(out)))
-    path = show.write(planned, Reader(out), arguments.to or out / file)
-    print(f"{Path(file).stem}: {path.resolve()}")
+    name = Path(file).stem
+    if not arguments.json:
+        print(show.terminal(planned, Reader(out)))
+    path = show.write(planned, Reader(out), arguments.to or out / file).resolve()
+    if arguments.json:
+        print_json(name, track=arguments.track, **show.facts(planned, Reader(out)), written=path)
+    else:
+        print(f"{name}: {path}")
 
 
 def reproduce(arguments: argparse.Namespace) -> None:
     """Compare published methods with what was reported."""
     from anglewise.lab.execution.estimate import admit
     from anglewise.lab.experiments.reproduce import REPRODUCTIONS
-    from anglewise.lab.report.table import markdown
+    from anglewise.lab.report.table import printed
     from anglewise.lab.store import Reader
     from anglewise.lab.studies.reproduction import analysis, plan
 
@@ -104,4 +111,10 @@ def reproduce(arguments: argparse.Namespace) -> None:
         experiment = REPRODUCTIONS[name].experiment
         admit(experiment, large=arguments.large)
         train_missing(experiment, arguments.out, quiet=arguments.quiet)
-    print(markdown(analysis.table(plan.read(Reader(arguments.out), chosen))))
+    compared = plan.read(Reader(arguments.out), chosen)
+    if arguments.json:
+        more = ("median", "ratio", "same")
+        values = [{**one._asdict(), **{name: getattr(one, name) for name in more}} for one in compared]
+        print_json("reproduce", reproductions=values)
+    else:
+        print(printed(analysis.table(compared)))

@@ -6,7 +6,8 @@ import argparse
 import dataclasses
 from pathlib import Path
 
-from anglewise.cli.flags import AddVerb, add_track
+from anglewise.cli.flags import AddVerb, add_json, add_track
+from anglewise.cli.output import print_json
 from anglewise.cli.training import provenance
 
 
@@ -25,6 +26,7 @@ def add(verb: AddVerb) -> None:
     parser.add_argument("--budget", type=int, metavar="STEPS", help="optimiser steps at most (default: the track's)")
     parser.add_argument("--out", metavar="DIR", type=Path, help="the stores (default: runs/tune/TRACK)")
     parser.add_argument("--to", metavar="DIR", type=Path, help="winners, one NAME.toml each (default: OUT/winners)")
+    add_json(parser)
 
 
 def tune(arguments: argparse.Namespace) -> None:
@@ -49,8 +51,13 @@ def tune(arguments: argparse.Namespace) -> None:
     out = arguments.out or Path("runs") / "tune" / arguments.track
     origin = provenance(track.training.precision)
     numbers = f"--trials {rules.trials} --rounds {rules.rounds} --seeds {rules.seeds} --budget {track.training.budget}"
+    winners: dict[str, Path] = {}
     with stoppable() as stop:
         for name in chosen:
             line = f"anglewise tune {arguments.track} --arm {name} {numbers}"
             path = search(tuned[name], track, rules, out, arguments.to or out / "winners", line, origin, stop.is_set)
-            print(f"{name}: {path}", flush=True)
+            winners[name] = path
+            if not arguments.json:
+                print(f"{name}: {path}", flush=True)
+    if arguments.json:
+        print_json("tune", track=arguments.track, winners=winners)

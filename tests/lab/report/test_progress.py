@@ -1,12 +1,14 @@
 import io
-import itertools
+import threading
+import time
 from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
 
 from anglewise.lab.outcome import Outcome
-from anglewise.lab.report.progress import Lines, LiveTable, Silent, progress_for
+from anglewise.lab.report.live import LiveTable
+from anglewise.lab.report.progress import Lines, Silent, progress_for, times_text
 
 
 class Clock:
@@ -16,10 +18,9 @@ class Clock:
         return self.now
 
 
-def plan(arms=("a", "b"), seeds=2, budget=100, done=0):
-    experiment = SimpleNamespace(
-        arms=[SimpleNamespace(name=arm) for arm in arms], seeds=seeds, training=SimpleNamespace(budget=budget)
-    )
+def plan(arms=("a", "b"), seeds=2, budget=100, done=0, threshold=0.95):
+    rule = SimpleNamespace(budget=budget, threshold=threshold)
+    experiment = SimpleNamespace(arms=[SimpleNamespace(name=arm) for arm in arms], seeds=seeds, training=rule)
     missing = [run(arm, seed) for arm in arms for seed in range(seeds)][done:]
     return SimpleNamespace(experiment=experiment, missing=missing)
 
@@ -34,6 +35,10 @@ def rows(arm, seed, step, test=0.25, sites=("h",), seconds=1.0):
     return SimpleNamespace(run=run(arm, seed), curves=curves, readings=readings, seconds=seconds)
 
 
+def ended(first):
+    return Outcome("memorised" if first is None else "grokked", 200, first=first)
+
+
 def console(terminal=False, width=120, height=25):
     return Console(file=io.StringIO(), force_terminal=terminal, width=width, height=height)
 
@@ -45,129 +50,15 @@ def test_lines_are_throttled_per_arm_and_say_when_an_arm_is_done():
     for step in range(1, 51):
         clock.now = step / 10
         progress.update(rows("a", 0, step, seconds=step / 10), 1)
-    assert out.file.getvalue().count("\n") == 1
+    assert out.file.getvalue().count("\n") == 2
     clock.now = 5.2
     progress.update(rows("a", 0, 51, seconds=5.2), 1)
     progress.update(rows("b", 0, 1, seconds=0.0), 1)
-    progress.finish(run("a", 0), Outcome("grokked", 100))
+    progress.finish(run("a", 0), ended(48))
     progress.close()
     lines = out.file.getvalue().splitlines()
-    assert len(lines) == 4 and lines[-1] == "a: 1 of 1 seeds done (1 grokked)"
-    assert "step 51 of 100, train 100.0 %, test 25.0 %, radius 1.5 sqrt(d), 9.81 steps/s" in lines[1]
-
-
-def take(n, events):
-    return list(itertools.islice(events, n))
-
-
-def simulate(progress, clock, arms, budget, seeds=8, compiling=8.0, rest=0.2, segment=20, measure=0.05):
-    """Tell a display what a runner would; yields the seconds that were left, after each update and each end.
-
-    Args:
-        arms: Seconds per step, and the steps that seeds take in turn, by name.
-        compiling: Seconds for each arm: three fifths at its start, the rest at its second and its last measurement.
-        rest: Share of training time that goes into measuring and storing.
-    """
-    waited, events = 0.0, []
-    for seed in range(seeds):
-        for arm, (each, ends) in arms.items():
-            here = compiling if seed == 0 else 0.0
-            waited += 0.6 * here + measure
-            events.append((waited, arm, seed, 0, 0, 0.0))
-            end = ends[seed % len(ends)]
-            for step in [*range(segment, end, segment), end]:
-                steps = (step - 1) % segment + 1
-                waited += steps * each * (1 + rest) + here * (0.3 * (step == segment) + 0.1 * (step == end))
-                events.append((waited, arm, seed, step, steps, step * each))
-            events.append((waited, arm, seed, None, 0, 0.0))
-    progress.clock = clock
-    begun = clock.now
-    progress.start(plan(arms=tuple(arms), seeds=seeds, budget=budget))
-    for at, arm, seed, step, steps, seconds in events:
-        clock.now = begun + at
-        if step is None:
-            progress.finish(run(arm, seed), Outcome("grokked", 100))
-        else:
-            progress.update(rows(arm, seed, step, seconds=seconds), steps)
-        yield waited - at
-
-
-QUICKSTART_LIKE = {
-    "common": (0.010, [210, 190, 230, 205]),
-    "common+radial": (0.011, [150, 140, 165]),
-    "tuned": (0.010, [200, 180, 190, 260]),
-    "tuned+radial": (0.012, [130, 150, 140]),
-    "tuned+man": (0.013, [170, 140, 155]),
-}
-"""Arms that end at about a third of a budget of 600 steps."""
-
-
-@pytest.mark.parametrize("compiling", [0.0, 2.0, 15.0])
-def test_time_left_is_right_within_a_factor_from_the_first_ended_seed_on(compiling):
-    clock, progress = Clock(), Silent()
-    for left in simulate(progress, clock, QUICKSTART_LIKE, 600, compiling=compiling):
-        estimate, ended = progress.tally.left(), any(arm.ended for arm in progress.tally.arms.values())
-        if estimate is not None:
-            assert (estimate.about is None) != ended
-            assert left <= 1.05 * estimate.most + 1e-6
-        if ended and left > 2.0:
-            assert 1 / 1.5 < estimate.about / left < 1.5
-
-
-def test_before_any_seed_has_ended_the_time_is_called_the_most_and_compiling_is_no_slow_step():
-    clock, progress = Clock(), Silent()
-    seen = simulate(progress, clock, {"a": (0.01, [300])}, 600, seeds=2, compiling=60.0, rest=0.0, measure=0.0)
-    next(seen)
-    assert progress.tally.left() is None
-    next(seen)
-    assert progress.tally.pace.steps_per_second == pytest.approx(100.0)
-    assert progress.tally.left() == (None, pytest.approx((580 + 600) * 0.01))
-
-
-def test_arms_without_an_ended_seed_are_expected_to_take_what_the_others_took():
-    clock, progress = Clock(), Silent()
-    arms = {"a": (0.01, [100]), "b": (0.02, [600])}
-    take(7, simulate(progress, clock, arms, 600, seeds=2, compiling=0.0, rest=0.0, measure=0.0))
-    assert progress.tally.left() == (pytest.approx((100 + 2 * 100) * 0.01), pytest.approx((600 + 2 * 600) * 0.01))
-
-
-def test_a_seed_that_takes_longer_than_all_before_is_expected_to_take_a_quarter_more():
-    clock, progress = Clock(), Silent()
-    seen = simulate(progress, clock, {"a": (0.1, [100, 600])}, 600, seeds=2, compiling=0.0, rest=0.0, measure=0.0)
-    found = {}
-    for _ in seen:
-        if running := progress.tally.arms["a"].running.get(1):
-            found[running.step] = progress.tally.left().about
-    assert found[80] == pytest.approx(2.0) and found[200] == pytest.approx(5.0) and found[580] == pytest.approx(2.0)
-
-
-def test_what_is_done_beside_training_counts():
-    clock, progress = Clock(), Silent()
-    seen = simulate(progress, clock, {"a": (0.01, [100])}, 100, seeds=2, compiling=5.0, rest=1.0, measure=0.0)
-    take(7, seen)
-    assert progress.tally.left() == (pytest.approx(2.0, rel=0.2), pytest.approx(2.0, rel=0.2))
-
-
-def test_a_run_that_goes_on_from_a_checkpoint_is_timed_by_what_it_trains_now():
-    clock, progress = Clock(), Silent()
-    progress.clock = clock
-    progress.start(plan(arms=("a",), seeds=1, budget=1000))
-    clock.now = 3.0
-    progress.update(rows("a", 0, 500, seconds=50.0), 20)
-    assert progress.tally.pace.steps_per_second == pytest.approx(10.0)
-    assert progress.tally.left().most == pytest.approx(50.0)
-
-
-def test_members_that_train_together_share_the_time():
-    clock, progress = Clock(), Silent()
-    progress.clock = clock
-    progress.start(plan(arms=("a",), seeds=4, budget=100))
-    for step in (0, 50):
-        clock.now += 10.0
-        for seed in range(4):
-            progress.update(rows("a", seed, step, seconds=step / 50 * 10.0 / 4), step)
-    assert progress.tally.pace.steps_per_second == pytest.approx(20.0)
-    assert progress.tally.left() == (None, pytest.approx(10.0))
+    assert len(lines) == 5 and lines[-1] == "a: 1 of 1 seeds done (1 grokked), steps to 95 %: 48"
+    assert "step 51 of 100, train 100.0 %, test 25.0 %, radius 1.5 sqrt(d); 9.81 steps/s, 5 s so far" in lines[2]
 
 
 def test_runs_that_are_there_already_count_as_done_and_cost_no_time():
@@ -177,18 +68,90 @@ def test_runs_that_are_there_already_count_as_done_and_cost_no_time():
     assert (arm.done, arm.total, arm.running) == (3, 4, {})
     progress.update(rows("a", 3, 100), 100)
     progress.finish(run("a", 3), Outcome("memorised", 100))
-    assert progress.tally.left() == (0, 0) and progress.tally.done
+    assert progress.tally.left() == (0, 0, 0) and progress.tally.done
 
 
-def test_time_left_is_said_as_an_estimate_beside_the_most():
-    said = []
+def test_lines_say_what_is_compiled_and_the_time_that_passed_and_is_left():
     clock, out = Clock(), console()
-    progress = Lines(out, clock)
-    for _ in simulate(progress, clock, {"a": (0.1, [200, 200, 600])}, 600, seeds=3, segment=100, compiling=0.0):
-        said.append(out.file.getvalue().splitlines()[-1])
-    assert said[0].endswith("compiling, time left not known yet")
-    assert said[1].endswith("10 steps/s, at most 3 min left")
-    assert any(line.endswith("10 steps/s, about 35 s left, at most 2 min") for line in said)
+    progress = Lines(out, clock, lambda: 7.0 * (clock.now >= 7) + 8.0 * (clock.now >= 35))
+    progress.start(plan(seeds=2, budget=200))
+    clock.now = 7.0
+    progress.update(rows("a", 0, 0, seconds=0.0), 0)
+    clock.now = 17.0
+    progress.update(rows("a", 0, 100, seconds=10.0), 100)
+    clock.now = 27.0
+    progress.update(rows("a", 0, 200, seconds=20.0), 200)
+    progress.finish(run("a", 0), ended(136))
+    clock.now = 36.0
+    progress.update(rows("b", 0, 0, seconds=0.0), 0)
+    lines = out.file.getvalue().splitlines()
+    assert lines[0] == "compiling arm 1 of 2"
+    assert lines[1].endswith("time left not known yet") and "7 s so far" in lines[1]
+    assert lines[2].endswith("10 steps/s, 17 s so far, 20 s to 2 min left")
+    assert lines[4] == "compiling arm 2 of 2"
+    assert lines[5].startswith("b: 0 of 2 seeds done; now step 0 of 200") and "36 s so far" in lines[5]
+
+
+def test_steps_to_the_threshold_so_far_are_shown_with_their_range():
+    lines, live = Lines(console(), Clock()), LiveTable(console(terminal=True), Clock())
+    for progress in (lines, live):
+        progress.start(plan(arms=("a",), seeds=4, budget=200))
+        for seed, first in enumerate((136, 128, 140)):
+            progress.finish(run("a", seed), ended(first))
+        progress.update(rows("a", 3, 8), 8)
+        assert times_text(progress.tally.arms["a"].times, progress.tally) == "136 (128 to 140)"
+        assert "steps to 95 %" in progress.console.file.getvalue()
+        assert "136 (128 to 140)" in progress.console.file.getvalue()
+    for first, text in ((None, "138 (128 to > 200)"), (90, "132 (90 to 140)")):
+        lines.tally.arms["a"].crossings[3:] = []
+        lines.finish(run("a", 3), ended(first))
+        assert times_text(lines.tally.arms["a"].times, lines.tally) == text
+    lines.finish(run("a", 3), Outcome("diverged", 100, first=90))
+    assert lines.tally.arms["a"].times.most == float("inf")  # a crossing before diverging does not count
+
+
+def test_without_a_threshold_no_steps_are_shown():
+    live = LiveTable(console(terminal=True), Clock())
+    live.start(plan(arms=("a",), threshold=0.0))
+    live.finish(run("a", 0), Outcome("trained", 100))
+    assert "steps to" not in live.console.file.getvalue() and live.tally.arms["a"].times is None
+    live.close()
+
+
+def drawn(width, arms, height=25):
+    """The last state of a table, as lines."""
+    live = LiveTable(console(width=width, height=height), Clock())
+    live.tally.pace.clock = live.clock
+    Silent.start(live, plan(arms=arms, seeds=8, budget=200))
+    for arm in arms:
+        live.finish(run(arm, 0), ended(136))
+        live.finish(run(arm, 1), ended(150))
+        live.update(rows(arm, 2, 76, sites=("hidden.0.pre", "hidden.1.pre")), 76)
+    live.console.print(live.table())
+    return live.console.file.getvalue().splitlines()
+
+
+NAMES = ("adamw-common", "adamw-common+radial", "a-rather-long-name-that-somebody-gave-to-an-arm")
+
+
+@pytest.mark.parametrize("width", [60, 80, 160])
+def test_a_row_is_one_line_and_no_name_is_broken_at_any_width(width):
+    lines = drawn(width, NAMES)
+    for name in NAMES:
+        (line,) = (line for line in lines if line.startswith(f"{name} "))
+        assert "2 of 8" in line and max(map(len, lines)) <= width
+    assert len(lines) == 2 + len(NAMES) + 2
+
+
+def test_columns_that_do_not_fit_are_left_out_by_their_rank():
+    heads = {width: drawn(width, NAMES[:2])[0] for width in (60, 80, 160)}
+    for width, there, away in (
+        (160, ("train", "radius / sqrt(d) (hidden.0.pre, hidden.1.pre)"), ()),
+        (80, ("steps to 95 %", "step ", "test", "radius"), ("train", "sqrt(d)")),
+        (60, ("seeds", "steps to 95 %"), ("radius", "train", "test")),
+    ):
+        assert all(part in heads[width] for part in there) and not any(part in heads[width] for part in away)
+    assert "136 (" not in "".join(drawn(40, NAMES[2:])) and NAMES[2][:40] in drawn(40, NAMES[2:])[2]
 
 
 def test_the_table_shows_arms_seeds_accuracy_and_radius():
@@ -197,13 +160,31 @@ def test_the_table_shows_arms_seeds_accuracy_and_radius():
     progress.start(plan())
     clock.now = 1.0
     progress.update(rows("a", 0, 40), 40)
-    progress.finish(run("a", 0), Outcome("grokked", 100))
+    progress.finish(run("a", 0), ended(40))
     progress.update(rows("a", 1, 20), 20)
+    clock.now = 65.0
     progress.close()
     progress.close()
     text = out.file.getvalue()
-    for part in ("1 / 2", "20 / 100", "25.0 %", "1.5", "steps/s", "about ", " left", "radius / sqrt(d) (h)"):
+    for part in ("1 of 2", "20 of 100", "25.0 %", "1.5", "steps/s", "1 min 5 s so far", " left", "(h)", "Ctrl-C saves"):
         assert part in text
+
+
+def test_no_color_leaves_colours_out_and_a_terminal_has_them(monkeypatch):
+    texts = []
+    for plainly in (False, True):
+        if plainly:
+            monkeypatch.setenv("NO_COLOR", "1")
+        else:
+            monkeypatch.delenv("NO_COLOR", raising=False)
+            monkeypatch.setenv("TERM", "xterm-256color")
+        out = console(terminal=True)
+        progress = LiveTable(out, Clock())
+        progress.start(plan())
+        progress.update(rows("a", 0, 40), 40)
+        progress.close()
+        texts.append(out.file.getvalue())
+    assert "\x1b[32m" in texts[0] and "\x1b[32m" not in texts[1] and "training" in texts[1]
 
 
 def test_the_table_is_redrawn_at_most_four_times_a_second():
@@ -211,7 +192,7 @@ def test_the_table_is_redrawn_at_most_four_times_a_second():
     progress = LiveTable(out, clock)
     progress.start(plan())
     drawn = []
-    progress.live.update = lambda *_, **__: drawn.append(clock.now)
+    progress.live.refresh = lambda: drawn.append(clock.now)
     for i in range(1000):
         clock.now = i / 1000
         progress.update(rows("a", 0, i), 1)
@@ -219,24 +200,36 @@ def test_the_table_is_redrawn_at_most_four_times_a_second():
     progress.close()
 
 
+def test_the_table_is_drawn_by_a_waiting_thread_while_rows_arrive():
+    progress = LiveTable(console(terminal=True), time.monotonic)
+    progress.start(plan(arms=[f"arm{i}" for i in range(30)], seeds=2))
+    drawn = []
+    drawing = threading.Thread(target=lambda: drawn.extend(progress.table() for _ in range(20)))
+    drawing.start()
+    for i in range(300):
+        progress.update(rows(f"arm{i % 30}", i % 2, i, sites=[f"s{i % 5}"]), 1)
+    drawing.join()
+    progress.close()
+    assert len(drawn) == 20
+
+
 def test_an_end_right_after_an_update_is_drawn():
     clock, out = Clock(), console(terminal=True)
     progress = LiveTable(out, clock)
     progress.start(plan())
     progress.update(rows("a", 0, 40), 40)
-    progress.finish(run("a", 0), Outcome("grokked", 100))
-    assert "1 / 2" in out.file.getvalue()
+    progress.finish(run("a", 0), ended(40))
+    assert "1 of 2" in out.file.getvalue()
     progress.close()
 
 
 def test_many_arms_show_those_that_train_first():
-    progress = LiveTable(console(terminal=True, height=15), Clock())
-    progress.start(plan(arms=[f"arm{i}" for i in range(64)], seeds=1))
-    progress.update(rows("arm50", 0, 10, sites=[f"s{i}" for i in range(9)]), 10)
-    table = progress.table()
-    assert table.row_count == 8 and str(next(iter(table.columns[0].cells))) == "arm50"
-    assert "56 more arms" in str(table.caption)
-    progress.close()
+    lines = LiveTable(console(width=120, height=15), Clock())
+    Silent.start(lines, plan(arms=[f"arm{i}" for i in range(64)], seeds=1))
+    lines.update(rows("arm50", 0, 10, sites=[f"s{i}" for i in range(9)]), 10)
+    lines.console.print(lines.table())
+    shown = lines.console.file.getvalue().splitlines()
+    assert len(shown) == 2 + 9 + 2 and shown[2].startswith("arm50 ") and "; 55 more arms" in shown[-2]
 
 
 def test_names_are_not_read_as_markup_and_cannot_steer_the_terminal():
@@ -255,7 +248,7 @@ def test_nan_and_empty_segments_are_taken():
     progress.start(plan(seeds=1))
     progress.update(rows("a", 0, None), 0)
     progress.update(rows("a", 0, 5, test=float("nan"), sites=()), 5)
-    assert "test \u2013," in progress.console.file.getvalue()
+    assert "test \u2013;" in progress.console.file.getvalue()
 
 
 def test_the_display_suits_the_place():

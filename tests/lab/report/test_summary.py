@@ -1,5 +1,6 @@
 import dataclasses
 import io
+import re
 
 import numpy as np
 import pytest
@@ -14,9 +15,9 @@ from anglewise.lab.report.table import text
 from anglewise.lab.stats import Interval, PValue
 
 
-def printed(results, width=140):
+def printed(results, width=140, criteria=("first",)):
     console = Console(file=io.StringIO(), width=width, force_terminal=False)
-    print_results(results, console)
+    print_results(results, console, criteria)
     return console.file.getvalue()
 
 
@@ -165,10 +166,32 @@ def test_an_unknown_criterion_is_refused():
 
 
 @pytest.mark.parametrize("width", [40, 80, 200])
-def test_a_narrow_terminal_loses_no_number_and_no_missing_run(make, width):
-    text = printed(make({"a-rather-long-baseline-name": 140, "arm": None}, missing=[("arm", 1)]), width)
-    assert text.count("7 of 8 runs") == 3 and text.count("1 missing") == 3 and "\u2026" not in text
-    assert text.count("[63, 100]") == 3 and "8/8" in text and "> 200" in text
+def test_a_narrow_terminal_breaks_no_name_and_no_number_and_hides_no_missing_run(make, width):
+    names = ("a-rather-long-baseline-name", "arm")
+    text = printed(make(dict.fromkeys(names, 140) | {"arm": None}, missing=[("arm", 1)]), width, CRITERIA)
+    assert text.count(f"\n{names[0]} ") == 3 and text.count("7 of 8 runs") == 3 and text.count("1 missing") == 3
+    assert text.count("[63, 100]") == 3 and "8/8" in text and "> 200" in text and "\u2026" not in text
+
+
+def test_a_run_has_one_table_and_others_on_request(make):
+    results = make({"base": 140, "arm": 100})
+    assert printed(results).count("generalised  ") == 1 and "First crossing" in printed(results)
+    some = printed(results, criteria=("sustained", "seconds"))
+    assert some.count("generalised  ") == 2 and "First crossing" not in some and "Sustained crossing" in some
+
+
+def test_a_wide_terminal_has_one_line_for_each_arm_and_a_narrow_one_says_what_it_leaves_out(make):
+    results = make({"base": 140, "arm": 100})
+    (line,) = (line for line in printed(results, 160).splitlines() if re.match("arm .*8/8", line))
+    assert line.count("[") == 3
+    long = make({"a-baseline-with-a-name-of-forty-letters": 140, "arm": 100})
+    assert "left out, too wide for here: restricted mean" in printed(long, 80)
+    assert "left out" not in printed(long, 160)
+
+
+def test_only_marks_that_a_table_has_are_explained(make):
+    assert "at most this" not in printed(make({"base": 140, "arm": 100}))
+    assert "\u2264: only the arm's runs spent their budget" in printed(make({"base": 100, "arm": None}))
 
 
 def test_hostile_names_stay_text_in_a_terminal(make):

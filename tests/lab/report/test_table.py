@@ -82,13 +82,13 @@ def test_marks_units_and_notes_stand_around_an_estimate():
 @pytest.mark.parametrize("width", [100, 200])
 def test_a_terminal_gets_every_number_whole_and_obeys_no_name(width):
     console = Console(file=io.StringIO(), width=width, force_terminal=False)
-    console.print(terminal(TABLE))
+    console.print(terminal(TABLE, width))
     written = console.file.getvalue()
     assert not steers(written) and written.count("1.41") == written.count("[1.26, 1.61]") == len(HOSTILE)
     assert "[0, 0]" not in written and "[\u2013, \u2013]" not in written and "\u2264 0.00020" in written
     if width == 200:
         assert all(shown(name) in written for name in HOSTILE)
-        assert printed(TABLE, 200) == written + "A <note>.\n"
+        assert printed(TABLE, 200) == written + "\nA <note>.\n"
 
 
 def test_markdown_keeps_one_line_for_each_row_and_no_tag():

@@ -13,12 +13,14 @@ is 0.7 to 2.5 times what the compiler plans.
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 
 from anglewise.errors import SpecError
 from anglewise.lab.engine.names import check_names
@@ -28,7 +30,7 @@ from anglewise.lab.protocols.fields import named
 from anglewise.lab.protocols.model import Sized
 from anglewise.lab.protocols.reading import Reading
 from anglewise.lab.protocols.task import Task, answers_of, evaluated_of
-from anglewise.lab.spec import Experiment
+from anglewise.lab.spec import Arm, Experiment
 
 RUNS, STEPS, PIECES = 10_000, 10**9, 500
 GIB = 2**30
@@ -107,15 +109,46 @@ def admit(experiment: Experiment, readings: Sequence[Reading] = (), *, large: bo
     """
     if not large:
         within(experiment.name, cost(experiment, readings), Limits(bytes=memory()))
-    task, key = experiment.task, jax.random.key(0)
+    task, networks = experiment.task, Networks(experiment)
     suited = [reading for reading in readings if reading.suits(task, experiment.model)]
     if any(texts for reading in suited for _, _, texts in named(reading)):
-        check_names(suited, eqx.filter_eval_shape(experiment.model.init, task, key), task)
+        check_names(suited, networks.plain, task)
     for arm in experiment.arms:
         try:
-            _ = Program(experiment.task, experiment.model, arm.methods, experiment.training).static
+            _ = Program(task, experiment.model, arm.methods, experiment.training)
+            check_names(arm.methods, networks.of(arm), task)
         except SpecError as error:
             raise SpecError(f"arm {arm.name!r}: {error}") from error
+
+
+class Networks:
+    """The networks of an experiment as shapes alone: nothing is drawn and nothing is compiled."""
+
+    def __init__(self, experiment: Experiment):
+        """Look at nothing yet."""
+        self.task, self.model = experiment.task, experiment.model
+
+    @functools.cached_property
+    def plain(self) -> Any:
+        """The network that no method has changed."""
+        return eqx.filter_eval_shape(self.model.init, self.task, jax.random.key(0))
+
+    def of(self, arm: Arm) -> Any:
+        """The network of an arm."""
+        changes = [method.reshape for method in arm.methods if method.reshape is not None]
+
+        def changed() -> Any:
+            network: Any = self.model.init(self.task, jax.random.key(0))
+            for reshape in changes:
+                network = reshape(network)
+            return network
+
+        return eqx.filter_eval_shape(changed) if changes else self.plain
+
+    def parameters(self, arm: Arm) -> int:
+        """Weights of an arm's network."""
+        shapes = jax.tree.leaves(self.of(arm))
+        return sum(x.size for x in shapes if jnp.issubdtype(getattr(x, "dtype", object), jnp.floating))
 
 
 def within(name: str, asked: Cost, limits: Limits) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import jax
 
+from anglewise.lab.engine.compiling import seconds_compiling
 from anglewise.lab.execution.estimate import admit
 from anglewise.lab.execution.planning import Plan
 from anglewise.lab.execution.stopping import stoppable
@@ -105,7 +106,7 @@ def train_missing(
     """
     with Store.open(folder) as store, stoppable() as stop:
         return train(
-            experiment, store, progress_for(quiet=quiet), provenance=provenance,
+            experiment, store, progress_for(quiet=quiet, compiled=seconds_compiling), provenance=provenance,
             command=str(provenance.get("command") or ""), stop=stop.is_set, readings=readings,
             checkpoint_seconds=checkpoint_seconds, keep=keep,
         )  # fmt: skip

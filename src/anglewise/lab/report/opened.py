@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from anglewise.errors import AnglewiseError, StoreError, unknown
-from anglewise.lab.report.comparison import summaries
+from anglewise.lab.report.comparison import Criterion, summaries
 from anglewise.lab.report.format import plain
 from anglewise.lab.report.headline import headline
 from anglewise.lab.report.html.card import card
@@ -170,13 +170,16 @@ class ExperimentResults:
 
         return draw_figure(name, self.reader, Path(to), experiment=self.experiment_id)
 
-    def summary(self) -> str:
-        """The headline, a table per criterion, and what their columns mean.
+    def summary(self, tables: Sequence[Criterion] = ("first",)) -> str:
+        """The headline, a table, and what its columns mean.
+
+        Args:
+            tables: Criteria, a table for each: ``"first"``, ``"sustained"``, ``"seconds"``.
 
         Returns:
             Lines of text, as the command line prints them.
         """
-        return _printed(lambda console: print_results(self._load(), console))
+        return _printed(lambda console: print_results(self._load(), console, tables))
 
     def __repr__(self) -> str:
         """The headline and the table of the first criterion; the reason where there is none."""
@@ -186,7 +189,7 @@ class ExperimentResults:
             return f"ExperimentResults({str(self.store)!r}, {self.experiment_id!r}): {error}"
         tables = summaries(results)
         lines = map(Text, (plain(results.title or results.name), *headline(results, tables)))
-        table = terminal(narrow(results, "first", tables["first"]))
+        table = terminal(narrow(results, "first", tables["first"]), WIDTH)
         return _printed(lambda console: console.print(*lines, table, sep="\n"))
 
     def _repr_html_(self) -> str:

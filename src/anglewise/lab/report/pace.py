@@ -1,51 +1,78 @@
-r"""Pace: what each run showed last, how fast training goes, and the time left.
+r"""Pace: how fast each arm trains, and the time that is left.
 
-.. math:: \text{time of an arm} = \text{compiling} + \text{steps} \, (\text{training per step} + \text{rest per step})
+.. math:: \text{time of a run} = \text{beginning} + \text{steps} \, (\text{training per step} + \text{rest per step})
 
-The rest is measuring and storing.  An arm's programs are compiled during its first run: at its start, at its first
-measurements and at its end.  So what that run takes beyond its steps says nothing about the arm's later runs.
+The rest is measuring and storing.  Compiling comes once for each arm and is counted apart, so it slows no step.
+A run may stop early, so its steps are not known before.  Those of an arm are expected from its seeds that have ended;
+the range says how far off that may be.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import math
 import time
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
-from statistics import fmean, median
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from statistics import fmean
+from typing import NamedTuple, TypeAlias
 
-import numpy as np
+SPREAD = 1.3
+"""Three standard errors, where the steps of runs differ by 40 %."""
+SOONEST = 0.25
+"""The part of the budget that a run takes at least, as long as no run of its arm has ended."""
+UNSEEN = 1.3
+"""By what factor the cost of an arm may differ from that of the others, as long as it has not trained."""
+
+Seconds: TypeAlias = Callable[[], float]
+"""A clock, or a count of seconds that were spent on something."""
 
 
-class Share(NamedTuple):
-    """What updates took: seconds since the update before, those of them in the training program, steps trained."""
+def nothing() -> float:
+    """Counts nothing."""
+    return 0.0
 
-    between: float = 0.0
-    training: float = 0.0
+
+@dataclasses.dataclass
+class Spent:
+    """What an arm has taken so far, in seconds, with the steps and the beginnings of runs that they were taken for."""
+
     steps: int = 0
+    training: float = 0.0
+    rest: float = 0.0
+    begun: int = 0
+    beginning: float = 0.0
+    compiling: float = 0.0
+
+    def __add__(self, other: Spent) -> Spent:
+        """Both together."""
+        ours, theirs = dataclasses.astuple(self), dataclasses.astuple(other)
+        return Spent(*(a + b for a, b in zip(ours, theirs, strict=True)))
 
     @property
-    def beside(self) -> float:
-        """Seconds that were not training."""
-        return max(self.between - self.training, 0.0)
+    def per_step(self) -> float:
+        """Seconds of one step, with the rest."""
+        return max(self.training + self.rest, 0.0) / self.steps if self.steps else 0.0
 
-    def plus(self, other: Share) -> Share:
-        """Both together."""
-        return Share(self.between + other.between, self.training + other.training, self.steps + other.steps)
+    @property
+    def per_run(self) -> float:
+        """Seconds before the first step of a run, compiling left out."""
+        return max(self.beginning, 0.0) / self.begun if self.begun else 0.0
 
 
 class Pace:
-    """Splits the time between updates, in seconds of a clock, into training, the rest, and compiling."""
+    """Splits the time between updates into training, the rest, and compiling.
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic):
-        self.clock, self.last = clock, clock()
+    Args:
+        clock: Seconds.
+        compiled: Seconds that were spent on compiling, in all.
+    """
+
+    def __init__(self, clock: Seconds = time.monotonic, compiled: Seconds = nothing):
+        self.clock, self.compiled = clock, compiled
+        self.began = self.last = clock()
+        self.seen = compiled()
         self.seconds: dict[tuple[str, int], float] = {}
-        self.first: dict[str, int] = {}
-        self.arms: dict[str, Share] = {}
-        self.segment, self.of = Share(), ""
-        self.compiling: dict[str, list[Share]] = {}
-        self.usual = Share()
+        self.arms: dict[str, Spent] = {}
 
     def note(self, arm: str, seed: int, step: int, steps: int, seconds: float) -> None:
         """A run was updated at `step`, so many `steps` after its update before.
@@ -53,164 +80,121 @@ class Pace:
         `seconds` are those in its training program since its start, compilation not counted.  Where several runs train
         together, they are this run's share.
         """
-        now, run = self.clock(), (arm, seed)
+        now, run, compiled = self.clock(), (arm, seed), self.compiled()
+        begun = run not in self.seconds
         before = self.seconds.get(run, seconds * (1 - steps / step) if step else 0.0)  # it may go on from a checkpoint
-        share = Share(now - self.last, seconds - before, steps)
-        self.last, self.seconds[run] = now, seconds
-        if share.between >= share.training:  # else it trained together with the run before, in the same time
-            self._settle()
-        self.segment = self.segment.plus(share)
-        if self.first.setdefault(arm, seed) == seed:
-            self.of = arm
-        self.arms[arm] = self.arms.get(arm, Share()).plus(share)
-
-    def _settle(self) -> None:
-        """Book the last segment: to an arm whose first run is in it, or as the usual."""
-        if self.of:
-            self.compiling.setdefault(self.of, []).append(self.segment)
+        between, training, compiling = now - self.last, seconds - before, compiled - self.seen
+        rest = between - compiling - training  # negative for a run that trained together with the one before
+        spent = self.arms.setdefault(arm, Spent())
+        spent.steps += steps
+        spent.training += training
+        spent.compiling += compiling
+        spent.begun += begun
+        if begun and not steps:
+            spent.beginning += rest
         else:
-            self.usual = self.usual.plus(self.segment)
-        self.segment, self.of = Share(), ""
+            spent.rest += rest
+        self.last, self.seen, self.seconds[run] = now, compiled, seconds
+
+    @property
+    def all(self) -> Spent:
+        """What all arms have taken."""
+        return sum(self.arms.values(), Spent())
 
     @property
     def steps_per_second(self) -> float | None:
         """Of all runs together, in the training program; None before the first step."""
-        steps = sum(share.steps for share in self.arms.values())
-        return steps / max(sum(share.training for share in self.arms.values()), 1e-9) if steps else None
+        spent = self.all
+        return spent.steps / max(spent.training, 1e-9) if spent.steps else None
 
-    @property
-    def rest_per_step(self) -> float:
-        """Seconds beside training; until an arm has a second run, the median, which compilation does not move."""
-        if self.usual.steps:
-            return self.usual.beside / self.usual.steps
-        shares = [share for segments in self.compiling.values() for share in segments if share.steps]
-        return median(share.beside / share.steps for share in shares) if shares else 0.0
-
-    def per_step(self, arm: str) -> float:
-        """Seconds that a step takes, with the rest; the training of all arms where this one has not trained yet."""
-        share, pace = self.arms.get(arm, Share()), self.steps_per_second
-        training = share.training / share.steps if share.steps else 1 / pace if pace else 0.0
-        return training + self.rest_per_step
-
-    def to_compile(self, arms: int) -> float:
-        """Seconds to compile for so many arms that have not begun."""
-        each = [
-            max(sum(share.beside - self.rest_per_step * share.steps for share in segments), 0.0)
-            for segments in self.compiling.values()
-        ]
-        return arms * fmean(each) if each else 0.0
-
-
-class Seed(NamedTuple):
-    """What one run showed last, or the median of several; NaN where nothing was shown."""
-
-    step: float
-    train_accuracy: float
-    test_accuracy: float
-    radius: Mapping[str, float]
+    def of(self, arm: str) -> Spent:
+        """What an arm has taken, or all arms where it has not trained yet."""
+        spent = self.arms.get(arm, Spent())
+        return spent if spent.steps else self.all
 
 
 class Left(NamedTuple):
     """Seconds to the end.
 
-    Args:
-        about: The estimate; None where no run has ended yet, so that nothing says how soon they end.
-        most: If every run took the whole budget.
+    Attributes:
+        low: The least that is expected.
+        high: The most that is expected.
+        about: The estimate between them; None where no run has ended yet, so that nothing says how soon they end.
     """
 
+    low: float
+    high: float
     about: float | None
-    most: float
+
+    def after(self, waited: float) -> Left:
+        """The same, so many seconds later; it never says that nothing is left."""
+        low, high, about = (x and max(x - waited, x / 10) for x in self)
+        return Left(low or 0.0, high or 0.0, about)
 
 
-@dataclasses.dataclass
-class Arm:
-    """One arm's seeds: how many are planned, how many needed no training, and those that train or have ended."""
+class Ahead(NamedTuple):
+    """What is ahead of one arm.
+
+    Attributes:
+        name: The arm.
+        taken: Steps that each run which has not ended has taken; 0 for one that has not begun.
+        waiting: How many of them have not begun.
+        ended: Steps of the runs that have ended.
+    """
 
     name: str
-    total: int
-    before: int
-    running: dict[int, Seed] = dataclasses.field(default_factory=dict)
-    ended: dict[int, Seed] = dataclasses.field(default_factory=dict)
-    outcomes: Counter[str] = dataclasses.field(default_factory=Counter)
-
-    @property
-    def done(self) -> int:
-        """Seeds that need no training any more."""
-        return self.before + len(self.ended)
-
-    @property
-    def waiting(self) -> int:
-        """Seeds that have not begun."""
-        return self.total - self.done - len(self.running)
-
-    @property
-    def now(self) -> Seed:
-        """Medians over the seeds that are training, or over the ended ones when none is."""
-        shown = list((self.running or self.ended).values())
-        sites = dict.fromkeys(site for seed in shown for site in seed.radius)
-        return Seed(
-            _median(seed.step for seed in shown),
-            _median(seed.train_accuracy for seed in shown),
-            _median(seed.test_accuracy for seed in shown),
-            {site: _median(seed.radius.get(site, np.nan) for seed in shown) for site in sites},
-        )
+    taken: Sequence[float]
+    waiting: int
+    ended: Sequence[float]
 
 
-class Tally:
-    """Counts progress events; draws nothing.
+def time_left(arms: Sequence[Ahead], budget: int, pace: Pace) -> Left | None:
+    """How long it may take; None before the first step.
+
+    A run is expected to take as many steps as its arm's ended runs took on average, those that took fewer than it has
+    taken left out; where all took fewer, a quarter more than it has taken.  With n runs ended and m to come the range
+    is a factor 1 + 1.3 sqrt(1/n + 1/m) either way.  An arm without an ended run may take the whole budget.
 
     Args:
-        arms: What is planned.
-        budget: Steps at most.
-        clock: Seconds, for the pace.
+        arms: What is ahead of each.
+        budget: Steps of a run at most.
+        pace: How fast it goes.
     """
-
-    def __init__(self, arms: Iterable[Arm], budget: int, clock: Callable[[], float] = time.monotonic):
-        self.arms, self.budget, self.pace = {arm.name: arm for arm in arms}, budget, Pace(clock)
-
-    def update(self, arm: str, seed: int, now: Seed, steps: int, seconds: float) -> None:
-        """A seed shows this, so many steps after its update before; `seconds` as for :meth:`Pace.note`."""
-        self.arms[arm].running[seed] = now
-        self.pace.note(arm, seed, int(now.step), steps, seconds)
-
-    def finish(self, arm: str, seed: int, outcome: str) -> None:
-        """A seed has ended."""
-        runs = self.arms[arm]
-        runs.ended[seed] = runs.running.pop(seed, Seed(self.budget, np.nan, np.nan, {}))
-        runs.outcomes[outcome] += 1
-
-    @property
-    def done(self) -> bool:
-        """Whether nothing is left to train."""
-        return not any(arm.waiting or arm.running for arm in self.arms.values())
-
-    def left(self) -> Left | None:
-        """How long it may take, None before the first step.
-
-        A seed is expected to take as many steps as its arm's ended seeds took on average, those that took fewer than
-        it has taken left out; where all took fewer, a quarter more than it has taken.  An arm without an ended seed is
-        expected to take as long as those of the other arms.
-        """
-        if self.pace.steps_per_second is None:
-            return None
-        everywhere = [seed.step for arm in self.arms.values() for seed in arm.ended.values()]
-        about = most = self.pace.to_compile(
-            sum(arm.waiting > 0 and arm.name not in self.pace.arms for arm in self.arms.values())
-        )
-        for arm in self.arms.values():
-            ended = [seed.step for seed in arm.ended.values()] or everywhere
-            taken = [seed.step for seed in arm.running.values()] + [0.0] * arm.waiting
-            each = self.pace.per_step(arm.name)
-            about += each * sum(self._ahead(step, ended) for step in taken)
-            most += each * sum(self.budget - step for step in taken)
-        return Left(about if everywhere else None, most)
-
-    def _ahead(self, step: float, ended: list[float]) -> float:
-        """Steps that a seed at this step is expected to take still."""
-        longer = [end for end in ended if end > step]
-        return float(np.mean(longer)) - step if longer else min(step / 4, self.budget - step)
+    if pace.steps_per_second is None:
+        return None
+    everywhere = [steps for arm in arms for steps in arm.ended]
+    soonest = min([SOONEST * budget, *(steps / 2 for steps in everywhere)])
+    low = high = about = expected = most = 0.0
+    known = sum(len(arm.ended) for arm in arms if arm.taken)
+    coming = sum(len(arm.taken) for arm in arms if arm.ended)
+    for arm in arms:
+        spent = pace.of(arm.name)
+        unsure = 1.0 if arm.name in pace.arms else UNSEEN
+        begin = spent.per_run * arm.waiting
+        whole = spent.per_step * sum(budget - step for step in arm.taken) + begin
+        usual = spent.per_step * sum(_ahead(step, arm.ended or everywhere, budget) for step in arm.taken) + begin
+        about += usual
+        if arm.ended:
+            expected, most = expected + usual, most + whole
+        else:
+            low += (spent.per_step * sum(max(soonest - step, 0.0) for step in arm.taken) + begin) / unsure
+            high += whole * unsure
+    if known and coming:
+        factor = 1 + SPREAD * math.sqrt(1 / known + 1 / coming)
+        low, high = low + expected / factor, high + min(expected * factor, most)
+    each, unbegun = _compiling(arms, pace), sum(bool(arm.taken) and arm.name not in pace.arms for arm in arms)
+    low, high, about = low + each * unbegun / UNSEEN, high + each * unbegun * UNSEEN, about + each * unbegun
+    return Left(low, max(high, low), min(max(about, low), high) if everywhere else None)
 
 
-def _median(values: Iterable[float]) -> float:
-    finite = [value for value in values if np.isfinite(value)]
-    return float(np.median(finite)) if finite else np.nan
+def _ahead(step: float, ended: Sequence[float], budget: int) -> float:
+    """Steps that a run at this step is expected to take still; nothing is expected where no run has ended."""
+    longer = [end for end in ended if end > step]
+    return fmean(longer) - step if longer else min(step / 4, budget - step)
+
+
+def _compiling(arms: Sequence[Ahead], pace: Pace) -> float:
+    """Seconds to compile for one arm: those of arms with an ended run, since the last measurement is compiled too."""
+    ended = {arm.name for arm in arms if arm.ended}
+    each = [spent.compiling for name, spent in pace.arms.items() if name in ended]
+    return fmean(each or [spent.compiling for spent in pace.arms.values()] or [0.0])

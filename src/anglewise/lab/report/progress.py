@@ -1,47 +1,49 @@
-"""Progress while it trains: what the runner reports, as a live table in a terminal, as plain lines, or not at all.
-
-Drawing is throttled, so that it costs training nothing.
-"""
+"""Progress while it trains: what the runner reports, as a live table in a terminal, as plain lines, or not at all."""
 
 from __future__ import annotations
 
 import math
 import time
 from collections import Counter
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.live import Live
-from rich.table import Table
 from rich.text import Text
 
 from anglewise.lab.outcome import Outcome
-from anglewise.lab.report.format import DASH, number, plain
-from anglewise.lab.report.pace import Arm, Left, Seed, Tally
+from anglewise.lab.report.format import DASH, number, plain, within
+from anglewise.lab.report.pace import Left, Seconds, nothing
+from anglewise.lab.report.tally import Arm, Seed, Tally, Times
 
 if TYPE_CHECKING:
     from anglewise.lab.execution.planning import Plan
 
-REDRAW = 0.25
 LINE = 5.0
-"""Seconds between redraws of the table, and between two lines of one arm."""
+"""Seconds between two lines of one arm."""
 MOST_SITES = 4
+SURE = 1.5
+"""A range of time whose ends differ by no more than this factor is written as one number."""
 
 
 class Silent:
-    """Counts what the runner reports and prints nothing."""
+    """Counts what the runner reports and prints nothing.
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic):
-        self.clock, self.tally = clock, Tally([], 1, clock)
+    Args:
+        clock: Seconds.
+        compiled: Seconds that were spent on compiling, in all.
+    """
+
+    def __init__(self, clock: Seconds = time.monotonic, compiled: Seconds = nothing):
+        self.clock, self.compiled = clock, compiled
+        self.tally = Tally([], 1, clock=clock)
 
     def start(self, plan: Plan) -> None:
         """Count what is planned and what is done."""
         experiment = plan.experiment
         waiting = Counter(run.arm.name for run in plan.missing)
-        seeds = experiment.seeds
+        seeds, rule = experiment.seeds, experiment.training
         arms = [Arm(arm.name, seeds, seeds - waiting[arm.name]) for arm in experiment.arms]
-        self.tally = Tally(arms, experiment.training.budget, self.clock)
+        self.tally = Tally(arms, rule.budget, rule.threshold, self.clock, self.compiled)
 
     def update(self, rows: Any, steps: int) -> None:
         """Count what a run shows."""
@@ -55,7 +57,7 @@ class Silent:
 
     def finish(self, run: Any, outcome: Outcome) -> None:
         """Count how a run ended."""
-        self.tally.finish(run.arm.name, run.seed, outcome.outcome)
+        self.tally.finish(run.arm.name, run.seed, outcome)
         self.show(run.arm.name, ended=True)
 
     def close(self) -> None:
@@ -66,136 +68,136 @@ class Silent:
 
 
 class Lines(Silent):
-    """Plain lines: at most one per arm in five seconds, and one for each finished arm."""
+    """Plain lines: what is compiled, at most one per arm in five seconds, and one for each finished arm."""
 
-    def __init__(self, console: Console | None = None, clock: Callable[[], float] = time.monotonic):
-        super().__init__(clock)
+    def __init__(self, console: Console | None = None, clock: Seconds = time.monotonic, compiled: Seconds = nothing):
+        super().__init__(clock, compiled)
         self.console = console or Console(stderr=True)
         self.printed: dict[str, float] = {}
+        self.state = ""
+
+    def start(self, plan: Plan) -> None:
+        """Say what comes first."""
+        super().start(plan)
+        self._print_state()
 
     def show(self, arm: str, *, ended: bool = False) -> None:
         """Print an arm's state if its last line is old enough or the arm is done."""
         runs, at = self.tally.arms[arm], self.clock()
         done = f"{plain(arm)}: {runs.done} of {runs.total} seeds done"
+        reached = f", {steps_to(self.tally)}: {times_text(runs.times, self.tally)}" if runs.times else ""
         if ended and runs.done == runs.total:
-            self._print(f"{done} ({', '.join(f'{n} {kind}' for kind, n in sorted(runs.outcomes.items()))})")
+            outcomes = ", ".join(f"{n} {kind}" for kind, n in sorted(runs.outcomes.items()))
+            self._print(f"{done} ({outcomes}){reached}")
         elif not ended and at - self.printed.get(arm, float("-inf")) >= LINE:
             self.printed[arm], now = at, runs.now
-            radii = f", radius {_radii(now)} sqrt(d)" if now.radius else ""
-            shares = f"train {_share(now.train_accuracy)}, test {_share(now.test_accuracy)}"
+            radii = f", radius {radii_text(now)} sqrt(d)" if now.radius else ""
+            shares = f"train {share_text(now.train_accuracy)}, test {share_text(now.test_accuracy)}"
             step = f"step {number(now.step)} of {self.tally.budget:,}"
-            self._print(f"{done}, {step}, {shares}{radii}, {_pace(self.tally)}")
+            self._print(f"{done}{reached}; now {step}, {shares}{radii}; {pace_text(self.tally)}")
+        self._print_state()
+
+    def _print_state(self) -> None:
+        """Print what is compiled now, once."""
+        if self.tally.state != self.state:
+            self.state = self.tally.state
+            if self.state.startswith("compiling"):
+                self._print(self.state)
 
     def _print(self, text: str) -> None:
         self.console.print(Text(text), soft_wrap=True)
 
 
-class LiveTable(Silent):
-    """A table that is redrawn at most four times a second, and as often for runs that end."""
-
-    def __init__(self, console: Console | None = None, clock: Callable[[], float] = time.monotonic):
-        super().__init__(clock)
-        self.console = console or Console(stderr=True)
-        self.live: Live | None = None
-        self.drawn = {False: float("-inf"), True: float("-inf")}
-
-    def start(self, plan: Plan) -> None:
-        """Open the table."""
-        super().start(plan)
-        self.live = Live(self.table(), console=self.console, auto_refresh=False)
-        self.live.start(refresh=True)
-
-    def show(self, arm: str, *, ended: bool = False) -> None:
-        """Redraw, if the last time is long enough ago; ends have a time of their own, since compiling may follow."""
-        if self.live is not None and self.clock() - self.drawn[ended] >= REDRAW:
-            self.drawn[ended] = self.clock()
-            self.live.update(self.table(), refresh=True)
-
-    def close(self) -> None:
-        """Draw the last state and leave it standing."""
-        if self.live is not None:
-            self.live.update(self.table(), refresh=True)
-            self.live.stop()
-            self.live = None
-
-    def table(self) -> Table:
-        """The arms as a table; where there are too many arms, those that train come first."""
-        arms = list(self.tally.arms.values())
-        room = max(self.console.height - 7, 3)
-        hidden = max(len(arms) - room, 0)
-        if hidden:
-            arms = sorted(arms, key=lambda arm: (not arm.running, arm.done == arm.total))[:room]
-        caption = _pace(self.tally) + (f", {hidden} more arms" if hidden else "")
-        shown = [(arm, arm.now) for arm in arms]
-        sites = next((tuple(now.radius) for _, now in shown if now.radius), ())
-        named = f" ({', '.join(map(plain, sites))})" if 0 < len(sites) <= MOST_SITES else ""
-        table = Table(caption=Text(caption), caption_justify="left")
-        for name in ("arm", "seeds", "step", "train", "test"):
-            table.add_column(name, justify="left" if name == "arm" else "right", overflow="ellipsis")
-        table.add_column(Text(f"radius / sqrt(d){named}"), justify="right")
-        for arm, now in shown:
-            style = "bold" if arm.running else "dim" if arm.done == arm.total else ""
-            step = f"{number(now.step)} / {self.tally.budget:,}" if arm.running else DASH
-            shares = (_share(now.train_accuracy), _share(now.test_accuracy))
-            texts = (plain(arm.name), f"{arm.done} / {arm.total}", step, *shares, _radii(now))
-            table.add_row(*map(Text, texts), style=style)
-        return table
-
-
-def progress_for(*, quiet: bool = False, console: Console | None = None) -> Silent:
+def progress_for(*, quiet: bool = False, console: Console | None = None, compiled: Seconds = nothing) -> Silent:
     """The progress display that suits the place: none if `quiet`, a table in a terminal, lines elsewhere.
 
     Args:
         quiet: Whether to print nothing.
         console: Where to; standard error if None, so that standard output stays free for results.
+        compiled: Seconds that were spent on compiling, in all.
 
     Returns:
         What :func:`train` reports to.
     """
+    from anglewise.lab.report.live import LiveTable
+
     if quiet:
         return Silent()
     console = console or Console(stderr=True)
-    return LiveTable(console) if console.is_terminal else Lines(console)
+    display = LiveTable if console.is_terminal else Lines
+    return display(console, compiled=compiled)
 
 
-def _radii(now: Seed) -> str:
+def steps_to(tally: Tally) -> str:
+    """What is compared, as a heading: ``steps to 95 %``."""
+    return f"steps to {100 * tally.threshold:g} %"
+
+
+def times_text(times: Times | None, tally: Tally) -> str:
+    """Steps to the threshold so far: the median, and the range of several runs.
+
+    Example:
+        >>> tally = Tally([], 200, 0.95)
+        >>> times_text(Times(136.0, 128.0, 140.0, 3), tally), times_text(Times(90.0, 90.0, 90.0, 1), tally)
+        ('136 (128 to 140)', '90')
+    """
+    if times is None:
+        return DASH
+    form = within(tally.budget)
+    span = f" ({number(times.least)} to {form(times.most)})" if times.least < times.most else ""
+    return form(times.median) + span
+
+
+def radii_text(now: Seed) -> str:
+    """The radius at each site, or their range where there are many."""
     values = list(now.radius.values())
     if len(values) > MOST_SITES:
         return f"{number(min(values), 2)} to {number(max(values), 2)}"
     return " / ".join(number(value, 2) for value in values) or DASH
 
 
-def _share(value: float) -> str:
+def share_text(value: float) -> str:
+    """An accuracy."""
     return DASH if math.isnan(value) else f"{100 * value:.1f} %"
 
 
-def _pace(tally: Tally) -> str:
-    """Steps per second, and how long it may take.  Both are of what was trained so far."""
-    pace = tally.pace.steps_per_second
-    steps = "compiling" if pace is None else f"{number(pace)} steps/s"
-    return f"{steps}, all seeds done" if tally.done else f"{steps}, {_left(tally.left())}"
-
-
-def _left(left: Left | None) -> str:
-    """Time left in words: an estimate beside the most that it can be, where they differ.
+def pace_text(tally: Tally) -> str:
+    """How fast it trains, how long it has taken, and how long it may take.
 
     Example:
-        >>> _left(Left(130.0, 790.0)), _left(Left(None, 790.0)), _left(Left(50.0, 52.0)), _left(None)
-        ('about 2 min left, at most 13 min', 'at most 13 min left', 'about 50 s left', 'time left not known yet')
+        >>> pace_text(Tally([Arm("adamw", 8, 0)], 200))
+        'compiling arm 1 of 1, 0 s so far, time left not known yet'
+    """
+    pace, so_far = tally.pace.steps_per_second, f"{exactly(tally.elapsed)} so far"
+    if tally.done:
+        return f"all runs done in {exactly(tally.elapsed)}"
+    state = f"{number(pace)} steps/s" if pace is not None and tally.state == "training" else tally.state
+    return f"{state}, {so_far}, {left_text(tally.left())}"
+
+
+def left_text(left: Left | None) -> str:
+    """Time left in words: one number where the range is narrow, else the range.
+
+    Example:
+        >>> left_text(Left(100.0, 140.0, 130.0)), left_text(Left(60.0, 190.0, None)), left_text(Left(40.0, 130.0, 60.0))
+        ('about 2 min left', '1 to 3 min left', '40 s to 2 min left')
+        >>> left_text(Left(50.0, 52.0, None)), left_text(None)
+        ('about 50 s left', 'time left not known yet')
     """
     if left is None:
         return "time left not known yet"
-    if left.about is None:
-        return f"at most {_roughly(left.most)} left"
-    about, most = _roughly(left.about), _roughly(left.most)
-    return f"about {about} left" + (f", at most {most}" if left.most > 1.1 * left.about and about != most else "")
+    low, high = roughly(left.low), roughly(left.high)
+    if low == high or left.high <= SURE * left.low:
+        return f"about {roughly(left.about or (left.low * left.high) ** 0.5)} left"
+    (least, unit), (_, other) = low.split(), high.split()
+    return f"{least if unit == other else low} to {high} left"
 
 
-def _roughly(seconds: float) -> str:
+def roughly(seconds: float) -> str:
     """Seconds as precisely as an estimate can be.
 
     Example:
-        >>> [_roughly(s) for s in (3.0, 42.0, 160.0, 7300.0, 200_000.0)]
+        >>> [roughly(s) for s in (3.0, 42.0, 160.0, 7300.0, 200_000.0)]
         ['5 s', '40 s', '3 min', '2.0 h', '2.3 days']
     """
     if seconds < 90:
@@ -203,3 +205,16 @@ def _roughly(seconds: float) -> str:
     if seconds < 5400:
         return f"{seconds / 60:.0f} min"
     return f"{seconds / 3600:.1f} h" if seconds < 48 * 3600 else f"{seconds / 86400:.1f} days"
+
+
+def exactly(seconds: float) -> str:
+    """A time that has passed.
+
+    Example:
+        >>> [exactly(s) for s in (3.4, 96.0, 7300.0)]
+        ['3 s', '1 min 36 s', '2 h 1 min']
+    """
+    whole = int(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    return f"{whole // 60} min {whole % 60} s" if whole < 3600 else f"{whole // 3600} h {whole // 60 % 60} min"

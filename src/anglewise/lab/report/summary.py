@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
 from rich.console import Console
 from rich.text import Text
@@ -13,18 +14,26 @@ from anglewise.lab.report.format import DASH, Estimate, count_of, fixed, known_t
 from anglewise.lab.report.headline import headline
 from anglewise.lab.report.results import Results
 from anglewise.lab.report.runs import every_of
-from anglewise.lab.report.table import Cell, Column, Name, Table, terminal
+from anglewise.lab.report.table import NARROWEST, Cell, Column, Name, Table, terminal
 
-NARROWEST = 80
-"""Columns that the tables take at least; a narrower terminal breaks their lines, and nothing is lost."""
 NARROW = (0, 2, 3, 4, 5, 7)
-"""Columns of a summary that a terminal has room for; the report has all."""
+"""Columns of a summary for a terminal; the report has all."""
+BRIEF = (
+    "A run that never got there, or diverged, counts as the budget. Speed-up: geometric mean of baseline time / arm "
+    "time over paired seeds; above 1 is faster. p: sign flips, two-sided, corrected by Holm."
+)
 NEITHER = "neither reached it"
 SIGNS = (
     "Marks of a speed-up say that runs spent their budget, which then counts as their time. \u2264: only the arm's "
     "runs did, so the speed-up is at most this. \u2265: only the baseline's, so it is at least this. \u2248: runs of "
     f"both, so it is only the ratio of capped times. {DASH} {NEITHER}: no run of either did, so nothing can be said."
 )
+BOUNDS = {
+    "\u2264": "only the arm's runs spent their budget, so the speed-up is at most this",
+    "\u2265": "only the baseline's runs spent their budget, so the speed-up is at least this",
+    "\u2248": "runs of both spent their budget, so the speed-up is only the ratio of capped times",
+}
+"""What each mark of a speed-up says, where runs spent their budget."""
 NOTE = (
     "A run that never got there, or diverged, counts as the budget. Generalised: exact interval. Restricted mean: "
     "Student's t; where some runs never got there, together with the interval of their share. Speed-up: geometric mean "
@@ -58,7 +67,8 @@ def narrow(results: Results, criterion: Criterion, arms: Sequence[ArmSummary]) -
     noted = [arm.missing or arm.illustration or arm.unmatched for arm in arms]
     names = [Name(arm.arm, str(row[1]) if note else "") for arm, row, note in zip(arms, table.rows, noted, strict=True)]
     rows = [[name, *row[1:]] for name, row in zip(names, table.rows, strict=True)]
-    return dataclasses.replace(table, rows=rows).only(NARROW)
+    mean = table.columns[4].name
+    return dataclasses.replace(table, rows=rows, spare=[mean, "p (Holm)", table.columns[2].name]).only(NARROW)
 
 
 def _row(i: int, arm: ArmSummary, results: Results, criterion: Criterion) -> list[Cell]:
@@ -103,16 +113,53 @@ def explained(text: str, every: int) -> str:
     return " ".join(filter(None, (known_to(every), text, SIGNS)))
 
 
-def print_results(results: Results, console: Console | None = None) -> None:
-    """Print the headline, one table per criterion, and what their columns mean."""
+def brief(every: int, arms: Sequence[ArmSummary]) -> str:
+    """What stands under a table in a terminal: of the marks only those that it has.
+
+    Args:
+        every: Steps between two evaluations; 0 for exact times.
+        arms: The table's rows.
+    """
+    marks = dict.fromkeys(arm.bound.strip() for arm in arms if arm.bound)
+    signs = [f"{mark}: {BOUNDS[mark]}." for mark in marks]
+    return " ".join(filter(None, (known_to(every), BRIEF, *signs)))
+
+
+def facts(results: Results) -> dict[str, Any]:
+    """The comparison as values by name, for other programs: the headline, and every arm by every criterion."""
+    tables = summaries(results)
+    return {
+        "experiment_id": results.experiment_id,
+        "experiment": results.name,
+        "title": results.title,
+        "baseline": results.baseline,
+        "threshold": results.threshold,
+        "budget": results.budget,
+        "headline": headline(results, tables),
+        "tables": tables,
+    }
+
+
+def print_results(
+    results: Results, console: Console | None = None, criteria: Sequence[Criterion] = CRITERIA[:1]
+) -> None:
+    """Print the headline, a table for each criterion, and what their columns mean.
+
+    Args:
+        results: What is shown.
+        console: Where to; None for standard output.
+        criteria: Which tables.
+    """
     console = console or Console()
     console.print(Text(plain(results.title or results.name), style="bold"))
     tables = summaries(results)
     for line in headline(results, tables):
         console.print(Text(line))
+    if not results.threshold:
+        return
     width, console.width = console.width, max(console.width, NARROWEST)
-    for criterion in CRITERIA if results.threshold else ():
-        console.print(terminal(narrow(results, criterion, tables[criterion])))
+    for criterion in criteria:
+        console.print("", terminal(narrow(results, criterion, tables[criterion]), console.width), sep="\n")
     console.width = width
-    if results.threshold:
-        console.print(Text(explained(NOTE, every_of(results)), style="dim"))
+    shown = [arm for criterion in criteria for arm in tables[criterion]]
+    console.print(Text(brief(every_of(results), shown), style="dim"))

@@ -10,8 +10,10 @@ import csv
 import dataclasses
 import io
 import re
+import shutil
+import sys
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from anglewise.lab.report.format import Estimate, chance, number, plain
@@ -19,6 +21,12 @@ from anglewise.lab.stats import PValue
 
 if TYPE_CHECKING:
     from rich.table import Table as Rich
+
+
+HEAD = 13
+"""Letters in a line of a heading, and of the words beside a number."""
+NARROWEST, WIDE = 80, 150
+"""Letters that a terminal has at least, and those of a file or a pipe."""
 
 
 class Name(NamedTuple):
@@ -55,6 +63,7 @@ class Table:
         title: What the table shows.
         note: What its columns mean.
         marked: Indices of rows that stand out.
+        spare: Names of columns that a narrow terminal may leave out, the first of them first.
     """
 
     head: Sequence[str | Column]
@@ -62,6 +71,7 @@ class Table:
     title: str = ""
     note: str = ""
     marked: frozenset[int] = frozenset()
+    spare: Sequence[str] = ()
 
     @property
     def columns(self) -> list[Column]:
@@ -84,41 +94,84 @@ def text(cell: Cell) -> str:
     return number(cell) if isinstance(cell, (int, float)) else plain(cell)
 
 
-def terminal(table: Table) -> Rich:
-    """For a terminal: no cell is read as markup, no number is broken, and intervals stand below their estimates."""
+def terminal(table: Table, width: int | None = None) -> Rich:
+    """For a terminal: no cell is read as markup, no name and no number is broken.
+
+    A row is one line where that fits.  Else intervals stand below their estimates, and then columns are left out that
+    may be, which the caption says.
+
+    Args:
+        table: What is shown.
+        width: Letters in a line; None for no limit, with intervals below their estimates.
+    """
+    if width is None:
+        return _drawn(table, _stacked)
+    layouts = [_drawn(table, text), _drawn(table, _stacked)]
+    for i in range(1, len(table.spare) + 1):
+        kept = [k for k, column in enumerate(table.columns) if column.name not in table.spare[:i]]
+        away = ", ".join(re.sub(r" [\[(].*", "", plain(name)) for name in table.spare[:i])
+        layouts.append(_drawn(table.only(kept), _stacked, f"left out, too wide for here: {away}"))
+    return next((layout for layout in layouts if _width(layout) <= width), layouts[-1])
+
+
+def _drawn(table: Table, form: Callable[[Cell], str], caption: str = "") -> Rich:
+    """The table with its cells written in one way."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table as Rich
     from rich.text import Text
 
     title = Text(plain(table.title), style="bold") if table.title else None
-    shown = Rich(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    shown = Rich(
+        title=title, title_justify="left", box=SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True,
+        caption=Text(caption, style="dim") if caption else None, caption_justify="left",
+    )  # fmt: skip
     for i, column in enumerate(table.columns):
-        head = textwrap.fill(re.sub(r" [\[(].*", "", plain(column.name)), 13)
+        head = textwrap.fill(re.sub(r" [\[(].*", "", plain(column.name)), HEAD)
         unit = "".join(f"\n{part}" for part in re.findall(r"[\[(].*?[\])]", plain(column.name)))
+        names = any(isinstance(row[i], Name) for row in table.rows)
         shown.add_column(
-            Text(head + unit), justify="left" if column.words else "right", no_wrap=i > 0, overflow="fold",
-            min_width=7 if i else 15,
-        )  # fmt: skip
-    for row in table.rows:
-        shown.add_row(*(Text(_stacked(cell)) for cell in row))
+            Text(head + unit),
+            justify="left" if column.words else "right",
+            no_wrap=names or not column.words,
+            overflow="fold",
+        )
+    for i, row in enumerate(table.rows):
+        shown.add_row(*(Text(form(cell)) for cell in row), style="yellow" if i in table.marked else "")
     return shown
 
 
-def printed(table: Table, width: int = 150) -> str:
-    """The same as text, with its note below; ends with a line end."""
+def _width(shown: Rich) -> int:
+    """Letters that a table takes."""
     from rich.console import Console
 
-    console = Console(width=width, force_terminal=False)
+    return Console(width=10_000).measure(shown).maximum
+
+
+def printed(table: Table, width: int | None = None) -> str:
+    """The same as text, with its note below; ends with a line end.
+
+    Args:
+        table: What is shown.
+        width: Letters in a line; None for those of the terminal, or 150 where standard output is none.
+    """
+    from rich.console import Console
+
+    width = max(shutil.get_terminal_size().columns, NARROWEST) if width is None and sys.stdout.isatty() else width
+    console = Console(width=width or WIDE, force_terminal=False)
     with console.capture() as captured:
-        console.print(terminal(table))
-    return captured.get() + (f"{table.note}\n" if table.note else "")
+        console.print(terminal(table, console.width))
+    note = "\n".join(textwrap.fill(line, console.width) for line in table.note.split("\n"))
+    return captured.get() + (f"\n{note}\n" if table.note else "")
 
 
 def _stacked(cell: Cell) -> str:
+    """A cell with its interval, and further words, below."""
     if isinstance(cell, Name):
         return plain(cell.text) + (
             f"\n  {re.sub(r'(?<=[,;:]) ', chr(10) + '  ', plain(cell.note))}" if cell.note else ""
         )
+    if isinstance(cell, Estimate) and cell.interval is None:
+        return textwrap.fill(text(cell), HEAD)
     return re.sub(r" (?=[\[(])", "\n", text(cell))
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
@@ -84,7 +85,7 @@ def tune(
     to.mkdir(parents=True, exist_ok=True)  # before the search, since it may fail
     name = candidate.arm.name
     with Store.open(out / name) as store:
-        say = functools.partial(print, flush=True)
+        say = functools.partial(print, flush=True, file=sys.stderr)
         best, trials = search(candidate, experiment, rules, store, provenance=provenance, say=say, stop=stop)
     how = dataclasses.replace(
         summary(candidate, experiment, rules, best, trials),

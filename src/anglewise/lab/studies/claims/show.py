@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from pathlib import Path
+from typing import Any
 
 from anglewise.lab.report.format import DASH, Estimate
 from anglewise.lab.report.html.document import write_file
@@ -45,6 +46,77 @@ def claims_table(verdicts: Verdicts) -> Table:
         "number [95 %]", Column("what it counts", True), "n",
     ]  # fmt: skip
     return Table(heads, rows, note="n counts paired seeds. One claim in full: anglewise verify C02 --recorded")
+
+
+def facts(verdicts: Verdicts) -> list[dict[str, Any]]:
+    """The same as values by name: every claim with its verdict at each scale; None where it was not run."""
+    return [
+        {
+            "claim": name,
+            "title": claim.title,
+            "rule_id": claim.rule_id,
+            "scales": {
+                scale: one and {
+                    "word": one.word, "answer": one.answer, "needs": one.needs, "depends_on": one.depends_on,
+                    "parts": _parts(claim, one),
+                }
+                for scale in claim.scales
+                for one in (verdicts.get(name, {}).get(scale),)
+            },
+        }
+        for name, claim in CLAIMS.items()
+    ]  # fmt: skip
+
+
+def _parts(claim: Claim, verdict: Verdict) -> list[dict[str, Any]]:
+    """The comparisons that a verdict rests on."""
+    return [
+        {
+            "system": one.system, "world": one.world, "name": leaf.name, "word": leaf.decision.word,
+            "estimate": leaf.decision.estimate, "bound": leaf.decision.bound.strip(), "unit": leaf.decision.unit,
+            "n": leaf.decision.n,
+        }
+        for one in verdict.likely or verdict.decided
+        for leaf in leaves(claim.rule, one.decision)
+    ]  # fmt: skip
+
+
+def verdict_facts(claim: Claim, record: Record, scale: Scale) -> dict[str, Any]:
+    """One claim's full answer as values by name.
+
+    Raises:
+        AnglewiseError: If the record has no runs at this scale.
+    """
+    verdict = verdict_of(claim, record, scale)
+    return {
+        "claim": claim.id, "title": claim.title, "question": claim.question, "statement": claim.statement,
+        "paper": claim.paper, "source": claim.source, "rule_id": claim.rule_id, "rule": rule_lines(claim),
+        "scale": verdict.scale, "word": verdict.word, "summary": summary(claim, verdict), "answer": verdict.answer,
+        "needs": verdict.needs, "depends_on": verdict.depends_on, "parts": _parts(claim, verdict),
+        "again": again(claim, verdict),
+    }  # fmt: skip
+
+
+def multiverse_facts(claim: Claim, record: Record, scale: Scale) -> list[dict[str, Any]]:
+    """One claim over the grid of worlds as values by name, a system each.
+
+    Raises:
+        AnglewiseError: If the record has one world alone at this scale.
+    """
+    return [
+        {
+            "system": spec.system, "word": spec.verdict.word, "summary": spec.summary, "shares": spec.shares,
+            "worlds": [
+                {
+                    "world": line.world.name, "word": line.word, "effect": line.effect, "never": line.never,
+                    "parts": [{"name": leaf.name, "estimate": leaf.decision.estimate, "n": leaf.decision.n}
+                              for leaf in line.leaves],
+                }
+                for line in spec.lines
+            ],
+        }
+        for spec in specifications(claim, record, scale)
+    ]  # fmt: skip
 
 
 def word_at(claim: Claim, verdict: Verdict | None, scale: Scale, *, parts: bool = False) -> str:

@@ -26,6 +26,7 @@ SHOWN = (
 """Numbers of a row of the table, by name."""
 NUMBERS = (*SHOWN[:2], "auc", *SHOWN[2:])
 """In the order of the file of all scores."""
+COUNTS = ("horizon", "split", "predictor", "kind", "seeds", "generalised", "never", "controls")
 SHARES = ("in_time", "too_early", "false_structured", "false_control")
 FORMS: dict[str, Callable[[float], str]] = {"lead": number, **dict.fromkeys(SHARES, percent)}
 HEAD = (
@@ -128,12 +129,11 @@ def print_study(study: Study, console: Console | None = None) -> None:
 
 def all_scores(study: Study) -> Table:
     """One row per horizon, split and predictor."""
-    counts = ("horizon", "split", "predictor", "kind", "seeds", "generalised", "never", "controls")
     rows = [
-        [*(getattr(score, name) for name in counts), *(Estimate(getattr(score, name)) for name in NUMBERS)]
+        [*(getattr(score, name) for name in COUNTS), *(Estimate(getattr(score, name)) for name in NUMBERS)]
         for score in study.scores
     ]
-    return Table([*counts, *NUMBERS], rows)
+    return Table([*COUNTS, *NUMBERS], rows)
 
 
 def write_csv(study: Study, path: str | os.PathLike[str]) -> Path:

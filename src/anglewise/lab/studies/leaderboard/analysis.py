@@ -122,7 +122,9 @@ HEAD = (
     "speed-up, sustained [95 %]", "p, sustained (Holm)", "lowest after",
 )  # fmt: skip
 NARROW = (1, 2, 3, 4, 6, 7, 10, 11, 13)
-"""Columns that a terminal has room for."""
+"""Columns for a terminal."""
+SPARE = ("99 % first", "speed-up, sustained [95 %]", "seconds", "95 % sustained", "reached [95 %]")
+"""Columns that a narrow one leaves out, the first of them first."""
 NOTE = (
     "Medians over seeds with intervals from order statistics (95 %); > means beyond the budget. Speed-up: geometric "
     "mean of paired ratios, baseline over arm, with Student's t on the logarithms; sign-flip p, Holm-adjusted over the "
@@ -145,7 +147,7 @@ def ranking(rows: Sequence[Row], budget: int, notes: Mapping[str, str] | None = 
     ranked = [row for row in rows if row.n and not notes.get(row.arm)]
     places = {row.arm: i for i, row in enumerate(ranked, start=1)}
     lines = [[places.get(row.arm), Name(row.arm, notes.get(row.arm, "")), *_cells(row, within(budget))] for row in rows]
-    return Table(HEAD, lines, note=note)
+    return Table(HEAD, lines, note=note, spare=SPARE)
 
 
 def _cells(row: Row, steps: Callable[[float], str]) -> list[Cell]:

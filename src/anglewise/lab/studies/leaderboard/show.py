@@ -50,6 +50,16 @@ def terminal(plan: LeaderboardPlan, reader: Any) -> str:
     return printed(dataclasses.replace(table, title=results.title)) + without(plan.refused)
 
 
+def facts(plan: LeaderboardPlan, reader: Any) -> dict[str, Any]:
+    """The ranking as values by name: arms, the fastest first, with why one has no place or was not tuned."""
+    results, rows = _read(plan, reader)
+    arms = [{**row._asdict(), "note": plan.notes.get(row.arm, "")} for row in rows]
+    return {
+        "experiment_id": results.experiment_id, "baseline": results.baseline, "budget": results.budget, "arms": arms,
+        "refused": plan.refused,
+    }  # fmt: skip
+
+
 def write(plan: LeaderboardPlan, reader: Any, to: Path) -> Path:
     """Write a leaderboard; the ending of `to` is the format.
 

@@ -83,6 +83,8 @@ HEAD = (
     "method", Column("setting found", words=True), "without the penalty (steps)", "with it (steps)",
     "speed-up, first [95 %]", "p, first (Holm)", "speed-up, sustained [95 %]", "p, sustained (Holm)",
 )  # fmt: skip
+SPARE = (HEAD[7], HEAD[6], HEAD[5])
+"""Columns that a narrow terminal leaves out, the first of them first."""
 NOTE = (
     "Medians of the first crossing with intervals (95 %); > means beyond the budget; in brackets the runs that got "
     "there, where not all did; held: runs with a sustained crossing, without the penalty and with it. Speed-up by the "
@@ -101,7 +103,7 @@ def table(measured: Sequence[Effect], runs: Runs) -> Table:
             ratio(first), first.p_holm,
             ratio(sustained[1], note=held(*sustained)), sustained[1].p_holm,
         ])  # fmt: skip
-    return Table(HEAD, rows, note=explained(NOTE, runs.every))
+    return Table(HEAD, rows, note=explained(NOTE, runs.every), spare=SPARE)
 
 
 def _median(effect: Effect, i: int, budget: int) -> Estimate:

@@ -28,6 +28,16 @@ def terminal(plan: PenaltyPlan, reader: Any) -> str:
     return printed(table(effects(runs, plan.methods), runs))
 
 
+def facts(plan: PenaltyPlan, reader: Any) -> dict[str, Any]:
+    """The effects as values by name: of each method and setting the arms without the penalty and with it."""
+    runs = runs_of(load(reader, plan.experiment.experiment_id))
+    return {
+        "experiment_id": plan.experiment.experiment_id,
+        "budget": runs.budget,
+        "effects": effects(runs, plan.methods),
+    }
+
+
 def write(plan: PenaltyPlan, reader: Any, to: Path) -> Path:
     """Write the effects; the ending of `to` is the format.
 
