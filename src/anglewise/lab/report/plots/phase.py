@@ -29,7 +29,9 @@ def path(results: Results, site: str, key: Key) -> Line | None:
     inside = (accuracy.steps >= radius.steps[0]) & (accuracy.steps <= radius.steps[-1])
     steps, values = thin(accuracy.steps[inside], POINTS), thin(accuracy.values[inside], POINTS)
     x, i, noted = np.interp(steps, radius.steps, radius.values), results.arms.index(key[0]), f"seed {key[1]}, step "
-    line = Line(i, key[0], "test accuracy", x, values, "path", note=steps, noted=noted + "%{customdata}")
+    line = Line(
+        i, results.labels[key[0]], "test accuracy", x, values, "path", note=steps, noted=noted + "%{customdata}"
+    )
     return line if len(steps) else None
 
 
