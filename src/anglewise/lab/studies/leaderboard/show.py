@@ -190,15 +190,19 @@ def _strip(results: Results, rows: Sequence[Row], runs: Sequence[Finish], criter
 
 def finding(rows: Sequence[Row], baseline: str) -> str:
     """The title of the figure: who has the lowest median, and what the baseline has; empty without a median."""
-    medians = {row.arm: row.medians["first"] for row in rows if "first" in row.medians}
-    best = next((row.arm for row in rows if row.arm in medians and math.isfinite(medians[row.arm].value)), None)
-    if best is None:
+    medians = {row.arm: row.medians["first"].value for row in rows if "first" in row.medians}
+    lowest = min(medians.values(), default=math.inf)
+    if not math.isfinite(lowest):
         return ""
-    text = f"{spoken(best)} has the lowest median of {len(rows)} arms: {number(medians[best].value)} steps"
-    own = medians.get(baseline)
-    if best == baseline or own is None:
+    best = [spoken(arm) for arm, steps in medians.items() if steps == lowest]
+    names = " and ".join(best) if len(best) < 3 else f"{len(best)} arms"
+    text = (
+        f"{names[0].upper()}{names[1:]} {'has' if len(best) == 1 else 'have'} the lowest median: {number(lowest)} steps"
+    )
+    own = medians.get(baseline, lowest)
+    if own == lowest:
         return text
-    return f"{text}. {spoken(baseline)}: {number(own.value) if math.isfinite(own.value) else 'beyond the budget'}"
+    return f"{text}. {spoken(baseline)}: {number(own) if math.isfinite(own) else 'beyond the budget'}"
 
 
 def save_figure(runs: Runs, rows: Sequence[Row], path: str | os.PathLike[str]) -> Path:
