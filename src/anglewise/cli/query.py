@@ -57,6 +57,23 @@ def show(run: str, store: Path | None) -> str:
     """
     from anglewise.lab.store import Reader, to_text
 
+    path, run_id = find_run(run, store)
+    reader = Reader(path)
+    outcome = reader.outcome(run_id)
+    parts = {
+        "specification": json.dumps(reader.spec(run_id), indent=2),
+        "provenance": json.dumps(reader.provenance(run_id), indent=2),
+        "outcome": json.dumps(outcome and outcome.to_json(), indent=2),
+        "curves (at most 20, evenly spaced)": to_text(reader.query(CURVES.format(run_id=run_id)), "table"),
+        "last readings": to_text(reader.query(READINGS.format(run_id=run_id)), "table"),
+    }
+    return "\n".join([f"run {run_id} in {path}", *(f"\n{title}\n{text}" for title, text in parts.items())])
+
+
+def find_run(run: str, store: Path | None) -> tuple[Path, str]:
+    """The store of a run and the run's whole identity; arguments and errors as of :func:`show`."""
+    from anglewise.lab.store import Reader
+
     where, run_id = Path(run), run
     if where.is_dir() and where.parent.name == "runs":
         store, run_id = where.resolve().parent.parent, where.resolve().name
@@ -69,14 +86,4 @@ def show(run: str, store: Path | None) -> str:
         looked = ", ".join(map(str, stores)) or "no store below runs/"
         some = f"; {len(matching)} match: {', '.join(one for _, one in matching[:5])}" if matching else ""
         raise StoreError(f"expected one run that begins with {run_id!r} in {looked}{some}: give DIR or more digits")
-    path, run_id = matching[0]
-    reader = Reader(path)
-    outcome = reader.outcome(run_id)
-    parts = {
-        "specification": json.dumps(reader.spec(run_id), indent=2),
-        "provenance": json.dumps(reader.provenance(run_id), indent=2),
-        "outcome": json.dumps(outcome and outcome.to_json(), indent=2),
-        "curves (at most 20, evenly spaced)": to_text(reader.query(CURVES.format(run_id=run_id)), "table"),
-        "last readings": to_text(reader.query(READINGS.format(run_id=run_id)), "table"),
-    }
-    return "\n".join([f"run {run_id} in {path}", *(f"\n{title}\n{text}" for title, text in parts.items())])
+    return matching[0]
