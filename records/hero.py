@@ -1,8 +1,10 @@
-"""The picture of the README, drawn from the rows of the quickstart: ``python -m records.render`` writes it.
+"""The first picture of the README, drawn from the rows of ``records/plateau``: ``python -m records.render`` writes it.
 
-Left: steps of every run.  Right: the tokens of one of these runs at two steps, in the plane of the strongest frequency.
-``python -m records.hero STORE`` writes the rows of the right part from a store that was trained with
-``anglewise run quickstart --readings embedding``.
+Left: accuracy of every run on training and on unseen sums, and below it when each run got the unseen ones right.
+Right: the numbers inside one network without the penalty and one with it, at the same step.
+
+``python -m records.hero STORE`` writes the rows from a store that was trained with
+``anglewise run plateau --readings default,embedding``.
 """
 
 from __future__ import annotations
@@ -10,130 +12,143 @@ from __future__ import annotations
 import csv
 import sys
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
 from pathlib import Path
 
 from anglewise.lab.report.format import fixed, number
+from anglewise.lab.report.plots.inks import inks_of
 from docs import svg
 from records.rows import Rows
+from records.seeds import Line, axis, row
 
-CIRCLES = Path(__file__).parent / "quickstart" / "circles.csv"
-WIDTH, LEFT, RIGHT, TOP = 1050, 190, 530, 92
-FIRST, LAST = 40, 200
-ROWS = (
-    ("AdamW, usual settings", "adamw-common", ""),
-    ("+ radial penalty", "adamw-common+radial", "adamw-common"),
-    ("AdamW, tuned", "adamw-tuned", ""),
-    ("+ radial penalty", "adamw-tuned+radial", "adamw-tuned"),
-)
-"""What a line is called, its arm, and the arm that it is compared with."""
-SHOWN = ("adamw-common+radial", 0, "embedding.0", 1, (48, 96))
-"""The run of the right part, its table of tokens, the frequency, and the two steps."""
-RADIUS = 68
+FOLDER = Path(__file__).parent / "plateau"
+PLAIN, PENALTY = "adamw", "adamw+radial"
+LINES = (Line("AdamW", PLAIN), Line("+ radial penalty", PENALTY, PLAIN))
+WIDTH, LEFT, RIGHT, TOP, FLOOR, BOTTOM = 1050, 150, 560, 100, 250, 362
+"""Pixels: of the picture, of the axis of steps, of the curves from above, and of the axis from above."""
+LAST = 2750
+SEED, TABLE, STEP = 101, "embedding.0", 800
+"""Of the networks on the right: their seed, their table of tokens, the step."""
+RADIUS = 70
+Table = Sequence[Mapping[str, str]]
 
 
 def finding(rows: Rows) -> str:
-    """The title: what the intervals show.
+    """The title: what the interval shows.
 
     Raises:
-        ValueError: If they show something else than the sentence that stands here.
+        ValueError: If it shows something else than the sentence that stands here.
     """
-    words = {arm: rows.word(arm, than) for _, arm, than in ROWS if than}
-    if set(words.values()) != {"faster"}:
-        raise ValueError(f"the title says faster, the rows say {words}: write another title")
-    return "The radial penalty makes an MLP learn a + b mod 113 in fewer steps"
+    if (word := rows.word(PENALTY, PLAIN)) != "faster":
+        raise ValueError(f"the title says faster, the rows say {word}: write another title")
+    return "Fitted at once, learned much later: the radial penalty shortens the wait"
 
 
-def hero(rows: Rows, tokens: Sequence[Mapping[str, str]]) -> str:
-    """One dot per seed, medians, and the ratio with its interval, as SVG; beside them one run's tokens.
+def hero(rows: Rows, curves: Table, tokens: Table) -> str:
+    """The picture as SVG.
 
     Args:
         rows: The runs.
+        curves: Rows of ``curves.csv``.
         tokens: Rows of ``circles.csv``.
     """
-    bottom = TOP + 52 * len(ROWS) + 12
-    right = "Right: the numbers 0 to 112 inside one network with the penalty, coloured in their order."
+    inks = inks_of((PLAIN, PENALTY))
+    about = (
+        f"A small network learns a + b mod 37. A line and a mark per seed, {rows.n} seeds. Mark: {rows.share} of the "
+        "unseen sums are right. Brackets: 95 % interval."
+    )
     parts = [
         svg.text(16, 30, finding(rows), size=18, font_weight="bold"),
-        svg.text(
-            16, 54, f"{rows.n} seeds per line. Brackets: 95 % interval, seed by seed. {right}", size=13, fill=svg.SOFT
-        ),
+        svg.text(16, 54, about, fill=svg.SOFT),
     ]
-    for step in range(FIRST, LAST + 1, 40):
-        parts.append(svg.line(_x(step), TOP - 14, _x(step), bottom, stroke=svg.FAINT, width=1))
-        parts.append(svg.text(_x(step), bottom + 18, str(step), text_anchor="middle"))
-    parts.append(svg.line(LEFT, bottom, RIGHT, bottom, width=1))
-    label = f"training steps until {rows.share} of the unseen sums are right (one dot = one seed)"
-    parts.append(svg.text((LEFT + RIGHT) / 2, bottom + 40, label, text_anchor="middle"))
-    for place, (name, arm, than) in enumerate(ROWS):
-        parts += _line(rows, name, arm, than, TOP + 20 + 52 * place)
-    for place, step in enumerate(sorted({int(row["step"]) for row in tokens})):
-        parts += _circle(
-            [row for row in tokens if int(row["step"]) == step], 770 + 190 * place, (TOP + bottom) / 2 + 10
-        )
-    return svg.picture(WIDTH, bottom + 54, finding(rows), parts)
-
-
-def read_tokens() -> list[dict[str, str]]:
-    """The rows of the right part."""
-    return list(csv.DictReader(CIRCLES.read_text(encoding="utf-8").splitlines()))
-
-
-def _circle(tokens: Sequence[Mapping[str, str]], x: float, y: float) -> list[str]:
-    points = [(float(row["x"]), float(row["y"])) for row in tokens]
-    far = max((a * a + b * b) ** 0.5 for a, b in points)
-    right = fixed(100 * float(tokens[0]["test_accuracy"]), 0)
-    dots = [
-        svg.dot(x + RADIUS * a / far, y - RADIUS * b / far, r=3.5, fill=f"hsl({360 * k / len(points):.0f} 55% 48%)")
-        for k, (a, b) in enumerate(points)
+    parts += axis(range(0, int(LAST), 500), _x, TOP, BOTTOM)
+    parts.append(svg.text((LEFT + RIGHT) / 2, BOTTOM + 40, "training steps", text_anchor="middle"))
+    for share in (0, 0.5, 1):
+        parts.append(svg.line(LEFT, _y(share), RIGHT, _y(share), stroke=svg.FAINT, width=1))
+        parts.append(svg.text(LEFT - 10, _y(share) + 4, f"{100 * share:.0f} %", text_anchor="end", fill=svg.SOFT))
+    parts.append(svg.text(16, TOP + 24, "sums that", fill=svg.SOFT))
+    parts.append(svg.text(16, TOP + 40, "are right", fill=svg.SOFT))
+    for arm in (PLAIN, PENALTY):
+        for seed in sorted({one["seed"] for one in curves if one["arm"] == arm}):
+            own = [one for one in curves if one["arm"] == arm and one["seed"] == seed]
+            if arm == PLAIN:
+                parts.append(_curve(own, "train_accuracy", svg.INK, 1.2, stroke_dasharray="3 3", opacity=0.5))
+            parts.append(_curve(own, "test_accuracy", inks[arm].colour, 1.8, opacity=0.65))
+    parts += [
+        svg.text(_x(100), _y(1) - 8, "training sums (dashed)", fill=svg.SOFT),
+        svg.text(_x(2060), _y(0.3), "unseen sums", fill=svg.SOFT),
     ]
-    title = f"step {tokens[0]['step']}: {right} % right"
-    return [svg.text(x, y - RADIUS - 22, title, size=14, text_anchor="middle"), *dots]
+    for i, line in enumerate(LINES):
+        parts += row(rows, line, FLOOR + 38 + 48 * i, _x, inks[line.arm], LAST, (LEFT, _x(1150)))
+    for i, arm in enumerate((PLAIN, PENALTY)):
+        own = [one for one in tokens if one["arm"] == arm]
+        parts += _circle(own, LINES[i].name, inks[arm].colour, 690 + 210 * i, (TOP + BOTTOM) / 2 - 8)
+    told = f"The numbers 0 to {len(own) - 1} inside two networks of one seed, at step {tokens[0]['step']}"
+    parts.append(svg.text(795, BOTTOM + 18, told, text_anchor="middle", fill=svg.SOFT))
+    return svg.picture(WIDTH, BOTTOM + 56, finding(rows), parts)
+
+
+def read(name: str) -> list[dict[str, str]]:
+    """The rows of a file of the record."""
+    return list(csv.DictReader((FOLDER / name).read_text(encoding="utf-8").splitlines()))
 
 
 def _x(step: float) -> float:
-    return LEFT + (step - FIRST) * (RIGHT - LEFT) / (LAST - FIRST)
+    return LEFT + step * (RIGHT - LEFT) / LAST
 
 
-def _line(rows: Rows, name: str, arm: str, than: str, y: float) -> list[str]:
-    colour = svg.ACCENT if than else svg.SOFT
-    times = sorted(LAST if t is None else t for t in rows.times(arm))
-    heights = [0]
-    for before, now in pairwise(times):  # dots that would cover each other stand above each other
-        heights.append((heights[-1] + 1) % 3 if now - before < 3 else 0)
-    dots = [svg.dot(_x(t), y + 6 - 7 * up, fill=colour, fill_opacity=0.5) for t, up in zip(times, heights, strict=True)]
-    middle = rows.middle(arm)
-    parts = [
-        svg.text(LEFT - 14, y + 5, name, size=14, text_anchor="end"),
-        *dots,
-        svg.line(_x(middle), y - 14, _x(middle), y + 16, stroke=colour, width=4),
-        svg.text(_x(middle), y - 18, number(middle), size=14, fill=colour, text_anchor="middle", font_weight="bold"),
+def _y(share: float) -> float:
+    return FLOOR - share * (FLOOR - TOP)
+
+
+def _curve(points: Table, name: str, colour: str, width: float, **more: object) -> str:
+    return svg.path(
+        ((_x(float(one["step"])), _y(float(one[name]))) for one in points), stroke=colour, width=width, **more
+    )
+
+
+def _circle(tokens: Table, name: str, colour: str, x: float, y: float) -> list[str]:
+    points = [(float(one["x"]), float(one["y"])) for one in tokens]
+    far = max((a * a + b * b) ** 0.5 for a, b in points)
+    k, n = int(float(tokens[0]["frequency"])), len(points)
+    dots = [
+        svg.dot(x + RADIUS * a / far, y - RADIUS * b / far, r=4, fill=f"hsl({360 * (k * i % n) / n:.0f} 55% 48%)")
+        for i, (a, b) in enumerate(points)
     ]
-    if than:
-        parts.append(svg.text(RIGHT + 12, y + 13, "times as fast", size=13, fill=svg.SOFT))
-        parts.append(svg.text(RIGHT + 12, y - 3, f"{rows.speed_up(arm, than)}", size=13, fill=svg.SOFT))
-    return parts
+    right = fixed(100 * float(tokens[0]["test_accuracy"]), 0)
+    return [
+        svg.text(x, y - RADIUS - 34, name, size=14, text_anchor="middle", fill=colour, font_weight="bold"),
+        svg.text(x, y - RADIUS - 16, f"{right} % of unseen sums right", size=13, text_anchor="middle"),
+        *dots,
+    ]
 
 
-def circles(store: str) -> str:
-    """The rows of the right part, from a store."""
-    from anglewise.lab import open_results
+def gather(store: str) -> dict[str, str]:
+    """The record's files from a store, by name."""
+    from anglewise.lab.report.results import load
+    from anglewise.lab.report.runs import finishes, write_runs
+    from anglewise.lab.store import Reader
 
-    arm, seed, site, frequency, steps = SHOWN
-    results = open_results(store)
-    of_run = f"arm = '{arm}' AND seed = {seed}"
-    lines = ["arm,seed,site,frequency,step,test_accuracy,token,x,y"]
-    for step in steps:
-        (accuracy,) = results.query(f"SELECT test_accuracy FROM curves WHERE {of_run} AND step = {step}")[0].to_pylist()
-        arrays = results.query(f"SELECT name, values FROM arrays WHERE {of_run} AND site = '{site}' AND step = {step}")
-        values = {row["name"]: row["values"] for row in arrays.to_pylist()}
-        place = [int(one) for one in values["circle_frequencies"]].index(frequency)
-        count = len(values["circles"]) // len(values["circle_frequencies"])
-        flat = values["circles"][place * count : (place + 1) * count]
-        for token, (x, y) in enumerate(zip(flat[::2], flat[1::2], strict=True)):
-            lines.append(f"{arm},{seed},{site},{frequency},{step},{accuracy:.4f},{token},{x:.3f},{y:.3f}")
-    return "\n".join(lines) + "\n"
+    results = load(Reader(store))
+    curves = ["arm,seed,step,train_accuracy,test_accuracy"]
+    for arm, seed in results.planned:
+        train, test = (results.curves[name][arm, seed] for name in ("train_accuracy", "test_accuracy"))
+        rows = zip(train.steps, train.values, test.values, strict=True)
+        curves += [f"{arm},{seed},{step},{a:.4f},{b:.4f}" for step, a, b in rows]
+    circles = ["arm,seed,site,frequency,step,test_accuracy,token,x,y"]
+    arrays = results.arrays(results.planned, ["circles", "circle_frequencies"])
+    for arm in results.arms:
+        points, ks = (arrays[name, TABLE][arm, SEED] for name in ("circles", "circle_frequencies"))
+        at = list(points.steps).index(STEP)
+        test = results.curves["test_accuracy"][arm, SEED]
+        right = test.values[list(test.steps).index(STEP)]
+        for token, (x, y) in enumerate(points.values[at, 0]):
+            circles.append(
+                f"{arm},{SEED},{TABLE},{number(ks.values[at, 0])},{STEP},{right:.4f},{token},{x:.3f},{y:.3f}"
+            )
+    files = {"curves.csv": curves, "circles.csv": circles}
+    return {"runs.csv": write_runs(finishes(results))} | {name: "\n".join(rows) + "\n" for name, rows in files.items()}
 
 
 if __name__ == "__main__":
-    CIRCLES.write_text(circles(sys.argv[1]), encoding="utf-8")
+    for name, text in gather(sys.argv[1]).items():
+        (FOLDER / name).write_text(text, encoding="utf-8")

@@ -32,15 +32,17 @@ from anglewise.lab.studies.claims.paper.show import section
 from anglewise.lab.studies.claims.paper.tables import NOTE, tables
 from anglewise.lab.studies.claims.words import VERDICTS
 from anglewise.lab.studies.leaderboard.published import PUBLISHED, PublishedTime
-from records.hero import hero, read_tokens
+from records.figures import draw_figures
+from records.hero import hero, read
 from records.reproductions import Reproductions
-from records.rows import Rows, by_word, joined
+from records.rows import Rows, by_word, fitted, joined
+from records.seeds import contrasts
 from records.values import Values
 from records.verdicts import overview, write_pages
 
 ROOT = Path(__file__).parents[1]
 RECORDS = ROOT / "records"
-HERO = ROOT / "docs" / "pictures" / "hero.svg"
+PICTURES = ROOT / "docs" / "pictures"
 END = "<!-- end of results -->\n"
 
 
@@ -160,7 +162,7 @@ def environment() -> Environment:
     )  # fmt: skip
     made.globals.update(
         record=record, winner=winner, penalty_of=penalty_of, published=published, joined=joined, number=number,
-        by_word=by_word, overview=overview, meanings=VERDICTS, paper=paper_sections,
+        by_word=by_word, overview=overview, meanings=VERDICTS, paper=paper_sections, fitted=fitted,
     )  # fmt: skip
     return made
 
@@ -182,15 +184,26 @@ def rendered(page: Page) -> str:
 
 
 def main(arguments: Sequence[str] = ()) -> int:
-    """Write all pages, or those whose template's folder is named, and the README's picture; says which changed."""
+    """Write all pages, or those whose template's folder is named, and the README's pictures; says which changed."""
     if not arguments or "claims" in arguments:
         for path in write_pages():
             print(f"written: {path.relative_to(ROOT)}")
     for page in pages():
         if not arguments or page.template.parent.name in arguments:
             _write(page.target, rendered(page))
-    _write(HERO, hero(record("quickstart").runs, read_tokens()))
+    for name, text in pictures().items():
+        _write(PICTURES / name, text)
+    for path in draw_figures(RECORDS, record, arguments):
+        print(f"drawn: {path.relative_to(ROOT)}")
     return 0
+
+
+def pictures() -> dict[str, str]:
+    """The pictures of the README, by the names of their files."""
+    return {
+        "hero.svg": hero(record("plateau").runs, read("curves.csv"), read("circles.csv")),
+        "contrasts.svg": contrasts(record("quickstart").runs),
+    }
 
 
 def _write(path: Path, text: str) -> None:

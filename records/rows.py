@@ -300,6 +300,21 @@ class Rows:
         return kept
 
 
+def fitted(curves: Sequence[Mapping[str, str]], level: float = 0.99) -> str:
+    """Fewest and most steps until a run got so many of its training examples right.
+
+    Example:
+        >>> fitted([{"arm": "a", "seed": "0", "step": "20", "train_accuracy": "1.0"}])
+        '20'
+    """
+    first: dict[tuple[str, str], int] = {}
+    for one in curves:
+        if float(one["train_accuracy"]) >= level:
+            first.setdefault((one["arm"], one["seed"]), int(one["step"]))
+    low, high = min(first.values()), max(first.values())
+    return number(low) if low == high else f"{number(low)} to {number(high)}"
+
+
 def joined(names: Sequence[str]) -> str:
     """Names in a sentence: 'a, b and c'; 'none' for none."""
     shown = [f"*{name}*" for name in names]

@@ -154,7 +154,7 @@ def shelf():
     return as_shelf
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def measured():
     """An experiment whose runs have arrays, too."""
 

@@ -13,7 +13,8 @@ from anglewise.lab.stats import Interval
 from records.hero import finding, hero
 from records.render import RECORDS, Record, pages, rendered
 from records.reproductions import Reproductions
-from records.rows import NO_DIFFERENCE, UNDECIDED, Rows, by_word, joined, word
+from records.rows import NO_DIFFERENCE, UNDECIDED, Rows, by_word, fitted, joined, word
+from records.seeds import contrasts
 from records.values import Values
 
 NAMES = sorted(path.parent.name for path in RECORDS.glob("*/record.toml"))
@@ -80,14 +81,35 @@ def test_comparisons_of_one_word_stand_together():
     assert by_word(cases).strip().splitlines() == ["- faster on one and on three", "- no difference shown on two"]
 
 
-def test_the_picture_of_the_readme_shows_every_run_and_says_what_the_intervals_show():
+def test_the_pictures_of_the_readme_show_every_run_and_say_what_the_intervals_show():
     slow, fast = [100, 102, 98, 104, 96, 100], [50, 52, 48, 50, 51, 49]
-    names = ("adamw-common", "adamw-common+radial", "adamw-tuned", "adamw-tuned+radial")
-    rows = arms(**dict(zip(names, (slow, fast, fast, [30, 28, 32, 30, 29, 31]), strict=True)))
-    picture = hero(rows, [{"step": "48", "test_accuracy": "0.031", "x": "1", "y": "0"}] * 5)
-    assert picture.count("<circle") == 24 + 5 and "in fewer steps" in picture and "step 48: 3 % right" in picture
+    names = ("adamw-common", "adamw-common+radial", "adamw-tuned", "adamw-tuned+radial", "adamw-tuned+man")
+    rows = arms(**dict(zip(names, (slow, fast, fast, [30, 28, 32, 30, 29, 31], slow), strict=True)))
+    picture = contrasts(rows)
+    assert picture.count("<circle") == 12 and picture.count("<polygon") == 18 and "in fewer steps" in picture
+    tokens = [
+        {"arm": arm, "step": "80", "test_accuracy": "0.031", "frequency": "1", "x": "1", "y": "0"}
+        for arm in ("adamw", "adamw+radial")
+        for _ in range(5)
+    ]
+    curves = [
+        {"arm": arm, "seed": "1", "step": str(step), "train_accuracy": "1", "test_accuracy": "0.5"}
+        for arm in ("adamw", "adamw+radial")
+        for step in (0, 20)
+    ]
+    picture = hero(arms(**{"adamw": slow, "adamw+radial": fast}), curves, tokens)
+    assert picture.count("<circle") == 6 + 10 and picture.count("<path") == 3 and "3 % of unseen sums right" in picture
     with pytest.raises(ValueError, match="the title says faster, the rows say .* write another title"):
-        finding(arms(**dict(zip(names, (slow, slow, fast, fast), strict=True))))
+        finding(arms(**{"adamw": slow, "adamw+radial": slow}))
+    with pytest.raises(ValueError, match="the title says faster, the rows say .* write another title"):
+        contrasts(arms(**dict(zip(names, (slow, slow, fast, fast, fast), strict=True))))
+
+
+def test_steps_until_the_training_sums_are_fitted():
+    curves = [
+        {"arm": "a", "seed": s, "step": t, "train_accuracy": y} for s, t, y in (("0", "20", "1"), ("1", "20", "0.9"))
+    ]
+    assert fitted([*curves, curves[1] | {"step": "40", "train_accuracy": "0.99"}]) == "20 to 40"
 
 
 def test_an_unknown_arm_is_an_error():

@@ -99,6 +99,20 @@ def found(run: str, store: Path | None) -> Shown:
     """
     from anglewise.lab.store import Reader
 
+    path, run_id = find_run(run, store)
+    reader = Reader(path)
+    outcome, provenance = reader.outcome(run_id), dict(reader.provenance(run_id))
+    member, curves, readings = (reader.query(sql.format(run_id=run_id)) for sql in (MEMBER, CURVES, READINGS))
+    runs = _rows(member)
+    text = sentence(runs[-1], provenance)
+    whole = None if outcome is None else outcome.to_json()
+    return Shown(run_id, path, text, runs, dict(reader.spec(run_id)), provenance, whole, curves, readings)
+
+
+def find_run(run: str, store: Path | None) -> tuple[Path, str]:
+    """The store of a run and the run's whole identity; arguments and errors as of :func:`found`."""
+    from anglewise.lab.store import Reader
+
     where, run_id = Path(run), run
     if where.is_dir() and where.parent.name == "runs":
         store, run_id = where.resolve().parent.parent, where.resolve().name
@@ -111,14 +125,7 @@ def found(run: str, store: Path | None) -> Shown:
         looked = ", ".join(map(str, stores)) or "no store below runs/"
         some = f"; {len(matching)} match: {', '.join(one for _, one in matching[:5])}" if matching else ""
         raise StoreError(f"expected one run that begins with {run_id!r} in {looked}{some}: give DIR or more digits")
-    path, run_id = matching[0]
-    reader = Reader(path)
-    outcome, provenance = reader.outcome(run_id), dict(reader.provenance(run_id))
-    member, curves, readings = (reader.query(sql.format(run_id=run_id)) for sql in (MEMBER, CURVES, READINGS))
-    runs = _rows(member)
-    text = sentence(runs[-1], provenance)
-    whole = None if outcome is None else outcome.to_json()
-    return Shown(run_id, path, text, runs, dict(reader.spec(run_id)), provenance, whole, curves, readings)
+    return matching[0]
 
 
 def sentence(row: dict[str, Any], provenance: dict[str, Any]) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from anglewise.lab.experiments import addition, causal, early_warning, quickstart, reproduce, tracks
+from anglewise.lab.experiments import addition, causal, early_warning, plateau, quickstart, reproduce, tracks
 from anglewise.lab.spec import Experiment
 
 EXPERIMENTS: dict[str, Experiment] = {
     experiment.name: experiment
     for experiment in (
         quickstart.EXPERIMENT,
+        plateau.EXPERIMENT,
         causal.EXPERIMENT,
         *tracks.EXPERIMENTS,
         *early_warning.EXPERIMENTS,

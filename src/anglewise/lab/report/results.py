@@ -17,6 +17,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 
 from anglewise.errors import StoreError, unknown
+from anglewise.lab.report.labels import spoken
 from anglewise.lab.report.plots.inks import Ink, inks_of_spec
 from anglewise.lab.spec import Manifest
 
@@ -93,10 +94,10 @@ class Results:
 
     @functools.cached_property
     def labels(self) -> dict[str, str]:
-        """What people call each arm; its name where it has no label."""
+        """What people call each arm: its label, or its name in words."""
         given = [arm for arm in self.spec.get("arms", ()) if isinstance(arm, Mapping)]
         said = {arm.get("name"): str(arm.get("label") or "") for arm in given}
-        return {arm: said.get(arm) or arm for arm in self.arms}
+        return {arm: said.get(arm) or spoken(arm) for arm in self.arms}
 
     def seeds(self, arm: str) -> list[int]:
         """Planned seeds of an arm, in order."""

@@ -122,9 +122,9 @@ def test_the_page_shows_published_records_as_such(make):
 def test_the_figure_is_drawn_and_a_strange_ending_refused(make, tmp_path):
     results = make(TIMES, seeds=4)
     for ending in ("svg", "png"):
-        assert save_figure(results, rows(results), tmp_path / f"board.{ending}").stat().st_size > 1000
+        assert save_figure(runs_of(results), rows(results), tmp_path / f"board.{ending}").stat().st_size > 1000
     with pytest.raises(AnglewiseError, match="board.txt"):
-        save_figure(results, rows(results), tmp_path / "board.txt")
+        save_figure(runs_of(results), rows(results), tmp_path / "board.txt")
 
 
 def test_both_crossings_are_compared_with_the_baseline(make):

@@ -20,7 +20,7 @@ class Circle(NamedTuple):
     """One plane of one token table of one network at steps ``[k]``: points ``[k, n, 2]`` in the group's order.
 
     `frequencies` are those of the plane at every step.  `reach` is the largest coordinate in all planes of this table
-    and network at the last step.
+    and network at the last step.  `label` is what people call the arm.
     """
 
     id: str
@@ -30,6 +30,7 @@ class Circle(NamedTuple):
     points: np.ndarray
     frequencies: np.ndarray
     reach: float
+    label: str = ""
 
 
 def data(results: Results, arrays: Arrays | None = None) -> list[list[Circle]]:
@@ -47,7 +48,8 @@ def data(results: Results, arrays: Arrays | None = None) -> list[list[Circle]]:
             points, ks = series[key].values[here[kept]], frequencies[key].values[there[kept]]
             reach, number = float(np.nanmax(np.abs(points[-1]), initial=1e-12)), sum(map(len, grid))
             grid.append([
-                Circle(f"circle-{number + plane}", table, key, steps[kept], points[:, plane], ks[:, plane], reach)
+                Circle(f"circle-{number + plane}", table, key, steps[kept], points[:, plane], ks[:, plane], reach,
+                       results.labels[key[0]])
                 for plane in range(min(PLANES, points.shape[1]))
             ])  # fmt: skip
     return grid
@@ -95,5 +97,5 @@ def paper(circle: Circle, axis: Any) -> None:
     axis.plot(*points[closed].T, color="#bbb", lw=0.6, zorder=1)
     axis.scatter(*points[closed].T, c=turns, cmap=scale(CYCLE), vmin=0, vmax=1, s=7, lw=0, zorder=2)
     axis.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal", title=f"k = {k}", xlabel=X)
-    name = f"{network_name(circle.key)}, step {circle.steps[-1]:,}"
+    name = f"{network_name(circle.key, circle.label)}, step {circle.steps[-1]:,}"
     axis.set_ylabel(f"{name}\n{short(circle.table, 18)}: {Y}", fontsize=6.5)

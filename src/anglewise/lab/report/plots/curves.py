@@ -52,7 +52,7 @@ def survival(results: Results) -> Plot:
         for criterion in criteria if runs else ():
             curve = kaplan_meier([time_of(run, criterion) for run in runs.values()], results.budget)
             finished = np.full(len(curve.times), curve.n)
-            line = Line(i, arm, what, curve.times, curve.share, criterion, note=finished)
+            line = Line(i, results.labels[arm], what, curve.times, curve.share, criterion, note=finished)
             lines.append(line._replace(noted="of %{customdata} finished runs"))
             if curve.censored:
                 noted, cut = f"%{{customdata}} of {curve.n} not within the budget", np.array([curve.censored])
@@ -95,7 +95,7 @@ def radius(results: Results) -> list[Plot]:
     end = max((int(s.steps[-1]) for p in results.readings.values() for s in p.values() if len(s.steps)), default=0)
     aims = {
         plot.title: [
-            Line(i, arm, "target", np.array([0, end]), np.array([value, value]), "target")
+            Line(i, results.labels[arm], "target", np.array([0, end]), np.array([value, value]), "target")
             for i, arm in enumerate(results.arms)
             for value in targets(results, arm, plot.title)
         ]
@@ -194,7 +194,7 @@ def theory(results: Results) -> list[list[Plot]]:
 
 def _median(results: Results, series: Mapping[Key, Series], i: int, what: str, layer: str) -> list[Line]:
     """The median of an arm's runs, in a layer."""
-    return banded(i, results.arms[i], what, band(series, results.arms[i], results), layer)
+    return banded(i, results.labels[results.arms[i]], what, band(series, results.arms[i], results), layer)
 
 
 def _arm(
@@ -206,7 +206,7 @@ def _arm(
     summary: Summary = band,
 ) -> list[Line]:
     """An arm's line with its band, and its single seeds."""
-    arm = results.arms[i]
+    arm, name = results.arms[i], results.labels[results.arms[i]]
     x, y, seed = seeds(series, arm, most or POINTS)
-    single = Line(i, arm, what, x, y, "seed", note=seed, noted="seed %{customdata}")
-    return [*banded(i, arm, what, summary(series, arm, results, most or MOST)), *([single] if len(x) else [])]
+    single = Line(i, name, what, x, y, "seed", note=seed, noted="seed %{customdata}")
+    return [*banded(i, name, what, summary(series, arm, results, most or MOST)), *([single] if len(x) else [])]

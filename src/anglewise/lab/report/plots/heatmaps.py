@@ -5,6 +5,7 @@ Figures that look into networks show one per arm, the first seed that was measur
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Container, Sequence
 from typing import Any, NamedTuple
 
@@ -29,6 +30,7 @@ class Map(NamedTuple):
     """One network at steps ``[k]``: a map's shares ``[k, neurons, frequencies]``, or a power's ``[k, frequencies]``.
 
     Dead neurons are NaN.  Neurons stand in the block order of the last step.  `top` is the end of the colour scale.
+    `label` is what people call the arm.
     """
 
     id: str
@@ -37,6 +39,7 @@ class Map(NamedTuple):
     steps: np.ndarray
     values: np.ndarray
     top: float = 1.0
+    label: str = ""
 
 
 def networks(results: Results, measured: Container[Key]) -> list[Key]:
@@ -45,9 +48,9 @@ def networks(results: Results, measured: Container[Key]) -> list[Key]:
     return [of_arm[0] for of_arm in keys if of_arm]
 
 
-def network_name(key: Key) -> str:
+def network_name(key: Key, label: str = "") -> str:
     """What a paper's figure calls a network."""
-    return f"{short(key[0], 24)}\nseed {key[1]}"
+    return f"{textwrap.fill(short(label or key[0], 48), 24)}\nseed {key[1]}"
 
 
 def scale(colours: Sequence[tuple[float, str]]) -> Any:
@@ -74,7 +77,7 @@ def maps(results: Results, arrays: Arrays | None = None) -> list[list[Map]]:
             frames = series[key]
             kept = thin(np.arange(len(frames.steps)), most)
             values = frames.values[kept][:, block_order(frames.values[-1])]
-            row.append(Map(f"map-{len(grid)}", site, key, frames.steps[kept], values))
+            row.append(Map(f"map-{len(grid)}", site, key, frames.steps[kept], values, label=results.labels[key[0]]))
         grid.append(row)
     return [row for row in grid if row]
 
@@ -99,7 +102,7 @@ def map_paper(plane: Map, axis: Any) -> tuple[Any, str]:
     extent = (0.5, values.shape[1] + 0.5, len(values) + 0.5, 0.5)
     ink = scale(INK).with_extremes(bad=DEAD)
     image = axis.imshow(values, cmap=ink, vmin=0, vmax=1, aspect="auto", extent=extent, interpolation="nearest")
-    axis.set_title(f"{network_name(plane.key)}, step {plane.steps[-1]:,}", fontsize=7)
+    axis.set_title(f"{network_name(plane.key, plane.label)}, step {plane.steps[-1]:,}", fontsize=7)
     axis.set(xlabel="frequency k", ylabel=f"{short(plane.title, 18)}\nneuron, by best frequency")
     axis.grid(False)
     return image, "share of variance"
@@ -117,7 +120,9 @@ def powers(results: Results, arrays: Arrays | None = None) -> list[list[Map]]:
         top = max((float(np.nanmax(series[key].values, initial=1e-12)) for key in keys), default=1.0)
         kept = {key: thin(np.arange(len(series[key].steps)), POINTS) for key in keys}
         grid.append([
-            Map(place, title, key, series[key].steps[kept[key]], series[key].values[kept[key]], top) for key in keys
+            Map(place, title, key, series[key].steps[kept[key]], series[key].values[kept[key]], top,
+                results.labels[key[0]])
+            for key in keys
         ])  # fmt: skip
     return [row for row in grid if row]
 
@@ -138,7 +143,7 @@ def power_paper(power: Map, axis: Any) -> tuple[Any, str]:
     edges = np.concatenate([[first], (power.steps[1:] + power.steps[:-1]) / 2, [last]])
     ks, ink = np.arange(power.values.shape[1] + 1) + 0.5, scale(INK)
     image = axis.pcolormesh(edges, ks, power.values.T, cmap=ink, vmin=0, vmax=power.top, rasterized=True)
-    axis.set_title(network_name(power.key), fontsize=7)
+    axis.set_title(network_name(power.key, power.label), fontsize=7)
     axis.set(xlabel=STEPS, ylabel=f"frequency k of {short(power.title, 18)}")
     axis.grid(False)
     return image, "share of power"

@@ -31,8 +31,8 @@ SYMBOLS: Mapping[str, Any] = {
     "star-diamond": (4, 1, 0), "star-square": (4, 1, 45),
 }  # fmt: skip
 """Plotly's markers, as matplotlib has them; ``-open`` behind one of them makes it hollow."""
-LIGHT = (0.585, 0.42, 0.65, 0.34, 0.53, 0.38, 0.62, 0.47)
-DARK = (0.74, 0.88, 0.68, 0.94, 0.80, 0.91, 0.71, 0.85)
+LIGHT = (0.585, 0.47, 0.65, 0.38, 0.53, 0.43, 0.62, 0.34)
+DARK = (0.74, 0.85, 0.68, 0.91, 0.80, 0.88, 0.71, 0.94)
 """Lightness of the variants on a light and on a dark page."""
 
 
@@ -94,7 +94,8 @@ KINDS: Mapping[str, Kind] = {
 """The one table: hue, markers, and what belongs to a kind.  Of several kinds in one arm, the first counts."""
 PLAIN = "plain"
 LATER = {"tuned": 1, "strong": 1, "decay .1": 1, "decay 1": 2, "paper": 3, "chou": 4, "released": 5, "published": 6}
-"""Words of a name that ask for a later variant, and how many later."""
+"""Words of a name that ask for a later variant of plain arms and of the penalty's, and how many later."""
+STAGED = ("plain", "radial penalty")
 MANY = 16
 """Variants of a kind; further arms of it begin again."""
 
@@ -165,7 +166,7 @@ def _place(name: str, methods: Sequence[str] = ()) -> tuple[str, int]:
     for kind, known in KINDS.items():
         for i in sorted(range(len(known.words)), key=lambda i: -len(known.words[i])):
             if re.search(rf"\b(?:{known.words[i]})\b", words):
-                return kind, i + later
+                return kind, i + later * (kind in STAGED)
     by_methods = (kind for kind, known in KINDS.items() if set(known.methods) & set(methods))
     return next(by_methods, PLAIN), later
 

@@ -96,7 +96,7 @@ def legend(figure: Any, results: Results, extra: Sequence[tuple[str, Any]]) -> N
     """One legend below: every arm with its number of finished runs, then what else has a line of its own."""
     entries = [
         (
-            f" {short(results.labels[arm])} (n = {count_of(len(results.finished(arm)), len(results.seeds(arm)))})",
+            f" {short(results.labels[arm], 42)} (n = {count_of(len(results.finished(arm)), len(results.seeds(arm)))})",
             handle(ink),
         )
         for arm, ink in zip(results.arms, results.inks, strict=True)

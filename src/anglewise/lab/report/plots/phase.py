@@ -16,7 +16,7 @@ from anglewise.lab.report.plots import panel
 from anglewise.lab.report.plots.bands import SEEDS, band, clean, thin, wide
 from anglewise.lab.report.plots.panel import Line, Plot
 from anglewise.lab.report.plots.style import Panel, packed
-from anglewise.lab.report.results import Results, Series
+from anglewise.lab.report.results import Key, Results, Series
 
 POINTS = 100
 ARROWS = 5
@@ -56,6 +56,12 @@ def lines(results: Results, site: str) -> Iterator[Line]:
             if both is not None:
                 yield _line(i, name, both, f"median of {len(ways)}, step %{{customdata}}")
             yield _runs(i, name, ways)
+
+
+def path(results: Results, site: str, key: Key) -> Line | None:
+    """A run's line at one site; None where radius or accuracy was not read."""
+    alone = lines(results.only([key]), site)
+    return next((line._replace(arm=results.arms.index(key[0])) for line in alone), None)
 
 
 def _line(i: int, name: str, found: Way, noted: str) -> Line:

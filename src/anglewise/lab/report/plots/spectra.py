@@ -34,7 +34,7 @@ def at_the_end(results: Results, arrays: Arrays, name: str) -> list[Plot]:
         lines: list[Line] = []
         for i, arm in enumerate(results.arms) if other == name else ():
             found = array_band(name, [frames.values[-1] for (of, _), frames in series.items() if of == arm])
-            lines += banded(i, arm, meaning(name).title, found) if found is not None else []
+            lines += banded(i, results.labels[arm], meaning(name).title, found) if found is not None else []
         if lines:
             plot = _plot(name, f"end-{name}-{len(plots)}", site, lines, 260)
             plots.append(plot._replace(lazy=True, inks=results.inks))

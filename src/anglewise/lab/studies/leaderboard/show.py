@@ -15,14 +15,15 @@ from typing import Any
 
 import numpy as np
 
-from anglewise.lab.report.format import label
+from anglewise.lab.report.format import label, number
 from anglewise.lab.report.html.document import document, write_file
 from anglewise.lab.report.html.experiment import provenance
-from anglewise.lab.report.plots.inks import KINDS, Ink, ink
+from anglewise.lab.report.labels import spoken
+from anglewise.lab.report.plots.inks import KINDS, Ink, ink, kind_of
 from anglewise.lab.report.plots.paper import TWO_COLUMNS, checked, save, styled
 from anglewise.lab.report.plots.style import Panel, axes, packed
 from anglewise.lab.report.results import Results, load
-from anglewise.lab.report.runs import Finish, every_of, finishes, runs_of, write_runs
+from anglewise.lab.report.runs import Finish, Runs, every_of, finishes, runs_of, write_runs
 from anglewise.lab.report.summary import explained
 from anglewise.lab.report.table import Column, Name, Table, markdown, printed
 from anglewise.lab.studies.leaderboard.analysis import (
@@ -77,7 +78,7 @@ def write(plan: LeaderboardPlan, reader: Any, to: Path) -> Path:
     elif to.suffix == ".csv":
         text = write_runs(finishes(results))
     else:
-        return save_figure(results, rows, to)
+        return save_figure(runs_of(results), rows, to)
     return write_file(text, to)
 
 
@@ -197,20 +198,42 @@ def _strip(results: Results, rows: Sequence[Row], runs: Sequence[Finish], criter
     return Panel(f"steps-{criterion}", CRITERIA[criterion], data, layout)
 
 
-def save_figure(results: Results, rows: Sequence[Row], path: str | os.PathLike[str]) -> Path:
+def finding(rows: Sequence[Row], baseline: str) -> str:
+    """The title of the figure: who has the lowest median, and what the baseline has; empty without a median."""
+    medians = {row.arm: row.medians["first"].value for row in rows if "first" in row.medians}
+    lowest = min(medians.values(), default=math.inf)
+    if not math.isfinite(lowest):
+        return ""
+    best = [spoken(arm) for arm, steps in medians.items() if steps == lowest]
+    names = " and ".join(best) if len(best) < 3 else f"{len(best)} arms"
+    text = (
+        f"{names[0].upper()}{names[1:]} {'has' if len(best) == 1 else 'have'} the lowest median: {number(lowest)} steps"
+    )
+    own = medians.get(baseline, lowest)
+    if own == lowest:
+        return text
+    return f"{text}. {spoken(baseline)}: {number(own) if math.isfinite(own) else 'beyond the budget'}"
+
+
+def save_figure(runs: Runs, rows: Sequence[Row], path: str | os.PathLike[str]) -> Path:
     """Draw the first crossings for a paper: .svg, .pdf or .png.
+
+    Args:
+        runs: Of a store or of a record.
+        rows: Their arms, ranked.
+        path: Where to.
 
     Raises:
         AnglewiseError: If the file cannot be written, or its ending is none of the three.
     """
     from matplotlib.figure import Figure
 
-    path, inks, runs = checked(path), kinds_of(results, rows), finishes(results)
+    path, inks = checked(path), {row.arm: ink(kind_of(row.arm)) for row in rows}
     with styled():
-        drawing = Figure(figsize=(TWO_COLUMNS, 0.8 + 0.145 * len(rows)), layout="constrained")
+        drawing = Figure(figsize=(TWO_COLUMNS, 1.0 + 0.145 * len(rows)), layout="constrained")
         axis = drawing.subplots()
         for i, row in enumerate(rows):
-            reached = [run.first for run in runs if run.arm == row.arm and run.first is not None]
+            reached = [run.first for run in runs.of(row.arm).values() if run.first is not None]
             never = row.n - len(reached)
             axis.plot(reached, [i] * len(reached), **inks[row.arm].mark, ls="", ms=2.6, alpha=0.5, mew=0)
             middle = row.medians["first"].value if row.medians else math.inf
@@ -218,13 +241,15 @@ def save_figure(results: Results, rows: Sequence[Row], path: str | os.PathLike[s
                 axis.plot([middle, middle], [i - 0.4, i + 0.4], color="#222", lw=1.4)
             if never or not row.n:
                 text = f"{never} of {row.n} not in budget" if row.n else "not trained"
-                axis.text(results.budget * 1.04, i, text, fontsize=5, va="center", color=GREY)
-        soonest = min((run.first for run in runs if run.first), default=10)
-        title = "steps to 95 % test accuracy, first crossing; dots are seeds, bars medians"
-        names = [row.arm for row in rows]
-        draw_axes(axis, names, results.budget, (0.8 * soonest, 1.9 * results.budget), title)
+                axis.text(runs.budget * 1.04, i, text, fontsize=5, va="center", color=GREY)
+        soonest = min((run.first for run in runs.finished if run.first), default=10)
+        title = f"steps to {100 * runs.threshold:g} % test accuracy, first crossing; dots are seeds, bars medians"
+        names = [spoken(row.arm) for row in rows]
+        draw_axes(axis, names, runs.budget, (0.8 * soonest, 1.9 * runs.budget), title)
         axis.set_ylim(len(rows) - 0.4, -0.6)
         axis.grid(axis="x", color="#ececec", lw=0.6)
+        if said := finding(rows, runs.baseline):
+            drawing.suptitle(said, x=0.005, ha="left", fontsize=8.5, fontweight="bold")
         handles = [axis.plot([], [], **one.mark, ls="", ms=3, label=one.kind)[0] for one in legend_of(inks)]
-        drawing.legend(handles=handles, loc="outside upper center", ncols=5, fontsize=6)
+        drawing.legend(handles=handles, loc="outside lower center", ncols=5, fontsize=6)
         return save(drawing, path)

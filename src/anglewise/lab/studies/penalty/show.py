@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from anglewise.lab.report.comparison import ArmSummary
 from anglewise.lab.report.html.document import write_file
+from anglewise.lab.report.labels import spoken
 from anglewise.lab.report.plots.inks import ink
 from anglewise.lab.report.plots.paper import TWO_COLUMNS, checked, save, styled
 from anglewise.lab.report.results import load
@@ -51,6 +53,24 @@ def write(plan: PenaltyPlan, reader: Any, to: Path) -> Path:
     return write_file(markdown(table(rows, runs)), to) if to.suffix == ".md" else save_figure(runs, rows, to)
 
 
+def finding(measured: Sequence[Effect]) -> str:
+    """The title of the figure: at how many settings the interval shows what."""
+    ratios = [effect.sides["first"][1] for effect in measured]
+    faster = sum(_beyond(side, "\u2264 ", faster=True) for side in ratios)
+    slower = sum(_beyond(side, "\u2265 ", faster=False) for side in ratios)
+    rest = len(ratios) - faster - slower
+    shown = f"faster at {faster} of {len(ratios)} settings, slower at {slower}"
+    return f"With the penalty: {shown}, no difference shown at {rest}"
+
+
+def _beyond(side: ArmSummary, opposed: str, *, faster: bool) -> bool:
+    """Whether an interval lies on one side of 1, and its estimate is no bound on the other side."""
+    speed = side.speed_up
+    if speed is None or speed.low is None or speed.high is None or side.bound == opposed:
+        return False
+    return round(speed.low, 2) > 1 if faster else round(speed.high, 2) < 1
+
+
 def save_figure(runs: Runs, measured: Sequence[Effect], path: str | os.PathLike[str]) -> Path:
     """Draw the effects for a paper: .svg, .pdf or .png.
 
@@ -63,7 +83,7 @@ def save_figure(runs: Runs, measured: Sequence[Effect], path: str | os.PathLike[
     without, penalty = ink().colour, ink("radial penalty").colour
     ways = (("without the penalty", without, "o", -0.16), ("with it", penalty, "D", 0.16))
     with styled():
-        drawing = Figure(figsize=(TWO_COLUMNS, 1.3 + 0.27 * len(measured)), layout="constrained")
+        drawing = Figure(figsize=(TWO_COLUMNS, 1.5 + 0.27 * len(measured)), layout="constrained")
         axis = drawing.subplots()
         for i, effect in enumerate(measured):
             for j, (_, colour, mark, shift) in enumerate(ways):
@@ -78,7 +98,8 @@ def save_figure(runs: Runs, measured: Sequence[Effect], path: str | os.PathLike[
                     axis.text(1.05 * runs.budget, i + shift, text, fontsize=5, va="center", color=colour)
             if i and effect.method != measured[i - 1].method:
                 axis.axhline(i - 0.5, color="#c8ccd0", lw=0.6)
-        names = [f"{effect.method}\n" * (effect.found == "alone") + f"found {effect.found}" for effect in measured]
+        heads = [f"{spoken(effect.method)}\n" * (effect.found == "alone") for effect in measured]
+        names = [f"{head}found {effect.found}" for head, effect in zip(heads, measured, strict=True)]
         firsts = [run.first for run in runs.finished if run.first]
         everybody = all(side.reached == side.finished for effect in measured for side in effect.sides["first"])
         latest = 1.15 * max(firsts, default=runs.budget) if everybody else 1.6 * runs.budget
@@ -90,9 +111,10 @@ def save_figure(runs: Runs, measured: Sequence[Effect], path: str | os.PathLike[
         beside = axis.secondary_yaxis("right")
         beside.set_yticks(range(len(measured)), ratios, fontsize=6)
         beside.set_ylabel("times as fast with the penalty [95 %]", fontsize=7)
+        drawing.suptitle(finding(measured), x=0.005, ha="left", fontsize=8.5, fontweight="bold")
         handles = [
             axis.plot([], [], mark, color=colour, ms=5, mec="white", mew=0.7, label=name)[0]
             for name, colour, mark, _ in ways
         ]
-        drawing.legend(handles=handles, loc="outside upper center", ncols=2)
+        drawing.legend(handles=handles, loc="outside lower center", ncols=2)
         return save(drawing, path)
