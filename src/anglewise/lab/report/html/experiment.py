@@ -148,7 +148,7 @@ def page(results: Results, *, command: str | None = None, pages: Mapping[Key, st
 class RunRow(NamedTuple):
     """A finished run in the report's list."""
 
-    index: int
+    ink: int
     label: str
     arm: str
     seed: int

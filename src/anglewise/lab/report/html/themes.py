@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -12,7 +12,7 @@ from anglewise.lab.report.plots import curves, spectra
 from anglewise.lab.report.plots.panel import web
 from anglewise.lab.report.plots.style import Panel
 from anglewise.lab.report.results import Results
-from anglewise.lab.report.table import Column, Name, Table
+from anglewise.lab.report.table import Cell, Column, Name, Table
 
 FIRST = ("radius", "radius_q05", "radius_q95")
 """Readings that the report shows before all others."""
@@ -74,9 +74,15 @@ def themes(results: Results, *, without: Collection[str] = FIRST, arrays: bool =
     for name in spectra.CURVES:
         if panels := [web(plot) for plot in spectra.at_the_end(results, last, name)]:
             parts[meaning(name).theme].append(Part(name, panels, f"{meaning(name).note} {AT_END}"))
-    rows = [[Name(spoken(name), site), value, meaning(name).note] for (name, site), value in still.items()]
-    table = Table(["reading", "value", Column("what it is", True)], rows)
-    return [Theme(name, some) for name, some in parts.items() if some], table
+    return [Theme(name, some) for name, some in parts.items() if some], _table(still)
+
+
+def _table(still: Mapping[tuple[str, str], float]) -> Table:
+    """Readings that never changed."""
+    rows: list[list[Cell]] = [
+        [Name(spoken(name), site), value, meaning(name).note] for (name, site), value in still.items()
+    ]
+    return Table(["reading", "value", Column("what it is", True)], rows)
 
 
 def constants(results: Results, without: Collection[str] = ()) -> dict[tuple[str, str], float]:

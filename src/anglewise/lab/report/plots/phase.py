@@ -51,8 +51,8 @@ def lines(results: Results, site: str) -> Iterator[Line]:
             seed, only = next(iter(ways.items()))
             yield _line(i, name, only, f"seed {seed}, step %{{customdata}}")
         elif ways:
-            middle = [band(series, arm, results, POINTS) for series in (radii, accuracies)]
-            both = way(*(Series(one.steps, one.median) for one in middle))
+            radius, accuracy = (band(series, arm, results, POINTS) for series in (radii, accuracies))
+            both = way(Series(radius.steps, radius.median), Series(accuracy.steps, accuracy.median))
             if both is not None:
                 yield _line(i, name, both, f"median of {len(ways)}, step %{{customdata}}")
             yield _runs(i, name, ways)

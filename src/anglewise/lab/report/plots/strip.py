@@ -97,8 +97,8 @@ def data(results: Results, found: Sequence[Answer]) -> Strip:
         dots = [Dot(seed, results.budget if time is None else time, time is not None) for seed, time in times.items()]
         median = censored_median(list(times.values())) if times else None
         rows.append(Row(i, plain(results.labels[arm]), dots, median, *_said(said.get(arm)), arm not in said))
-    times = [dot.x for row in rows for dot in row.dots]
-    low, high = (min(times), max(times)) if times else (0, results.budget)
+    places = [dot.x for row in rows for dot in row.dots]
+    low, high = (min(places), max(places)) if places else (0, results.budget)
     unit = f"optimiser steps to {100 * results.threshold:g} % test accuracy"
     return Strip(rows, 0.85 * low if low > 0.35 * high else 0.0, float(high), unit)
 
