@@ -35,6 +35,12 @@ def add_tables(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tables", metavar="A,B", default="first", help=names)
 
 
+def add_pages(parser: argparse.ArgumentParser, default: str) -> None:
+    """``--pages``."""
+    names = f"runs with a page of their own: typical, one of each arm; all; none (default {default})"
+    parser.add_argument("--pages", choices=["typical", "all", "none"], default=default, help=names)
+
+
 def add_track(parser: argparse.ArgumentParser) -> None:
     """``TRACK``, and ``--large``."""
     parser.add_argument("track", metavar="TRACK", help="a track that has a leaderboard, such as track-c2")

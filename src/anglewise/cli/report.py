@@ -10,13 +10,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from anglewise.cli.flags import AddVerb, add_json, add_tables, check_ending, criteria_of
+from anglewise.cli.flags import AddVerb, add_json, add_pages, add_tables, check_ending, criteria_of
 from anglewise.cli.output import print_json
 from anglewise.cli.training import command
 from anglewise.errors import SpecError
 
 if TYPE_CHECKING:
     from anglewise.lab.report.comparison import Criterion
+    from anglewise.lab.report.html.experiment import RunPages
     from anglewise.lab.report.results import Results
 
 
@@ -29,6 +30,7 @@ def add(verb: AddVerb) -> None:
     parser.add_argument("--baseline", metavar="ARM", help="the arm that speed-ups refer to (default: the experiment's)")
     parser.add_argument("--run", metavar="RUN", help="the page of one run: its id, or a unique beginning of it")
     parser.add_argument("--to", type=Path, metavar="FILE", help=".html, or .svg/.pdf/.png for the picture alone")
+    add_pages(parser, "none")
     add_tables(parser)
     add_json(parser)
     parser = verb("figure", figure, "one figure for a paper, from the readings of a store")
@@ -64,8 +66,9 @@ def report(arguments: argparse.Namespace) -> None:
     if to.suffix == ".html":
         page = None if arguments.json and arguments.to is None else to
         print_report(
-            "report", reader, experiment_id, page, arguments.baseline, criteria=criteria, as_json=arguments.json
-        )
+            "report", reader, experiment_id, page, arguments.baseline, criteria=criteria, pages=arguments.pages,
+            as_json=arguments.json,
+        )  # fmt: skip
     else:
         from anglewise.lab.report.plots.gallery import draw_figure
 
@@ -116,7 +119,7 @@ def early_warning(arguments: argparse.Namespace) -> None:
 
 def print_report(
     verb: str, reader: Any, experiment_id: str | None, page: Path | None, baseline: str | None = None, *,
-    criteria: Sequence[Criterion], as_json: bool = False,
+    criteria: Sequence[Criterion], pages: RunPages = "none", as_json: bool = False,
 ) -> None:  # fmt: skip
     """Print the comparison of an experiment's arms, and write its report.
 
@@ -127,6 +130,7 @@ def print_report(
         page: Where its report is written; None for nowhere.
         baseline: The arm that speed-ups refer to; None for the experiment's.
         criteria: Which summary tables are printed.
+        pages: Which runs have a page of their own beside the report, linked there.
         as_json: Whether one JSON object is printed instead.
     """
     from anglewise.lab.report.results import load
@@ -137,7 +141,7 @@ def print_report(
     if page is not None:
         from anglewise.lab.report.html.experiment import write_report
 
-        written = write_report(reader, experiment_id, page, baseline=baseline).resolve()
+        written = write_report(reader, experiment_id, page, baseline=baseline, run_pages=pages).resolve()
     if as_json:
         print_json(verb, **facts(results), report=written)
         return

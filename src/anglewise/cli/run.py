@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from anglewise.cli.flags import AddVerb, add_json, add_large, add_tables, criteria_of, seconds
+from anglewise.cli.flags import AddVerb, add_json, add_large, add_pages, add_tables, criteria_of, seconds
 from anglewise.cli.output import print_json
 from anglewise.cli.report import print_report
 from anglewise.cli.training import train_missing
@@ -47,6 +47,7 @@ def add(verb: AddVerb) -> None:
     anonymous = "write neither the host's name nor the folders of paths"
     parser.add_argument("--anonymous", action="store_true", help=anonymous)
     parser.add_argument("--quiet", action="store_true", help="no progress, only the summary")
+    add_pages(parser, "typical")
     add_tables(parser)
     add_json(parser)
 
@@ -79,7 +80,9 @@ def run(arguments: argparse.Namespace) -> None:
     for line in news(plan):
         print(line, file=sys.stderr if arguments.json else sys.stdout)
     reader, page = Reader(out), out / "report.html"
-    print_report("run", reader, experiment.experiment_id, page, criteria=criteria, as_json=arguments.json)
+    print_report(
+        "run", reader, experiment.experiment_id, page, criteria=criteria, pages=arguments.pages, as_json=arguments.json
+    )
 
 
 def asked(arguments: argparse.Namespace, fields: Sequence[str]) -> Request:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import functools
 import hashlib
+import json
 import os
 from collections.abc import Sequence
 from importlib.resources import files
@@ -22,7 +23,7 @@ from anglewise.errors import AnglewiseError
 from anglewise.files import put
 from anglewise.lab.outcome import MEANINGS
 from anglewise.lab.report.format import number, plain, script
-from anglewise.lab.report.plots.inks import css
+from anglewise.lab.report.plots.inks import css, dark_values
 from anglewise.lab.report.plots.style import Panel
 from anglewise.lab.report.table import text
 
@@ -57,6 +58,7 @@ def document(template: str, panels: Sequence[Panel], **data: Any) -> str:
         style=Markup(_asset("page.css") + css(data.get("inks", ()))),
         scripts=list(map(Markup, scripts)),
         panels=Markup(script([panel._asdict() for panel in panels])),
+        dark=json.dumps(dark_values(data.get("inks", ()))),
         **data,
     )  # fmt: skip
 
@@ -75,7 +77,7 @@ def still(template: str, **data: Any) -> str:
     """
     return environment().get_template(f"{template}.html.jinja").render(
         policy=Markup("default-src 'none'; style-src 'unsafe-inline'"), style=Markup(_asset("page.css")), scripts=[],
-        panels=Markup("[]"), **data,
+        panels=Markup("[]"), dark="{}", **data,
     )  # fmt: skip
 
 

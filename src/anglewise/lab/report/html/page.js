@@ -6,7 +6,9 @@ for (const kind of ["error", "unhandledrejection"]) {
     document.documentElement.dataset.errors = errors.join(" | ");
   });
 }
-const panels = JSON.parse(document.getElementById("panels").textContent);
+const data = document.getElementById("panels");
+const panels = JSON.parse(data.textContent);
+const darker = JSON.parse(data.dataset.dark || "{}"); // each colour of an arm, and what stands for it on a dark page
 const drawn = new Set(); // panels that are on the page
 const hidden = new Set(); // indices of arms switched off
 const checked = [...document.querySelectorAll("[data-layer]")].filter((box) => box.checked);
@@ -21,12 +23,21 @@ function visible(trace) {
 // the page's own colours, light or dark; a figure's are put in their places when it is drawn
 const night = window.matchMedia("(prefers-color-scheme: dark)");
 const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-function ink(arm) {
-  return arm >= 0 ? css(`--ink-${arm}`) : "";
+
+// a colour of an arm on the page as it is; others stay
+function tone(colour) {
+  if (!night.matches || typeof colour !== "string") return colour;
+  const [, parts, alpha] = /^rgba\(([\d,]+),([\d.]+)\)$/.exec(colour) ?? [];
+  if (parts && darker[parts]) return `rgba(${darker[parts]},${alpha})`;
+  return darker[colour] ?? (colour === "#222" ? css("--ink") : colour);
 }
-function faint(colour, alpha) {
-  const [r, g, b] = [1, 3, 5].map((k) => parseInt(colour.slice(k, k + 2), 16));
-  return `rgba(${r},${g},${b},${alpha})`;
+const first = new WeakMap(); // what a part of a figure had before it was painted
+function recolour(part, key) {
+  if (!part || !(key in part)) return;
+  if (!first.has(part)) first.set(part, {});
+  const kept = first.get(part);
+  kept[key] ??= part[key];
+  part[key] = tone(kept[key]);
 }
 function paint(panel) {
   const { layout } = panel;
@@ -37,18 +48,10 @@ function paint(panel) {
     Object.assign(layout[axis], { gridcolor: css("--grid"), linecolor: css("--soft"), color: css("--ink") });
   }
   for (const trace of panel.data) {
-    const colour = ink(trace.meta.arm);
-    if (!colour) continue;
-    if (trace.fillcolor) trace.fillcolor = faint(colour, 0.16);
-    else if (trace.line) trace.line.color = colour;
-    if (typeof trace.marker?.color === "string") trace.marker.color = colour;
-    if (trace.marker?.line?.color) trace.marker.line.color = colour;
+    recolour(trace, "fillcolor");
+    for (const part of [trace.line, trace.marker, trace.marker?.line, trace.error_x]) recolour(part, "color");
   }
-  for (const shape of layout.shapes ?? []) {
-    if (shape.name?.startsWith("arm ") && ink(Number(shape.name.slice(4)))) {
-      shape.line.color = faint(ink(Number(shape.name.slice(4))), 0.6);
-    }
-  }
+  for (const shape of layout.shapes ?? []) recolour(shape.line, "color");
 }
 
 // one text at a step says what all lines are there, not only the nearest
@@ -103,7 +106,7 @@ function label(panel) {
   if (over > 0) for (const end of ends) end.y -= over;
   const names = ends.map(({ trace, y }) => ({
     xref: "paper", yref: "paper", x: 1.005, y: 1 - y / axes._size.h, xanchor: "left", yanchor: "middle", showarrow: false,
-    text: trace.name, font: { color: ink(trace.meta.arm) || css("--ink"), size: 12 }, name: `arm ${trace.meta.arm}`,
+    text: trace.name, font: { color: tone(first.get(trace.line)?.color ?? trace.line.color), size: 12 }, name: `arm ${trace.meta.arm}`,
   }));
   const longest = Math.max(...names.map((name) => name.text.replace(/&[a-z]+;/g, "x").length));
   const others = (panel.layout.annotations ?? []).filter((text) => !text.name?.startsWith("arm "));

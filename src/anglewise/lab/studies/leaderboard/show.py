@@ -41,6 +41,8 @@ from anglewise.lab.studies.leaderboard.plan import LeaderboardPlan
 
 ENDINGS = (".html", ".md", ".csv", ".svg", ".pdf", ".png")
 SHOWN = ("first", "sustained")
+MAIN, OTHERS = (0, 1, 2, 3, 4, 5, 11, 12, 9, 10), (0, 1, 6, 13, 14, 7, 8, 15)
+"""Columns of the page's two tables: of the first crossing, and of the others and what came after."""
 GREY = "#9aa3ad"
 
 
@@ -135,6 +137,7 @@ def page(
     """
     runs = finishes(results)
     panels = [_strip(results, rows, runs, criterion) for criterion in SHOWN]
+    ranked = ranking(rows, results.budget, notes, f"{explained(NOTE, every_of(results))} {without(refused)}")
     return document(
         "leaderboard",
         panels,
@@ -144,7 +147,9 @@ def page(
         finished=sum(row.n for row in rows),
         planned=sum(row.planned for row in rows),
         inks=legend_of(kinds_of(results, rows)),
-        ranking=ranking(rows, results.budget, notes, f"{explained(NOTE, every_of(results))} {without(refused)}"),
+        ranking=ranked.only(MAIN),
+        others=ranked.only(OTHERS),
+        note=ranked.note,
         orders=orders(rows),
         published=published(track),
         settings=Table(
