@@ -54,6 +54,7 @@ def listing(what: str) -> str:
 
         texts = {name: known.text for name, known in FIGURES.items()}
         texts["early-warning"] = "which readings tell in time that a run will generalise; give all stores of the study"
+        texts |= {f"paper-{k}": f"the paper's figure {k}, from our runs" for k in (1, 3, 4, 5)}
         return "\n".join(f"{name:20} {text}" for name, text in texts.items())
     if what == "readings":
         values = {name: ("in default; " if name in DEFAULT else "") + _fields(r) for name, r in READINGS.items()}

@@ -9,7 +9,7 @@ from typing import Any
 
 from anglewise.cli.flags import AddVerb, check_ending
 from anglewise.cli.training import command
-from anglewise.errors import SpecError
+from anglewise.errors import SpecError, unknown
 
 
 def add(verb: AddVerb) -> None:
@@ -23,7 +23,8 @@ def add(verb: AddVerb) -> None:
     parser.add_argument("--to", type=Path, metavar="FILE", help=".html, or .svg/.pdf/.png for the picture alone")
     parser = verb("figure", figure, "one figure for a paper, from the readings of a store")
     parser.add_argument("name", metavar="NAME", help="which (see: anglewise list figures)")
-    parser.add_argument("dir", type=Path, metavar="DIR")
+    folder = "the store; for paper-1, -3, -4 and -5 a folder of records or of the claims' stores"
+    parser.add_argument("dir", nargs="?", type=Path, metavar="DIR", help=folder)
     runs = "only these arms, or runs by id (default: all); for early-warning: further stores"
     parser.add_argument("runs", nargs="*", metavar="RUN", help=runs)
     parser.add_argument("--experiment", metavar="ID", help=newest)
@@ -59,6 +60,11 @@ def figure(arguments: argparse.Namespace) -> None:
     from anglewise.lab.report.plots.gallery import draw_figure
     from anglewise.lab.store import Reader
 
+    if arguments.name.startswith("paper-"):
+        _paper_figure(arguments)
+        return
+    if arguments.dir is None:
+        raise SpecError(f"figure {arguments.name} needs DIR: the store that it is drawn from")
     to = arguments.to or arguments.dir / f"{arguments.name}.svg"
     if arguments.name == "early-warning":  # of several stores, not of runs of one
         from anglewise.lab.studies.early_warning.analysis import study
@@ -70,6 +76,16 @@ def figure(arguments: argparse.Namespace) -> None:
         experiment_id = _experiment_or_last(reader, arguments.experiment)
         path = draw_figure(arguments.name, reader, to, experiment=experiment_id, runs=arguments.runs)
     print(f"figure: {path.resolve()}")
+
+
+def _paper_figure(arguments: argparse.Namespace) -> None:
+    """Draw a figure of the paper from our runs."""
+    from anglewise.lab.studies.claims.paper.figures import BY_NAME, draw_one
+
+    if arguments.name not in BY_NAME:
+        raise SpecError(unknown("figure", arguments.name, BY_NAME))
+    folder, to = arguments.dir or Path("records", "claims"), arguments.to or Path(f"{arguments.name}.svg")
+    print(f"figure: {draw_one(arguments.name, folder, to).resolve()}")
 
 
 def early_warning(arguments: argparse.Namespace) -> None:
