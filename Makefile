@@ -1,4 +1,4 @@
-# make demo: sets up, runs the quickstart, says where its report is.   make test: sets up, passes the tests.
+# make demo: sets up, runs the quickstart and the plateau, says where their reports are.   make test: sets up, passes the tests.
 # make lab: sets up .venv with the laboratory.   make torch: with the drop-in for PyTorch.
 # make check: lint, types, import contracts.   make bench: the engine against plain PyTorch loops.
 # make records: render the pages that state results from the rows of the records.
@@ -33,6 +33,7 @@ torch: .venv/.torch
 
 demo: .venv/.demo
 	$(BIN)/anglewise run quickstart
+	$(BIN)/anglewise run plateau --readings default,embedding
 
 test: .venv/.dev
 	$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder

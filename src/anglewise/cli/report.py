@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from anglewise.cli.flags import AddVerb, add_json, add_pages, add_tables, check_ending, criteria_of
 from anglewise.cli.output import print_json
 from anglewise.cli.training import command
-from anglewise.errors import SpecError
+from anglewise.errors import SpecError, unknown
 
 if TYPE_CHECKING:
     from anglewise.lab.report.comparison import Criterion
@@ -35,7 +35,8 @@ def add(verb: AddVerb) -> None:
     add_json(parser)
     parser = verb("figure", figure, "one figure for a paper, from the readings of a store")
     parser.add_argument("name", metavar="NAME", help="which (see: anglewise list figures)")
-    parser.add_argument("dir", type=Path, metavar="DIR")
+    folder = "the store; for paper-1, -3, -4 and -5 a folder of records or of the claims' stores"
+    parser.add_argument("dir", nargs="?", type=Path, metavar="DIR", help=folder)
     runs = "only these arms, or runs by id (default: all); for early-warning: further stores"
     parser.add_argument("runs", nargs="*", metavar="RUN", help=runs)
     parser.add_argument("--experiment", metavar="ID", help=newest)
@@ -81,6 +82,11 @@ def figure(arguments: argparse.Namespace) -> None:
     from anglewise.lab.report.plots.gallery import draw_figure
     from anglewise.lab.store import Reader
 
+    if arguments.name.startswith("paper-"):
+        _paper_figure(arguments)
+        return
+    if arguments.dir is None:
+        raise SpecError(f"figure {arguments.name} needs DIR: the store that it is drawn from")
     to = arguments.to or arguments.dir / f"{arguments.name}.svg"
     if arguments.name == "early-warning":  # of several stores, not of runs of one
         from anglewise.lab.studies.early_warning.analysis import study
@@ -92,6 +98,16 @@ def figure(arguments: argparse.Namespace) -> None:
         experiment_id = _experiment_or_last(reader, arguments.experiment)
         path = draw_figure(arguments.name, reader, to, experiment=experiment_id, runs=arguments.runs)
     _print_path("figure", "figure", path.resolve(), as_json=arguments.json)
+
+
+def _paper_figure(arguments: argparse.Namespace) -> None:
+    """Draw a figure of the paper from our runs."""
+    from anglewise.lab.studies.claims.paper.figures import BY_NAME, draw_one
+
+    if arguments.name not in BY_NAME:
+        raise SpecError(unknown("figure", arguments.name, BY_NAME))
+    folder, to = arguments.dir or Path("records", "claims"), arguments.to or Path(f"{arguments.name}.svg")
+    print(f"figure: {draw_one(arguments.name, folder, to).resolve()}")
 
 
 def early_warning(arguments: argparse.Namespace) -> None:

@@ -65,7 +65,7 @@ def narrow(results: Results, criterion: Criterion, arms: Sequence[ArmSummary]) -
     """The same for a terminal: without the column of runs, so what is missing stands under an arm's name."""
     table = summary(results, criterion, arms)
     noted = [arm.missing or arm.illustration or arm.unmatched for arm in arms]
-    names = [Name(arm.arm, str(row[1]) if note else "") for arm, row, note in zip(arms, table.rows, noted, strict=True)]
+    names = [Name(results.labels[arm.arm], str(row[1]) if note else "") for arm, row, note in zip(arms, table.rows, noted, strict=True)]
     rows = [[name, *row[1:]] for name, row in zip(names, table.rows, strict=True)]
     mean = table.columns[4].name
     return dataclasses.replace(table, rows=rows, spare=[mean, "p (Holm)", table.columns[2].name]).only(NARROW)
@@ -75,11 +75,11 @@ def _row(i: int, arm: ArmSummary, results: Results, criterion: Criterion) -> lis
     runs = count_of(arm.finished, arm.planned) + (" (illustration)" if arm.illustration else "")
     runs += f"; {arm.unmatched}" if arm.unmatched else ""
     if arm.share is None:
-        return [Name(arm.arm, swatch=i), runs, *[None] * 7]
+        return [Name(results.labels[arm.arm], swatch=i), runs, *[None] * 7]
     beyond = f"> {results.budget:,}"
     pairs = f" ({arm.pairs} pairs)" if 0 < arm.pairs < arm.planned else ""
     return [
-        Name(arm.arm, swatch=i),
+        Name(results.labels[arm.arm], swatch=i),
         runs,
         Estimate(arm.share, percent, mark=f"{arm.reached}/{arm.finished}, ", unit=" %"),
         arm.median if arm.median is not None else beyond + (" steps" if criterion == "seconds" else ""),

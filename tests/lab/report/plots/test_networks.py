@@ -187,7 +187,7 @@ def test_a_runs_page_says_what_it_is_and_how_it_ended(measured):
 def test_a_runs_figures_have_distinct_places_and_only_its_own_data(measured):
     results = measured(others=("radial_energy",))
     text = run_page(results, ("b", 0))
-    block = json.loads(re.search(r'id="panels">(.*?)</script>', text, re.DOTALL)[1])
+    block = json.loads(re.search(r'id="panels"[^>]*>(.*?)</script>', text, re.DOTALL)[1])
     ids = [panel["id"] for panel in block]
     assert len(ids) == len(set(ids)) and all(text.count(f'id="{name}"') == 1 for name in ids)
     names = {trace.get("name") for panel in block for trace in panel["data"]}

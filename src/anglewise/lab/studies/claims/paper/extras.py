@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
@@ -26,7 +26,8 @@ from anglewise.lab.studies.claims import evidence, plan
 from anglewise.lab.studies.claims.claim import Scale
 from anglewise.lab.studies.claims.claims import CLAIMS
 from anglewise.lab.studies.claims.paper.arrays import ACCURACY, Kept, kept
-from anglewise.lab.studies.claims.paper.figures import CURVES, NETWORKS, NEURONS, TABLE
+from anglewise.lab.studies.claims.paper.figures import CURVES, NETWORKS, NEURONS, TABLE, Drawn
+from anglewise.lab.studies.claims.paper.pool import Pool
 from anglewise.lab.studies.claims.paper.systems import FRACTIONS, MODULI, PENALTY, PROBES, STRONG, TAXONOMY, place_name
 from anglewise.lab.studies.claims.plan import Part
 from anglewise.lab.studies.claims.record import Record
@@ -176,6 +177,25 @@ def gather_arrays(root: Path) -> list[Kept]:
         system = SYSTEMS["mlp"]
         arrays += accuracies(plan.folder_of(root, system, scale, system.world()), scale)
     return arrays + networks(plan.folder_of(root, READ, "desk", READ.world()))
+
+
+def drawn_from_stores(root: Path) -> Drawn:
+    """What the figures are drawn from, of a folder of stores; what is not trained is missing.
+
+    Raises:
+        StoreError: If a store is damaged.
+    """
+    record, system = gather(root), SYSTEMS["mlp"]
+    runs, scales = list(record.runs), ("paper", "desk")
+    for scale in cast(tuple[Scale, ...], scales):
+        world = system.world()
+        folder = plan.folder_of(root, system, scale, world)
+        if folder.exists():
+            planned = system.experiment(scale, world, CURVES, SEEDS).runs()
+            epoch = system.place(scale, world).epoch
+            where = {"system": system.name, "scale": scale, "world": world.name}
+            runs += evidence.collect(folder, planned, **where, epoch=epoch).runs
+    return Drawn(Pool({run[:5]: run for run in runs}, {one[:8]: one for one in record.values}), gather_arrays(root))
 
 
 def accuracies(folder: Path, scale: Scale) -> list[Kept]:

@@ -21,7 +21,7 @@ from anglewise.lab.report.plots.curves import accuracy, over_time
 from anglewise.lab.report.plots.inks import inks_of
 from anglewise.lab.report.plots.panel import Plot
 from anglewise.lab.report.plots.panel import paper as draw_panel
-from anglewise.lab.report.plots.paper import TWO_COLUMNS, handle, save, styled
+from anglewise.lab.report.plots.paper import TWO_COLUMNS, checked, handle, save, styled
 from anglewise.lab.report.results import Arrays, Ended, Key, Results, Series
 from anglewise.lab.stats import censored_median
 from anglewise.lab.studies.claims.paper.arrays import ACCURACY, Kept, read
@@ -253,6 +253,10 @@ FIGURES: Mapping[str, Callable[[Drawn], Any]] = {
 """By the file's name."""
 
 
+BY_NAME = {name.replace("figure", "paper"): name for name in FIGURES}
+"""What ``anglewise figure`` calls them, by the name that it takes."""
+
+
 def draw(records: Path, folder: Path, ending: str = ".svg") -> list[Path]:
     """Draw all figures of a folder of records into another.
 
@@ -262,3 +266,30 @@ def draw(records: Path, folder: Path, ending: str = ".svg") -> list[Path]:
     drawn = Drawn.of(records)
     with styled():
         return [save(figure(drawn), folder / f"{name}{ending}", dpi=150) for name, figure in FIGURES.items()]
+
+
+def draw_one(name: str, folder: Path, path: Path) -> Path:
+    """Draw one figure.
+
+    Args:
+        name: ``paper-1``, ``paper-3``, ``paper-4`` or ``paper-5``.
+        folder: Of records, such as ``records/claims``, or of the claims' stores, such as ``runs/claims``.
+        path: Where to; its ending (.svg, .pdf or .png) is the format.
+
+    Raises:
+        AnglewiseError: If the folder holds no rows, or lacks what the figure needs, or the file cannot be written.
+    """
+    path = checked(path)
+    if (folder / "paper" / "arrays.parquet").exists():
+        drawn = Drawn.of(folder)
+    else:
+        from anglewise.lab.studies.claims.paper.extras import drawn_from_stores  # imports JAX
+
+        drawn = drawn_from_stores(folder)
+    if not drawn.pool.runs:
+        raise AnglewiseError(
+            f"{folder} holds no runs of the paper's figures: give a folder of records, such as records/claims of the "
+            "clone, or of stores, such as runs/claims after anglewise verify"
+        )
+    with styled():
+        return save(FIGURES[BY_NAME[name]](drawn), path, dpi=150)
