@@ -15,7 +15,10 @@ from anglewise.lab.readings.quantities import QUANTITIES
 from anglewise.lab.readings.sets import DEFAULT, READINGS
 from anglewise.lab.report.plots.gallery import FIGURES
 
-WARNING = "which readings tell in time that a run will generalise; give all stores of the study"
+BESIDE = {"early-warning": "which readings tell in time that a run will generalise; give all stores of the study"} | {
+    f"paper-{k}": f"the paper's figure {k}, from our runs" for k in (1, 3, 4, 5)
+}
+"""Figures that are drawn of more than one experiment."""
 
 
 def group_of_method(cls: Any) -> str:
@@ -51,7 +54,7 @@ def named() -> Iterator[Named]:
         themes = [about.theme for about in QUANTITIES.values() if about.reading == name]
         group = "in the default set" if name in DEFAULT else (themes or ["other"])[0].lower()
         yield Named("readings", name, group, _first(type(reading)), _fields(reading))
-    for name, text in {**{name: known.text for name, known in FIGURES.items()}, "early-warning": WARNING}.items():
+    for name, text in {**{name: known.text for name, known in FIGURES.items()}, **BESIDE}.items():
         yield Named("figures", name, "", text, {})
 
 

@@ -65,7 +65,10 @@ def narrow(results: Results, criterion: Criterion, arms: Sequence[ArmSummary]) -
     """The same for a terminal: without the column of runs, so what is missing stands under an arm's name."""
     table = summary(results, criterion, arms)
     noted = [arm.missing or arm.illustration or arm.unmatched for arm in arms]
-    names = [Name(results.labels[arm.arm], str(row[1]) if note else "") for arm, row, note in zip(arms, table.rows, noted, strict=True)]
+    names = [
+        Name(results.labels[arm.arm], str(row[1]) if note else "")
+        for arm, row, note in zip(arms, table.rows, noted, strict=True)
+    ]
     rows = [[name, *row[1:]] for name, row in zip(names, table.rows, strict=True)]
     mean = table.columns[4].name
     return dataclasses.replace(table, rows=rows, spare=[mean, "p (Holm)", table.columns[2].name]).only(NARROW)
