@@ -6,6 +6,9 @@ from axe_playwright_python.sync_playwright import Axe
 from anglewise.lab.report.html.document import write_file
 from anglewise.lab.report.html.experiment import page
 from anglewise.lab.report.html.run import run_page
+from anglewise.lab.report.runs import runs_of
+from anglewise.lab.studies.leaderboard.analysis import rows as ranked
+from anglewise.lab.studies.leaderboard.show import page as board
 from tests.support.pages import chromium, opened
 
 pytestmark = pytest.mark.browser
@@ -121,3 +124,14 @@ def test_the_text_at_a_step_says_what_all_lines_are_there(browser, report):
         shown.wait_for_selector("#accuracy .hoverlayer .legend", timeout=10_000)
         text = shown.locator("#accuracy .hoverlayer").text_content()
         assert all(name in text for name in ("adamw", "adamw+radial", "man"))
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1400, "dark"), (390, "light")])
+def test_a_board_is_accessible_and_no_column_is_cut_off(browser, make, tmp_path, width, scheme):
+    results = make({"adamw": 120, "adamw+radial": 80, "an-arm-with-a-rather-long-name": None}, seeds=3)
+    text = board(results, ranked(runs_of(results), 100.0), track="track-c2", settings={"adamw": "as published"})
+    with opened(browser, write_file(text, tmp_path / "board.html").as_uri(), width, scheme) as shown:
+        assert violations(shown) == [] and shown.problems == []
+        assert shown.evaluate("document.documentElement.scrollWidth") <= width
+        boxes = "[...document.querySelectorAll('.scroll')]"
+        assert shown.evaluate(f"{boxes}.filter((box) => box.scrollWidth > box.clientWidth + 1).length") == 0
