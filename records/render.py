@@ -36,7 +36,7 @@ from records.figures import draw_figures
 from records.hero import hero, read
 from records.reproductions import Reproductions
 from records.rows import Rows, by_word, fitted, joined
-from records.seeds import contrasts
+from records.seeds import contrasts, unsure
 from records.values import Values
 from records.verdicts import overview, write_pages
 
@@ -163,6 +163,7 @@ def environment() -> Environment:
     made.globals.update(
         record=record, winner=winner, penalty_of=penalty_of, published=published, joined=joined, number=number,
         by_word=by_word, overview=overview, meanings=VERDICTS, paper=paper_sections, fitted=fitted,
+        unsure=unsure,
     )  # fmt: skip
     return made
 

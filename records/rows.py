@@ -14,10 +14,12 @@ from typing import ClassVar
 import numpy as np
 
 from anglewise.lab.report.comparison import ArmSummary, compare
+from anglewise.lab.report.contrasts import compared
 from anglewise.lab.report.format import DASH, Estimate, chance, fixed, number, within
 from anglewise.lab.report.runs import Runs
 from anglewise.lab.report.summary import ratio
 from anglewise.lab.report.table import Table, markdown, markdown_line
+from anglewise.lab.spec import Contrast
 from anglewise.lab.stats import Interval, median_interval
 from anglewise.lab.studies.leaderboard import analysis as leaderboard
 from anglewise.lab.studies.penalty import analysis as penalty
@@ -115,6 +117,11 @@ class Rows:
     def outcomes(self, arm: str, outcome: str) -> int:
         """Runs of an arm that ended in one way."""
         return sum(run.outcome == outcome for run in self.runs.of(arm).values())
+
+    def p(self, arm: str, than: str, pairs: Sequence[tuple[str, str]]) -> str:
+        """The p-value of an arm against another, adjusted for all `pairs` (arm, other) that are asked about."""
+        found = compared(self.runs, [Contrast(one, other) for one, other in pairs])
+        return chance(found[pairs.index((arm, than))][0].p_holm)
 
     def middle(self, arm: str, criterion: str = "first") -> float:
         """Median steps as a number; infinite for beyond the budget."""

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
+from anglewise.lab.experiments.quickstart import EXPERIMENT
 from anglewise.lab.report.format import number
 from anglewise.lab.report.plots.inks import Ink, inks_of
 from docs import svg
@@ -39,13 +40,17 @@ LINES = (
 )
 
 
+ASKED = tuple((each.arm, each.without) for each in EXPERIMENT.contrasts)
+"""What the experiment asks."""
+
+
 def contrasts(rows: Rows) -> str:
     """The quickstart: every seed of every arm, and what each change of one thing gives."""
     bottom = TOP + 46 * len(LINES) + 10
     parts = [
         svg.text(16, 30, finding(rows), size=18, font_weight="bold"),
         svg.text(
-            16, 54, f"{rows.n} seeds per row, one mark each. Brackets: 95 % interval, seed by seed.", fill=svg.SOFT
+            16, 54, f"{rows.n} seeds per row, one mark each. Brackets: 95 % interval. {unsure(rows)}", fill=svg.SOFT
         ),
     ]
     parts += axis(range(FIRST, LAST + 1, 20), place, TOP - 14, bottom)
@@ -67,6 +72,12 @@ def finding(rows: Rows) -> str:
     if set(words.values()) != {"faster"}:
         raise ValueError(f"the title says faster, the rows say {words}: write another title")
     return "The radial penalty makes an MLP learn a + b mod 113 in fewer steps"
+
+
+def unsure(rows: Rows) -> str:
+    """What correction for the questions asked says of the penalty on tuned AdamW."""
+    p = rows.p("adamw-tuned+radial", "adamw-tuned", ASKED)
+    return f"On tuned AdamW, p is {p} after correction for {len(ASKED)} questions."
 
 
 def place(step: float) -> float:

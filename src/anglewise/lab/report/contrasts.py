@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Literal, TypeAlias
 
 from anglewise.lab.report.checks import matched
@@ -163,7 +164,7 @@ def answers(results: Results) -> list[Answer]:
     if not results.threshold:
         return []
     runs, failed = runs_of(results), matched(results)
-    first, sustained = (_compared(runs, contrasts, criterion, failed) for criterion in ("first", "sustained"))
+    first, sustained = (compared(runs, contrasts, criterion, failed) for criterion in ("first", "sustained"))
     return [
         Answer(
             contrast, arm, without, results.threshold, results.budget, len(contrasts), verdict_of(*held),
@@ -173,10 +174,20 @@ def answers(results: Results) -> list[Answer]:
     ]  # fmt: skip
 
 
-def _compared(
-    runs: Runs, contrasts: Sequence[Contrast], criterion: Criterion, failed: Mapping[str, str | None]
+def compared(
+    runs: Runs,
+    contrasts: Sequence[Contrast],
+    criterion: Criterion = "first",
+    failed: Mapping[str, str | None] = MappingProxyType({}),
 ) -> list[tuple[ArmSummary, ArmSummary]]:
-    """Each contrast's arm with the change and the one without, p-values adjusted for one another."""
+    """Each contrast's arm with the change and the one without, p-values adjusted for one another.
+
+    Args:
+        runs: Of the experiment.
+        contrasts: Between its arms.
+        criterion: Which time is compared.
+        failed: By control, in what it does not match what it was to match.
+    """
     pairs = [compare(runs.only([each.without, each.arm]), criterion) for each in contrasts]
     arms = adjusted([dataclasses.replace(arm, unmatched=failed.get(arm.arm) or "") for _, arm in pairs])
     return [(arm, without) for arm, (without, _) in zip(arms, pairs, strict=True)]
