@@ -50,7 +50,7 @@ def test_a_plan_makes_no_population_and_takes_no_time(name, tmp_path, no_trainin
 
 def test_parameters_are_those_of_the_arms_own_network():
     plain, normed = Arm("plain", (AdamW(),)), Arm("normed", (LayerNorm(), AdamW()))
-    networks = Networks(dataclasses.replace(QUICK, arms=(plain, normed)))
+    networks = Networks(dataclasses.replace(QUICK, arms=(plain, normed), baseline=""))
     assert networks.parameters(plain) == 133_338
     more = networks.parameters(normed) - networks.parameters(plain)
     assert more >= 0 and more % 200 == 0

@@ -66,6 +66,7 @@ ERRORS = [
     ((*RUN, "--task.train", "1"), "Modular.train must lie in (0, 1), got 1.0"),
     ((*RUN, "--task.train", "-0.2"), "Modular.train must lie in (0, 1), got -0.2"),
     ((*RUN, "--task.p"), "flag --task.p lacks a value: write --task.p VALUE"),
+    ((*RUN, "--cost"), "--cost times a plan and trains nothing: give --dry-run with it"),
     ((*RUN, "more"), "got 'more', expected a flag such as --task.p 97"),
     ((*RUN, "-x", "3"), "got '-x', expected a flag such as --task.p 97"),
     ((*RUN, "--arms.adamw-common.adamw.lr", "nan"), "AdamW.lr must be at least 0, got nan"),

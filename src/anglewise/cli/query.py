@@ -140,7 +140,7 @@ def sentence(row: dict[str, Any], provenance: dict[str, Any]) -> str:
         ...        "sustained": 140, "steps": 164, "budget": 200, "threshold": 0.95, "seconds": 18.2}
         >>> print(sentence(row, {"device": "cpu"}))
         adamw, seed 3 of quickstart: grokked. Test accuracy first reached 95 % at step 136 of at most 200, and held it
-        from step 140 on. It ended at step 164, after 18 s of training on cpu.
+        from step 140 on. It ended at step 164, after 18.2 s of training on cpu.
     """
     from anglewise.lab.report.format import number
 

@@ -153,6 +153,8 @@ def print_report(
     from anglewise.lab.report.summary import facts, print_results
 
     results = load(reader, experiment_id, baseline)
+    if not as_json:
+        print_results(results, criteria=criteria)
     written = None
     if page is not None:
         from anglewise.lab.report.html.experiment import write_report
@@ -161,7 +163,6 @@ def print_report(
     if as_json:
         print_json(verb, **facts(results), report=written)
         return
-    print_results(results, criteria=criteria)
     print(f"\nreport: {written}")
     for line in open_next(results, reader.root):
         print(line)
@@ -170,7 +171,7 @@ def print_report(
 def open_next(results: Results, store: Path) -> list[str]:
     """What can be looked at next, a command in each line."""
     folder = shlex.quote(str(store))
-    sql = "SELECT arm, seed, outcome, first, sustained FROM runs ORDER BY ALL"
+    sql = "SELECT arm, seed, first FROM runs"
     commands = {"more tables": f"anglewise report {folder} --tables all"}
     ended = [key for key in results.planned if key in results.ended and key in results.runs]
     if ended:

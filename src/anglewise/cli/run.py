@@ -58,6 +58,8 @@ def run(arguments: argparse.Namespace) -> None:
     from anglewise.lab.experiments.run import news
     from anglewise.lab.store import Reader
 
+    if arguments.cost and not arguments.dry_run:
+        raise SpecError("--cost times a plan and trains nothing: give --dry-run with it")
     criteria, request = criteria_of(arguments.tables), asked(arguments, arguments.fields)
     experiment, readings = request.experiment, request.readings
     admit(experiment, readings, large=arguments.large)

@@ -100,6 +100,7 @@ class LiveTable(Silent):
         if self.live is not None:
             live, self.live = self.live, None
             live.stop()
+            self.console.print()
 
     def table(self) -> Group:
         """The arms as a table with the state below; where there are too many arms, those that train come first."""

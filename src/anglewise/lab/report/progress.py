@@ -190,6 +190,8 @@ def left_text(left: Left | None) -> str:
     if low == high or left.high <= SURE * left.low:
         return f"about {roughly(left.about or (left.low * left.high) ** 0.5)} left"
     (least, unit), (_, other) = low.split(), high.split()
+    if (unit, other) == ("s", "min") and left.low >= 50:
+        least, unit = "1", other
     return f"{least if unit == other else low} to {high} left"
 
 

@@ -165,4 +165,4 @@ def print_results(
         console.print("", terminal(narrow(results, criterion, tables[criterion]), console.width), sep="\n")
     console.width = width
     shown = [arm for criterion in criteria for arm in tables[criterion]]
-    console.print(Text(brief(every_of(results), shown), style="dim"))
+    console.print("", Text(brief(every_of(results), shown), style="dim"), sep="\n")

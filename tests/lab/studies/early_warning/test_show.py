@@ -1,11 +1,13 @@
 import csv
 import io
+import json
 import re
 
 import numpy as np
 import pytest
 from rich.console import Console
 
+from anglewise.cli.main import main
 from anglewise.lab.report.table import text
 from anglewise.lab.stats.warning import NOISE, STEP, Measure, Predictor, Trajectory
 from anglewise.lab.studies.early_warning.analysis import PREDICTORS, SPLITS, study_of
@@ -45,6 +47,15 @@ def cells(score):
 @pytest.fixture(scope="module")
 def made():
     return study_of(runs(), FEW, missing=2)
+
+
+def test_the_verb_prints_json_alone(made, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("anglewise.lab.studies.early_warning.analysis.study", lambda readers: made)
+    monkeypatch.setattr("anglewise.lab.store.Reader", lambda path: path)
+    assert main(["early-warning", "stores", "--json", "--to", str(tmp_path / "scores.csv")]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert set(result) == {"anglewise", "verb", "scores", "written"} and len(result["scores"]) == len(made.scores)
+    assert {"predictor", "split", "auc", "in_time"} <= set(result["scores"][0])
 
 
 def test_every_predictor_is_shown_also_those_that_do_not_work(made):

@@ -195,7 +195,7 @@ def parts_table(claim: Claim, verdict: Verdict) -> Table:
 
 def compact(shown: Table) -> str:
     """A table for a terminal without empty lines around it."""
-    lines = [line.rstrip() for line in printed(shown, 150).split("\n")]
+    lines = [line.rstrip() for line in printed(shown).split("\n")]
     return "\n".join(line for line in lines if line)
 
 
