@@ -64,7 +64,7 @@ def test_control_a_helper_that_promises_to_assert_must():
 TOGETHER = {
     "cli/test_main.py": "cli: doctor report training",
     "cli/test_bad_input.py": "cli: flags",
-    "cli/test_listing.py": "cli: query; lab: catalogue",
+    "cli/test_listing.py": "cli: animate query; lab: catalogue",
     "cli/test_tracks.py": "cli: studies tune",
     "lab/test_runner.py": "lab/execution: planning; lab/report: pace",
     "lab/experiments/test_run.py": "lab/execution: stopping",
@@ -75,7 +75,7 @@ TOGETHER = {
     "lab/tasks/test_modular.py": "lab/protocols: task",
     "lab/readings/test_readings.py": "lab/protocols: reading",
     "lab/experiments/test_addition.py": "lab/experiments: text",
-    "lab/experiments/test_tracks.py": "lab/experiments: published quickstart reproduce",
+    "lab/experiments/test_tracks.py": "lab/experiments: plateau published quickstart reproduce",
     "lab/tuning/test_search.py": "lab/tuning: space",
     "lab/report/test_summary.py": "lab/report: comparison format headline",
     "lab/report/html/test_experiment.py": "lab/report/html: document run",
