@@ -2,11 +2,12 @@
 # make lab: sets up .venv with the laboratory.   make torch: with the drop-in for PyTorch.
 # make check: lint, types, import contracts.   make bench: the engine against plain PyTorch loops.
 # make records: render the pages that state results from the rows of the records.
+# make gallery: train the plateau, draw the pictures of docs/gallery.md.
 # make docs: write the generated pages, build the site into build/site.
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: lab torch demo test check records docs bench bench-torch clean
+.PHONY: lab torch demo test check records docs gallery bench bench-torch clean
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -51,6 +52,9 @@ docs: .venv/.dev
 	$(BIN)/python -m docs.generate
 	$(BIN)/python -m sphinx --fail-on-warning --quiet -b html -c docs -d build/site-cache . build/site
 	@echo "the site: build/site/index.html"
+
+gallery: .venv/.demo
+	$(BIN)/python -m docs.gallery
 
 bench: .venv/.dev
 	$(BIN)/python benchmarks/engine.py

@@ -66,7 +66,7 @@ def test_command_works(line, home, monkeypatch, capsys):
 
 def test_pictures_are_there_and_no_larger_than_a_picture():
     targets = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", README)
-    assert len(targets) == 1
+    assert len(targets) == 2
     assert all(1000 < (ROOT / target).stat().st_size < 1_000_000 for target in targets)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -107,3 +108,32 @@ def test_a_run_has_a_page_and_a_store_has_figures(store, tmp_path, capsys):
     assert "--readings curvature" in capsys.readouterr().err
     assert main(["figure", "fase", str(store)]) == 2
     assert "unknown figure 'fase': did you mean 'phase'?" in capsys.readouterr().err
+
+
+def test_a_run_is_animated_by_its_id_and_a_store_by_its_first_run(store, tmp_path, capsys):
+    run_id = Reader(store).query("SELECT run_id FROM runs ORDER BY seed").column("run_id")[0].as_py()
+    assert main(["animate", run_id[:9], str(store), "--what", "phase", "--to", str(tmp_path / "one.gif")]) == 0
+    assert main(["animate", str(store), "--what", "phase", "--seconds", "1"]) == 0
+    assert (tmp_path / "one.gif").read_bytes()[:6] == (store / "phase.gif").read_bytes()[:6] == b"GIF89a"
+    assert str(store / "phase.gif") in capsys.readouterr().out
+    for words, message in (
+        (["--what", "circle"], "needs the reading 'circles', which this run lacks"),
+        (["--to", "film.avi"], "expected a name ending in .gif or .mp4"),
+        (["--seconds", "0"], "--seconds 0: expected more than 0 and at most 60"),
+    ):
+        assert main(["animate", str(store), *words]) == 2
+        assert message in capsys.readouterr().err
+
+
+def test_the_papers_figures_come_from_records_or_stores_and_other_figures_from_a_store(tmp_path, capsys):
+    records = Path(__file__).parents[2] / "records" / "claims"
+    assert main(["figure", "paper-4", str(records), "--to", str(tmp_path / "four.svg")]) == 0
+    assert (tmp_path / "four.svg").read_text().startswith("<?xml")
+    for words, message in (
+        (["paper-1", str(tmp_path)], "holds no runs of the paper's figures: give a folder of records"),
+        (["paper-2"], "unknown figure 'paper-2'"),
+        (["phase"], "figure phase needs DIR: the store that it is drawn from"),
+    ):
+        assert main(["figure", *words]) == 2
+        assert message in capsys.readouterr().err
+    assert "paper-5" in listing("figures")

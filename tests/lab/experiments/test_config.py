@@ -139,6 +139,13 @@ def test_a_kind_in_a_file_replaces_the_whole_part(tmp_path):
     assert [arm.methods for arm in again.arms] == [(SGD(),), BASE.arms[1].methods]
 
 
+def test_a_file_may_label_an_arm(tmp_path):
+    text = 'base = "base"\n[arms.plain]\nlabel = "My own"\n[arms.new]\nmethods = [{ is = "sgd" }]\nlabel = "SGD"'
+    made = from_file(tmp_path, text)
+    assert {arm.name: arm.label for arm in made.arms} == {"plain": "My own", "held": "", "new": "SGD"}
+    assert made.arms[0].methods == BASE.arms[0].methods
+
+
 @pytest.mark.parametrize(
     ("path", "text", "found", "wanted"),
     [

@@ -33,8 +33,8 @@ def spoken(arm: str) -> str:
     """An arm's name in words; a name that is in words already stays.
 
     Example:
-        >>> spoken("adamw-common+radial"), spoken("constrained-muon-published"), spoken("push permuted")
-        ('AdamW, usual settings + radial penalty', 'constrained Muon, as published', 'push permuted')
+        >>> spoken("adamw-common+radial"), spoken("constrained-muon-published"), spoken("adamw+radial .05")
+        ('AdamW, usual settings + radial penalty', 'constrained Muon, as published', 'AdamW + radial penalty .05')
     """
     first, comma, rest = arm.partition(", ")
     parts = re.split(r" ?\+ ?", first)
@@ -42,7 +42,8 @@ def spoken(arm: str) -> str:
 
 
 def _part(name: str) -> str:
-    if name in WORDS:
-        return WORDS[name]
+    word, space, more = name.partition(" ")
+    if word in WORDS:
+        return WORDS[word] + space + more
     start, _, end = name.rpartition("-")
     return f"{WORDS[start]}, {ENDS[end]}" if start in WORDS and end in ENDS else name

@@ -17,7 +17,7 @@ from anglewise.lab.report.plots.style import Panel, axes, rule
 from anglewise.lab.stats.estimate import Interval
 from anglewise.lab.stats.warning_score import FALSE_ALARMS, Score
 from anglewise.lab.studies.early_warning.analysis import ASKED, HORIZONS, SPLITS, Study, summary
-from anglewise.lab.studies.early_warning.tables import by_task, tables
+from anglewise.lab.studies.early_warning.tables import by_task, estimate, tables
 
 HELD_OUT = {"seeds": "held-out seeds", "arms": "held-out arms", "tasks": "held-out tasks"}
 COMPARED = ("baseline", "reference")
@@ -89,12 +89,26 @@ def save_figure(study: Study, path: str | os.PathLike[str]) -> Path:
         return save(figure(study), path)
 
 
+def finding(study: Study) -> str:
+    """The title of the figure: which predictor ranks runs best on tasks that it has not seen, if any does."""
+    scores = [one for one in study.of("tasks") if one.kind not in COMPARED and one.auc_same_step is not None]
+    best = max(scores, key=lambda one: _value(one.auc_same_step), default=None)
+    if best is None or not isfinite(_value(best.auc_same_step)):
+        return ""
+    auc = estimate("auc_same_step", best.auc_same_step)
+    return f"Of {len(scores)} predictors, {best.predictor} has the highest AUC at equal steps on held-out tasks: {auc}"
+
+
+def _value(interval: Interval | None) -> float:
+    return -1.0 if interval is None or not isfinite(interval.value) else interval.value
+
+
 def figure(study: Study) -> Any:
     """The same as a figure of matplotlib."""
     from matplotlib.figure import Figure
 
     names = _names(study)
-    drawing = Figure(figsize=(TWO_COLUMNS, 0.9 + 0.21 * len(names)), layout="constrained")
+    drawing = Figure(figsize=(TWO_COLUMNS, 1.1 + 0.21 * len(names)), layout="constrained")
     axes_ = drawing.subplots(1, len(COLUMNS), sharey=True)
     for axis, column in zip(axes_, COLUMNS, strict=True):
         axis.set_title(textwrap.fill(column.title, 15), fontsize=7)
@@ -110,6 +124,7 @@ def figure(study: Study) -> Any:
                 axis.plot(x, y, **INKS[i].mark | {"mfc": face}, ls="", ms=2.8, mew=0.7)
         axis.set_xlim(*EDGES)
         axis.set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
+    drawing.suptitle(finding(study), x=0.005, ha="left", fontsize=8.5, fontweight="bold")
     axes_[0].set_yticks(range(len(names)), names)
     axes_[0].set_ylim(len(names) - 0.4, -0.6)
     handles = [handle(one) for one in INKS]
