@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from anglewise.lab.spec import Run
 
 EVERY = 0.25
-"""Seconds between two writes; compiling and measuring are told at once, since they may take long."""
+"""Seconds between two writes of the same state; another one is told at once, but for writing."""
 
 
 class Announced:
@@ -29,7 +29,7 @@ class Announced:
     def __init__(self, root: Path, shown: Silent, clock: Callable[[], float] = time.time):
         self.root, self.shown, self.clock = root, shown, clock
         self.begun = self.since = clock()
-        self.written, self.now = float("-inf"), "starting"
+        self.written, self.now, self.told = float("-inf"), "starting", ""
         self.experiment_id, self.runs = "", tuple[str, ...]()
 
     def start(self, plan: Plan) -> None:
@@ -44,7 +44,7 @@ class Announced:
             self.shown.state(state, runs)
         if state != self.now:
             self.now, self.since = state, self.clock()
-        urgent = state in ("compiling", "measuring")
+        urgent = state not in (self.told, "writing")  # writing is over before anybody reads of it
         if urgent or self.clock() - self.written >= EVERY:
             self.runs = tuple(run.run_id for run in runs)
             self._write()
@@ -63,7 +63,7 @@ class Announced:
         remove_status(self.root)
 
     def _write(self) -> None:
-        self.written, tally = self.clock(), self.shown.tally
+        self.written, self.told, tally = self.clock(), self.now, self.shown.tally
         left = tally.left()
         write_status(
             self.root,

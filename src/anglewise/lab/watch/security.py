@@ -96,7 +96,7 @@ def same_origin(headers: Mapping[str, str]) -> bool:
 
     Example:
         >>> page = {"host": "localhost:80", "origin": "http://localhost:80"}
-        >>> same_origin(page), same_origin({**page, "origin": "http://localhost:81"}), same_origin({"host": "localhost:80"})
+        >>> same_origin(page), same_origin({**page, "origin": "http://localhost:81"}), same_origin({"host": "here"})
         (True, False, False)
     """
     site = headers.get("sec-fetch-site", "same-origin")

@@ -14,6 +14,12 @@ function unpacked({ dtype, bdata }) {
   return new kinds[dtype](bytes.buffer);
 }
 
+// of each table the circle of its strongest frequency, and of few tables the next one too
+function strongest(circles) {
+  const tables = [...new Set(circles.map((one) => one.table))];
+  return tables.slice(0, 4).flatMap((table) => circles.filter((one) => one.table === table).slice(0, tables.length > 1 ? 1 : 2));
+}
+
 export class Depth {
   constructor(experiment, redraw) {
     Object.assign(this, { experiment, redraw, shown: null, data: null, asked: 0, state: "", frames: new Map() });
@@ -58,6 +64,7 @@ export class Depth {
     this.box.hidden = index < 0;
     if (index < 0 || !this.seen) return;
     const run = runs.get(index);
+    if (!run?.steps.length) return;
     say(this.about, this.chosen === "follow" ? name(head.runs[index]) : "");
     const state = `${index} ${run.arrays} ${run.steps.at(-1)}`;
     if (state !== this.state && Date.now() - this.asked > PAUSE && !view.paused) this.fetch(index, state);
@@ -85,6 +92,7 @@ export class Depth {
 
   build() {
     const { circles, maps, phases } = this.data;
+    const rings = strongest(circles);
     const figure = (title, shape) => {
       const canvas = h("canvas", { role: "img", class: shape });
       const caption = h("figcaption");
@@ -92,7 +100,7 @@ export class Depth {
     };
     const wanted = [
       ...phases.filter((one) => one.steps.length).map((one) => [`Radius and accuracy at ${one.site}`, "square"]),
-      ...circles.slice(0, 4).map((one, i) => [`Tokens of ${one.table}${i && circles[i - 1].table === one.table ? ` (${i + 1})` : ""}`, "square"]),
+      ...rings.map((one) => [`Tokens of ${one.table}`, "square"]),
       ...maps.map((one) => [`Neurons by frequency at ${one.site}`, "square"]),
     ];
     const names = wanted.map(([title]) => title).join("|");
@@ -101,7 +109,8 @@ export class Depth {
       this.parts = wanted.map(([title, shape]) => figure(title, shape));
       put(this.figures, this.parts.map((part) => part.box));
     }
-    if (!circles.length && !maps.length) {
+    const run = this.experiment.runs.get(this.shown);
+    if (!circles.length && !maps.length && (run?.end || run?.steps.at(-1) > 0)) {
       const command = this.data.more;
       const text = "This run was trained without readings of its circles and neurons. ";
       const button = h("button", { class: "link", onclick: (event) => copy(command, event.target) }, "copy the command that measures them");
@@ -110,7 +119,8 @@ export class Depth {
   }
 
   paint(view) {
-    const { circles, maps, phases, threshold, cycle } = this.data;
+    const { maps, phases, threshold, cycle } = this.data;
+    const rings = strongest(this.data.circles);
     const step = view.step ?? Infinity;
     const at = (steps) => Math.max(steps.findLastIndex((one) => one <= step), 0);
     let part = 0;
@@ -125,13 +135,12 @@ export class Depth {
       chart(canvas, {
         lines: [{ xs, ys, colour, width: 2, dot: true }], x: [0, widest], y: [0, 1], marks: 4,
         rules: threshold ? [{ y: threshold, label: `${number(100 * threshold)} %` }] : [],
-        upright: one.target === null ? [] : [one.target], tick: (value) => `${Math.round(100 * value)} %`,
+        upright: one.target === null ? [] : [{ x: one.target, label: `target ${number(one.target)}` }], tick: (value) => `${Math.round(100 * value)} %`,
       });
-      const target = one.target === null ? "" : `; the upright line is the target, ${number(one.target)}`;
-      say(caption, `across: radius / √d${target}. Now ${number(radius)} and ${percent(test)}`);
+      say(caption, `across: radius / √d. Now ${number(radius)} and ${percent(test)}`);
       canvas.setAttribute("aria-label", `Radius ${number(radius)} and test accuracy ${percent(test)} at ${one.site}`);
     }
-    circles.slice(0, 4).forEach((one, i) => {
+    rings.forEach((one, i) => {
       const { canvas, caption } = this.parts[part++];
       const index = at(one.steps);
       this.move(i, canvas, one.frames[index], cycle);

@@ -65,7 +65,7 @@ export function chart(canvas, { lines, x, y, rules = [], now = null, upright = [
   const { context, width, height } = fresh(canvas);
   if (!width || !height) return;
   const t = theme();
-  const [left, right, top, bottom] = [small ? 34 : 44, 8, 8, 18];
+  const [left, right, top, bottom] = [small ? 40 : 46, 8, 8, 18];
   const px = (value) => left + ((value - x[0]) / (x[1] - x[0] || 1)) * (width - left - right);
   const py = (value) => height - bottom - ((value - y[0]) / (y[1] - y[0] || 1)) * (height - top - bottom);
   context.font = "11px system-ui, sans-serif";
@@ -140,9 +140,12 @@ export function chart(canvas, { lines, x, y, rules = [], now = null, upright = [
       context.fillText(rule.label, left + 4, where);
     }
   }
-  for (const at of [...upright, ...(now === null ? [] : [now])]) {
+  for (const { x: at, label } of [...upright, ...(now === null ? [] : [{ x: now }])]) {
     context.strokeStyle = t.soft;
-    context.setLineDash([]);
+    context.setLineDash(label ? [2, 3] : []);
+    context.fillStyle = t.soft;
+    context.textAlign = px(at) > width / 2 ? "right" : "left";
+    if (label) context.fillText(label, px(at) + (px(at) > width / 2 ? -5 : 5), height - bottom - 8);
     context.lineWidth = 1;
     context.beginPath();
     context.moveTo(px(at), top);

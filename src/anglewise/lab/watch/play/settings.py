@@ -80,7 +80,7 @@ class Settings:
     rate: float = 0.05
     p: int = 59
     width: int = 128
-    budget: int = 1000
+    budget: int = 400
     seed: int = 0
 
 

@@ -1,12 +1,8 @@
-r"""The process that trains for the playground: commands come in as lines of JSON, frames go out as lines of JSON.
+"""The process that trains for the playground: commands come in as lines of JSON, frames go out as lines of JSON.
 
-A frame is what the network shows after a few steps.  Beside accuracy and radius it has, for a few training examples,
-the radius of their activation and the angle by which it has turned since the first step,
-
-.. math:: r = |h_t| / \sqrt d, \qquad \theta = \arccos \frac{\langle h_t, h_0 \rangle}{|h_t| \, |h_0|}.
-
-These are polar coordinates: a motion along the ray changes r alone, and a turn changes theta.  Numbers are arguments
-of the compiled program, so a slider that moves compiles nothing.  The process ends with its input.
+A frame is what the network shows after a few steps: accuracy, radius, and where test activations point (see
+``compass.py``).  Numbers are arguments of the compiled program, so a slider that moves compiles nothing.  The process ends with its
+input.
 """
 
 from __future__ import annotations
@@ -24,7 +20,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array
 
 from anglewise.errors import AnglewiseError
 from anglewise.lab.engine.population import Population, Rows
@@ -32,38 +27,22 @@ from anglewise.lab.engine.programs import Programs
 from anglewise.lab.methods.optimizers import AdamW
 from anglewise.lab.methods.tiwari2026_radial import RadialPenalty
 from anglewise.lab.models.mlp import MLP
-from anglewise.lab.protocols.reading import Reading, Snapshot
 from anglewise.lab.readings.fourier import EmbeddingFourier
 from anglewise.lab.readings.radii import Radii
 from anglewise.lab.report.plots.circles import ring
 from anglewise.lab.spec import Arm, Run, Training
 from anglewise.lab.tasks.modular import Modular
+from anglewise.lab.watch.play.compass import Compass
 from anglewise.lab.watch.play.settings import Settings, numbers, settings
 
-DOTS = 40
-"""Training examples whose activations are shown."""
+DOTS = 90
+"""Test examples whose activations are shown."""
 EVERY = 4
 """Steps between two frames."""
 FRAMES = 30.0
 """Frames in a second at most."""
 SLOW = 6.0
 """The same in slow motion."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Sample(Reading):
-    """The activations of a few training examples.
-
-    Args:
-        rows: How many examples.
-    """
-
-    rows: int = DOTS
-
-    def measure(self, snapshot: Snapshot) -> Mapping[tuple[str, str], Array]:
-        """``h`` [rows, d], by site."""
-        activations = snapshot.forward("train", self.rows).activations
-        return {(site, "h"): activations[site] for site in snapshot.sites}
 
 
 def methods(chosen: Settings) -> tuple[Any, ...]:
@@ -87,13 +66,12 @@ class Trainer:
         self.programs = Programs((Radii(),))
         self.population: Population | None = None
         self.chosen = Settings()
-        self.first: dict[str, np.ndarray] = {}
 
     def start(self, chosen: Settings) -> None:
         """Begin anew."""
         run = run_of(chosen)
-        self.chosen, self.first = chosen, {}
-        self.population = Population([run], self.programs.of(run, (Sample(), EmbeddingFourier(circles=1))))
+        self.chosen = chosen
+        self.population = Population([run], self.programs.of(run, (Compass(), EmbeddingFourier(circles=1))))
         self.population.begin()
 
     def change(self, values: Mapping[str, float]) -> None:
@@ -116,17 +94,8 @@ class Trainer:
         """What the network shows now, as JSON values."""
         last = rows.curves[-1]
         arrays = {(row["name"], row["site"]): _shaped(row) for row in rows.arrays}
-        radii = {row["site"]: row["value"] for row in rows.readings if row["name"] == "radius"}
-        sites = []
-        for (name, site), h in arrays.items():
-            if name == "h":
-                length = np.linalg.norm(h, axis=-1)
-                angles = _angles(h, self.first.setdefault(site, h))
-                r = length / np.sqrt(h.shape[-1])
-                sites.append({
-                    "site": site, "radius": _short(radii[site]), "angle": _short(float(angles.mean())),
-                    "r": [_short(x) for x in r], "turned": [_short(x) for x in angles],
-                })  # fmt: skip
+        values = {(row["name"], row["site"]): row["value"] for row in rows.readings}
+        sites = [_pointing(site, values, arrays) for name, site in arrays if name == "length"]
         shown = {"what": "frame", "step": last["step"], "train": _short(last["train_accuracy"])}
         shown |= {"test": _short(last["test_accuracy"]), "sites": sites, "ended": rows.ended}
         shown["numbers"] = {name: getattr(self.chosen, name) for name in ("strength", "target", "decay", "rate")}
@@ -150,11 +119,15 @@ def _circle(arrays: Mapping[tuple[str, str], np.ndarray]) -> dict[str, Any] | No
     }  # fmt: skip
 
 
-def _angles(h: np.ndarray, at: np.ndarray) -> np.ndarray:
-    """Degrees between the rows of two arrays; 0 where one of them has no direction."""
-    product = np.linalg.norm(h, axis=-1) * np.linalg.norm(at, axis=-1)
-    cosine = np.sum(h * at, axis=-1) / np.where(product > 0, product, 1)
-    return np.degrees(np.arccos(np.clip(np.where(product > 0, cosine, 1), -1, 1)))
+def _pointing(site: str, values: Mapping[Any, float], arrays: Mapping[Any, np.ndarray]) -> dict[str, Any]:
+    """Lengths and directions at one site: the first few by themselves, and of all how far they are off, in degrees."""
+    direction, belongs = arrays["direction", site], arrays["belongs", site]
+    off = 360 * np.abs((direction - belongs + 0.5) % 1 - 0.5)
+    return {
+        "site": site, "radius": _short(values["radius", site]), "off": _short(float(off.mean())),
+        "k": int(values["compass_k", site]), "r": [_short(x) for x in arrays["length", site][:DOTS]],
+        "direction": [_short(x) for x in direction[:DOTS]], "belongs": [_short(x) for x in belongs[:DOTS]],
+    }  # fmt: skip
 
 
 def _shaped(row: Mapping[str, Any]) -> np.ndarray:
