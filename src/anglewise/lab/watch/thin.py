@@ -50,7 +50,7 @@ class Curve:
         """Add the next evaluation; `version` never falls."""
         if self.count == self.stride:
             self.full.append(_extremes(self.open))
-            self.versions.append(version)
+            self.versions.append(self.version if self.full[-1] == self.open else version)
             self.open, self.count = [], 0
         if len(self.full) >= self.most:
             pairs = zip(self.full[::2], self.full[1::2], strict=True)

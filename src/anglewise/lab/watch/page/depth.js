@@ -153,7 +153,7 @@ export class Depth {
       const index = at(one.steps);
       const [rows, columns] = one.frames[index].shape;
       map(canvas, one.frames[index]);
-      say(caption, `${rows} neurons down, ${columns} frequencies across, step ${number(one.steps[index])}. Dark: one frequency explains the neuron`);
+      say(caption, `${rows} neurons down, ${columns} frequencies across, step ${number(one.steps[index])}. Strong colour: one frequency explains the neuron`);
       canvas.setAttribute("aria-label", `Share of ${rows} neurons' variance by ${columns} frequencies at step ${one.steps[index]}`);
     }
   }

@@ -46,7 +46,8 @@ export function plural(count, word) {
 export function duration(seconds, exact = false) {
   const whole = Math.max(Math.round(seconds), 0);
   if (whole < 90) return `${exact ? whole : Math.max(5 * Math.round(whole / 5), 5)} s`;
-  if (whole < 600) return `${Math.floor(whole / 60)} min ${exact ? whole % 60 : 10 * Math.floor((whole % 60) / 10)} s`;
+  const rest = exact ? whole % 60 : 10 * Math.floor((whole % 60) / 10);
+  if (whole < 600) return `${Math.floor(whole / 60)} min${rest ? ` ${rest} s` : ""}`;
   if (whole < 5400) return `${Math.round(whole / 60)} min`;
   return whole < 172800 ? `${(whole / 3600).toFixed(1)} h` : `${(whole / 86400).toFixed(1)} days`;
 }

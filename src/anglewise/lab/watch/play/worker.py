@@ -1,8 +1,8 @@
 """The process that trains for the playground: commands come in as lines of JSON, frames go out as lines of JSON.
 
 A frame is what the network shows after a few steps: accuracy, radius, and where test activations point (see
-``compass.py``).  Numbers are arguments of the compiled program, so a slider that moves compiles nothing.  The process ends with its
-input.
+``compass.py``).  Numbers are arguments of the compiled program, so a slider that moves compiles nothing.
+The process ends with its input.
 """
 
 from __future__ import annotations
