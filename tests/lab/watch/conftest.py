@@ -71,8 +71,8 @@ class Writer:
 def writer(tmp_path):
     made = []
 
-    def write(name="store", **options):
-        made.append(Writer(tmp_path / name, **options))
+    def write(folder="store", **options):
+        made.append(Writer(tmp_path / folder, **options))
         return made[-1]
 
     yield write
@@ -95,7 +95,7 @@ class Running:
         """Status, headers and text of one request."""
         parts = urlsplit(self.address)
         connection = http.client.HTTPConnection(parts.netloc, timeout=20)
-        connection.request(method, ((f"/{secret}/" if secret else parts.path) + path).encode().decode("latin-1"), body, headers or {})
+        connection.request(method, (f"/{secret}/" if secret else parts.path) + path, body, headers or {})
         answer = connection.getresponse()
         text = answer.read().decode()
         connection.close()

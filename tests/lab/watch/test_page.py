@@ -26,6 +26,7 @@ def browser(chromium):
 def opened(browser):
     """Opens an address; whatever the console says goes to the page's `said`."""
     context = browser.new_context(viewport={"width": 1200, "height": 900})
+    context.set_default_timeout(10_000)
 
     def open_page(address):
         page = context.new_page()
@@ -95,6 +96,7 @@ def test_hostile_names_run_nothing_and_are_shown_as_they_are(writer, serve, open
     made.finish(made.ids()[0])
     page = opened(serve(made.store.root).address)
     now(page, "1 of 4 runs done")
+    page.locator(".depth").scroll_into_view_if_needed()
     page.locator(".depth figure").first.wait_for()
     assert page.locator("h1").inner_text() == IMAGE and page.locator("main img").count() == 0
     assert page.locator("html").get_attribute("data-pwned") is None and page.said == []
