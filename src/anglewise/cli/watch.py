@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from pathlib import Path
 
@@ -47,6 +48,7 @@ def watch(arguments: argparse.Namespace) -> None:
         if not arguments.no_browser and not open_browser(start):
             print("no browser was found: open the address above", file=sys.stderr)
 
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # Ctrl-C is how it ends, and no failure
     server.run(ready)
 
 

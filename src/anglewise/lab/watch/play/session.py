@@ -41,6 +41,7 @@ class Session:
         self.standing: dict[str, str] = {}
         """By kind the message that a page which comes later must know."""
         self.tasks: set[asyncio.Task[None]] = set()
+        self.beginning = asyncio.Lock()
 
     @property
     def running(self) -> bool:
@@ -49,8 +50,9 @@ class Session:
 
     async def send(self, command: Mapping[str, Any]) -> None:
         """Hand a command to the process, which is started where there is none."""
-        if not self.running:
-            await self._begin()
+        async with self.beginning:
+            if not self.running:
+                await self._begin()
         assert self.process is not None and self.process.stdin is not None
         with contextlib.suppress(ConnectionError):
             self.process.stdin.write(json.dumps(command).encode() + b"\n")
@@ -64,6 +66,8 @@ class Session:
         try:
             if first:
                 await self.send({"do": "start", "waits": True})
+            while not queue.empty():  # what stands says it all
+                queue.get_nowait()
             for message in list(self.standing.values()):
                 yield message
             while True:
