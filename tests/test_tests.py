@@ -99,6 +99,9 @@ TOGETHER = {
     ),
     "lab/studies/claims/paper/test_figures.py": "lab/studies/claims/paper: arrays extras",
     "lab/studies/claims/paper/test_tables.py": "lab/studies/claims/paper: cell ours pool show systems t1_t5 t6_t10",
+    "cli/test_watch.py": "lab/watch: beside",
+    "lab/watch/test_feed.py": "lab/watch: copies",
+    "lab/watch/test_server.py": "lab/watch: hub network stores",
     "lab/studies/penalty/test_penalty.py": "lab/studies/penalty: analysis plan show",
     "lab/studies/reproduction/test_reproduction.py": "lab/studies/reproduction: analysis plan",
 }
@@ -112,7 +115,7 @@ def together() -> dict[str, str]:
 
 def upper_floors() -> list[str]:
     """Their modules, relative to the package."""
-    rooms = ("protocols", "execution", "experiments", "tuning", "studies", "report")
+    rooms = ("protocols", "execution", "experiments", "tuning", "studies", "report", "watch")
     paths = [*(SOURCE / "cli").rglob("*.py"), *(SOURCE / "lab").glob("*.py")]
     paths += [path for room in rooms for path in (SOURCE / "lab" / room).rglob("*.py")]
     return sorted(str(path.relative_to(SOURCE)) for path in paths if path.name != "__init__.py")

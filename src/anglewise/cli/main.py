@@ -13,10 +13,10 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from anglewise.cli import animate, claims, doctor, listing, query, report, run, studies, tune
+from anglewise.cli import animate, claims, doctor, listing, query, report, run, studies, tune, watch
 from anglewise.errors import AnglewiseError, SpecError, install, printable, shown
 
-VERBS = (run, report, animate, tune, studies, claims, listing, query, doctor)
+VERBS = (run, watch, report, animate, tune, studies, claims, listing, query, doctor)
 """In the order of the help."""
 LONG = 300
 """Characters of one word of a message, such as a path, that are shown."""
@@ -25,6 +25,7 @@ examples:
   anglewise run quickstart                       train, compare, write a report
   anglewise run quickstart --seeds 2 --budget 100 --dry-run
   anglewise run my-experiment.toml --task.p 97 --arms.adamw-tuned.adamw.wd 1.0
+  anglewise watch                                follow what trains in the browser
   anglewise report runs/quickstart               draw the report again
   anglewise animate runs/plateau --to circle.gif one run as it learns
   anglewise tune track-c2 --arm lion             search a method's best setting

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from anglewise.cli.flags import AddVerb, add_json, add_large, add_pages, add_tab
 from anglewise.cli.output import print_json
 from anglewise.cli.report import print_report
 from anglewise.cli.training import train_missing
+from anglewise.cli.watch import check_installed
 from anglewise.errors import SpecError
 
 if TYPE_CHECKING:
@@ -46,6 +48,8 @@ def add(verb: AddVerb) -> None:
     parser.add_argument("--no-weights", action="store_true", help=weights)
     anonymous = "write neither the host's name nor the folders of paths"
     parser.add_argument("--anonymous", action="store_true", help=anonymous)
+    watch = "serve a live page of it meanwhile, and print its address (see: anglewise watch)"
+    parser.add_argument("--watch", action="store_true", help=watch)
     parser.add_argument("--quiet", action="store_true", help="no progress, only the summary")
     add_pages(parser, "typical")
     add_tables(parser)
@@ -75,16 +79,33 @@ def run(arguments: argparse.Namespace) -> None:
         else:
             print(text(dry, experiment.training.budget))
         return
-    plan = train_missing(
-        experiment, out, quiet=arguments.quiet, readings=readings, anonymous=arguments.anonymous,
-        checkpoint_seconds=arguments.checkpoint, keep=not arguments.no_weights,
-    )  # fmt: skip
+    with watched(out) if arguments.watch else contextlib.nullcontext():
+        plan = train_missing(
+            experiment, out, quiet=arguments.quiet, readings=readings, anonymous=arguments.anonymous,
+            checkpoint_seconds=arguments.checkpoint, keep=not arguments.no_weights,
+        )  # fmt: skip
     for line in news(plan):
         print(line, file=sys.stderr if arguments.json else sys.stdout)
     reader, page = Reader(out), out / "report.html"
     print_report(
         "run", reader, experiment.experiment_id, page, criteria=criteria, pages=arguments.pages, as_json=arguments.json
     )
+
+
+@contextlib.contextmanager
+def watched(out: Path) -> Iterator[None]:
+    """A live page of the store `out` while the block lasts; its address is printed.
+
+    Raises:
+        MissingError: If the libraries of the page are not installed.
+    """
+    check_installed("anglewise run --watch")
+    from anglewise.lab.watch.beside import served
+
+    with served(out) as address:
+        page = f"live page: {address}" if address else "the live page could not start: see anglewise watch"
+        print(f"anglewise: {page}", file=sys.stderr, flush=True)
+        yield
 
 
 def asked(arguments: argparse.Namespace, fields: Sequence[str]) -> Request:

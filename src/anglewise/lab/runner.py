@@ -10,11 +10,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 from anglewise.errors import AnglewiseError, SpecError
 from anglewise.lab.engine.population import Last, Population, Rows
-from anglewise.lab.engine.programs import Programs
+from anglewise.lab.engine.programs import Doing, Programs
 from anglewise.lab.execution.groups import groups
 from anglewise.lab.execution.planning import Plan, described, plan, unmeasured
 from anglewise.lab.outcome import Outcome, outcome_under
@@ -48,6 +48,18 @@ class Progress(Protocol):
 
     def close(self) -> None:
         """After the last, or when interrupted."""
+
+
+State: TypeAlias = Doing | Literal["writing"]
+"""What is done at this moment."""
+
+
+@runtime_checkable
+class Listening(Protocol):
+    """A :class:`Progress` that also hears, several times a second, what is done at this moment."""
+
+    def state(self, state: State, runs: Sequence[Run]) -> None:
+        """Before it is done, for the `runs` that train together."""
 
 
 def train(
@@ -99,6 +111,8 @@ def train(
     try:
         progress.start(todo)
         for group in groups(todo.jobs, store, programs):
+            if isinstance(progress, Listening):
+                progress.state("compiling", group.runs)
             population = group.population(programs)
             drive = _Drive(population, group.folder, store, progress, keep=keep)
             drive.to_the_end(provenance, stop, checkpoint_seconds, append_seconds)
@@ -115,6 +129,7 @@ class _Drive:
         self.population, self.folder, self.store, self.progress, self.keep = population, folder, store, progress, keep
         self.measured = [described(reading) for reading in population.compiled.readings]
         self.waiting: dict[str, tuple[list[Any], list[Any], list[Any]]] = {}
+        population.compiled.told = self._tell
 
     def to_the_end(
         self, provenance: Provenance, stop: Callable[[], bool], checkpoint_seconds: float, append_seconds: float
@@ -140,6 +155,11 @@ class _Drive:
                 raise Interrupted("interrupted: run the same command again to go on from here")
         self.store.drop_population(self.folder.name)
 
+    def _tell(self, state: State) -> None:
+        """Say what is done at this moment to whoever wants to hear it."""
+        if isinstance(self.progress, Listening):
+            self.progress.state(state, self.population.runs)
+
     def _live(self) -> list[Run]:
         """Members that still train."""
         return [run for run, on in zip(self.population.runs, self.population.live, strict=True) if on]
@@ -157,6 +177,7 @@ class _Drive:
     def _finish(self, rows: Rows, last: Last) -> None:
         """Store the last rows, the last state and the outcome of a run."""
         run_id = rows.run.run_id
+        self._tell("writing")
         self.store.append(run_id, *self.waiting.pop(run_id))
         self.store.seal(run_id)
         every, measured, trained = self.population.watch.every, tuple(self.measured), int(rows.history["step"][-1])
@@ -169,6 +190,7 @@ class _Drive:
 
     def _flush(self) -> None:
         """Hand the waiting rows to the store."""
+        self._tell("writing")
         for run_id, rows in self.waiting.items():
             self.store.append(run_id, *rows)
         self.waiting.clear()

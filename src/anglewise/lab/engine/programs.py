@@ -12,7 +12,7 @@ import dataclasses
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -29,6 +29,8 @@ from anglewise.lab.spec import Run, Training
 MEMBERS: Any = Member(0, 0, 0, 0)  # type: ignore[arg-type]
 STATES: Any = State(None, 0, 0, 0)  # type: ignore[arg-type]
 """Axes along which a batched program's members and states are stacked: all count the same steps."""
+Doing: TypeAlias = Literal["compiling", "training", "measuring"]
+"""What compiled functions are at: the first measurement with some readings compiles its program and runs it."""
 AT_ONCE = 8
 """Members of a batched program that are measured at once: a reading may look at a whole table of inputs."""
 
@@ -65,6 +67,7 @@ class Compiled:
         at_evaluations: tuple[ActivationReading, ...],
     ):
         """Assemble, without compiling."""
+        self.told: Callable[[Doing], None] = lambda doing: None  # whoever drives may listen
         self.training, self.placement = run.training, placement
         self.program = Program(run.task, run.model, run.arm.methods, run.training, at_evaluations, placement.block)
         self.readings = tuple(reading for reading in readings if reading.suits(run.task, run.model))
@@ -86,6 +89,7 @@ class Compiled:
             if not due:
                 continue
             with jax.enable_x64(precision == "float64" or self.training.precision == "float64"):
+                self.told("measuring" if due in self._measures else "compiling")
                 if due not in self._measures:
                     self._measures[due] = jax.jit(self._measure(due, precision))
                 values |= jax.device_get(self._measures[due](member, state, past))
@@ -132,7 +136,9 @@ class Compiled:
         args = (member, state, jnp.asarray(padded), jnp.asarray(len(targets), jnp.int32))
         size = jax.tree.leaves(state.params)[0].shape
         if size not in self._ready:
+            self.told("compiling")
             self._ready[size] = self._advance.lower(*args).compile()
+        self.told("training")
         begun = time.perf_counter()
         state, rows = jax.block_until_ready(self._ready[size](*args))
         return state, jax.tree.map(np.asarray, rows), time.perf_counter() - begun

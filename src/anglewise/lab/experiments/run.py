@@ -13,6 +13,7 @@ from anglewise.lab.engine.compiling import seconds_compiling
 from anglewise.lab.execution.estimate import admit
 from anglewise.lab.execution.planning import Plan
 from anglewise.lab.execution.stopping import stoppable
+from anglewise.lab.experiments.announce import Announced
 from anglewise.lab.experiments.request import Readings, requested
 from anglewise.lab.protocols.reading import Reading
 from anglewise.lab.report.opened import ExperimentResults
@@ -105,8 +106,9 @@ def train_missing(
         Interrupted: After Ctrl-C, when everything is saved.
     """
     with Store.open(folder) as store, stoppable() as stop:
+        progress = Announced(folder, progress_for(quiet=quiet, compiled=seconds_compiling))
         return train(
-            experiment, store, progress_for(quiet=quiet, compiled=seconds_compiling), provenance=provenance,
+            experiment, store, progress, provenance=provenance,
             command=str(provenance.get("command") or ""), stop=stop.is_set, readings=readings,
             checkpoint_seconds=checkpoint_seconds, keep=keep,
         )  # fmt: skip

@@ -4,6 +4,7 @@
 
     anglewise-store.json               the marker: {"format": 1}
     lock                               held by the one writing process
+    status.json                        what that process does now (see status.py); gone when it ends
     experiments/<experiment_id>.json   manifest: what an experiment consists of
     runs/<run_id>/spec.json            what the run is
     runs/<run_id>/provenance.json      what it was trained with, written before training

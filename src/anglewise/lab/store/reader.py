@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 
@@ -122,6 +122,14 @@ class Reader:
         table = self._settled("curves", run_id)
         plain = {name: np.array(table.column(name).to_pylist(), float) for name in table.column_names}
         return plain | {"step": plain["step"].astype(np.int64)}
+
+    def rows(self, kind: Literal["curves", "readings", "arrays"], run_id: str) -> pa.Table:
+        """All rows of a kind of the run `run_id`, for whichever experiment: the columns behind ``seed`` of that view.
+
+        Raises:
+            StoreError: If a segment is damaged.
+        """
+        return self._settled(kind, run_id)
 
     def provenance(self, run_id: str) -> Provenance:
         """What the run `run_id` was trained with; empty if it was never begun."""

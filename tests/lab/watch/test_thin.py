@@ -1,0 +1,50 @@
+"""A curve that grows is kept short, loses no extreme, and is told by its changes alone."""
+
+import math
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from anglewise.lab.watch.thin import Curve
+
+VALUES = st.lists(st.floats(0, 1) | st.just(math.nan), min_size=1, max_size=300)
+
+
+@given(VALUES, st.sampled_from([2, 4, 6]), st.randoms(use_true_random=False))
+def test_whoever_applies_the_changes_has_the_points(values, most, random):
+    curve, client, seen = Curve(most), [], -1
+    for step, value in enumerate(values):
+        curve.add((step, value), step)
+        if random.random() < 0.3 or step == len(values) - 1:
+            change = curve.since(seen)
+            client[change.start :] = change.points
+            seen = step
+            assert [p[0] for p in client] == [p[0] for p in curve.points]
+
+
+@given(VALUES, st.sampled_from([2, 4, 6]))
+def test_the_extremes_and_the_newest_stay_in_order_and_there_are_few(values, most):
+    curve = Curve(most)
+    for step, value in enumerate(values):
+        curve.add((step, value), step)
+    steps = [point[0] for point in curve.points]
+    kept = [value for _, value in curve.points if not math.isnan(value)]
+    finite = [value for value in values if not math.isnan(value)]
+    assert steps == sorted(set(steps)) and steps[-1] == len(values) - 1
+    assert len(steps) <= 2 * most + 3
+    assert not finite or (max(kept) == max(finite) and (min(kept) == min(finite) or len(finite) < len(values)))
+
+
+def test_an_increment_after_the_last_version_is_empty():
+    curve = Curve(4)
+    for step in range(9):
+        curve.add((step, 0.5), step)
+    assert curve.since(8).points == [] and curve.since(7).points
+    assert curve.since(-1).points == curve.points
+
+
+def test_a_dip_of_one_evaluation_among_thousands_is_kept():
+    curve = Curve(8)
+    for step in range(5000):
+        curve.add((step, 0.2 if step == 3333 else 1.0), step)
+    assert (3333, 0.2) in curve.points and len(curve.points) <= 19
