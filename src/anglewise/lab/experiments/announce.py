@@ -69,6 +69,6 @@ class Announced:
             self.root,
             Status(
                 self.experiment_id, self.now, self.since, self.begun, self.written, self.runs,
-                tally.pace.steps_per_second, left and left.about, left and left.most,
+                tally.pace.steps_per_second, left and left.about, left and left.high,
             ),
         )  # fmt: skip

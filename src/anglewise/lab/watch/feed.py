@@ -19,7 +19,6 @@ from anglewise.lab.outcome import MEANINGS, Ending, Outcome, Rule, outcome_under
 from anglewise.lab.report.comparison import time_of
 from anglewise.lab.report.format import plain
 from anglewise.lab.report.plots.curves import targets
-from anglewise.lab.report.plots.style import colour
 from anglewise.lab.report.results import Ended, Results
 from anglewise.lab.spec import Manifest
 from anglewise.lab.stats import censored_median
@@ -168,8 +167,9 @@ class Feed:
             times = [time_of(run, "first") for run in finished.values()]
             known = sorted(time for time in times if time is not None)
             arms.append({
-                "name": plain(name),
-                "colour": colour(i),
+                "name": plain(results.labels[name]),
+                "colour": results.inks[i].colour,
+                "dark": results.inks[i].dark,
                 "seeds": results.seeds(name),
                 "done": len(finished),
                 "median": censored_median(times) if times else None,
@@ -191,7 +191,7 @@ class Feed:
             "sites": list(map(plain, self.sites)),
             "arms": arms,
             "runs": [[m.arms.index(planned.arm), planned.seed, planned.run_id] for planned in m.runs],
-            "contrasts": [contrast._replace(arm=plain(contrast.arm))._asdict() for contrast in self.contrasts],
+            "contrasts": [_plain(contrast) for contrast in self.contrasts],
             "meanings": {label: MEANINGS[label] for arm in arms for label in arm["outcomes"] if label in MEANINGS},
             "copies": [copy._asdict() for copy in copies(m, self.root)],
         }
@@ -260,3 +260,7 @@ def _share(value: float) -> int | None:
 def _short(value: float) -> float | None:
     """Four digits."""
     return float(f"{value:.4g}") if math.isfinite(value) else None
+
+
+def _plain(contrast: Contrast) -> dict[str, Any]:
+    return {key: plain(value) if isinstance(value, str) else value for key, value in contrast._asdict().items()}

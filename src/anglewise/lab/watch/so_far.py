@@ -1,4 +1,4 @@
-r"""The contrasts so far: each arm against the baseline, over the seeds that both have finished.
+r"""The contrasts so far: each question of the experiment, over the seeds that both its arms have finished.
 
 .. math:: 2 \cdot 2^{-n} \le 0.05 \iff n \ge 6
 
@@ -10,7 +10,8 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from anglewise.lab.report.comparison import ArmSummary, summaries, time_of
+from anglewise.lab.report.comparison import time_of
+from anglewise.lab.report.contrasts import Answer, answers
 from anglewise.lab.report.format import Estimate, chance, fixed, number
 from anglewise.lab.report.results import Results
 from anglewise.lab.stats import censored_median
@@ -23,8 +24,9 @@ class Contrast(NamedTuple):
     """Two arms over the seeds that both have finished.
 
     Attributes:
-        arm: With the change.
+        arm: With the change, as people call it.
         baseline: Without it.
+        question: What is asked.
         steps: Median steps to the threshold of both, in words, such as ``"96 steps instead of 136"``; empty before the
             first pair.
         pairs: Seeds that both have finished.
@@ -35,6 +37,7 @@ class Contrast(NamedTuple):
 
     arm: str
     baseline: str
+    question: str
     steps: str
     pairs: int
     planned: int
@@ -43,18 +46,19 @@ class Contrast(NamedTuple):
 
 
 def so_far(results: Results) -> list[Contrast]:
-    """Every arm against the baseline; none where there is no threshold to reach, or a single arm.
+    """Every contrast of an experiment; none where there is no threshold to reach, or a single arm.
 
     Args:
         results: As far as they are there; only how runs ended is looked at.
     """
     if not results.threshold:
         return []
-    return [_contrast(arm, results) for arm in summaries(results)["first"] if arm.arm != results.baseline]
+    return [_contrast(answer, results) for answer in answers(results)]
 
 
-def _contrast(arm: ArmSummary, results: Results) -> Contrast:
-    ours, theirs = results.finished(arm.arm), results.finished(results.baseline)
+def _contrast(answer: Answer, results: Results) -> Contrast:
+    arm, without = answer.arm, answer.without
+    ours, theirs = results.finished(arm.arm), results.finished(without.arm)
     both = sorted(ours.keys() & theirs.keys())
     medians = [
         _median([time_of(runs[seed], "first") for seed in both], results.budget) if both else ""
@@ -71,7 +75,8 @@ def _contrast(arm: ArmSummary, results: Results) -> Contrast:
         verdict = "too few to test yet"
     else:
         verdict = "neither side reached the threshold"
-    return Contrast(arm.arm, results.baseline, steps, len(both), arm.planned, verdict, tested)
+    names = results.labels[arm.arm], results.labels[without.arm]
+    return Contrast(*names, answer.question, steps, len(both), arm.planned, verdict, tested)
 
 
 def _median(times: list[float | None], budget: int) -> str:

@@ -37,7 +37,7 @@ export class Card {
     const { experiment, arm } = this;
     const head = experiment.head;
     const it = head.arms[arm];
-    const colour = ink(it.colour);
+    const colour = ink(it.colour, it.dark);
     const mine = experiment.of(arm);
     const training = experiment.training;
     this.swatch.style.background = colour;

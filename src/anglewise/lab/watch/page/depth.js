@@ -125,7 +125,7 @@ export class Depth {
     const at = (steps) => Math.max(steps.findLastIndex((one) => one <= step), 0);
     let part = 0;
     const [arm] = this.experiment.head.runs[this.shown];
-    const colour = ink(this.experiment.head.arms[arm].colour);
+    const colour = ink(this.experiment.head.arms[arm].colour, this.experiment.head.arms[arm].dark);
     for (const one of phases.filter((each) => each.steps.length)) {
       const { canvas, caption } = this.parts[part++];
       const upto = step === Infinity ? one.steps.length : at(one.steps) + 1;

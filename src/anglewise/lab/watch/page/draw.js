@@ -22,7 +22,8 @@ function mixed(one, two, share) {
 }
 
 // an arm's colour, made lighter on a dark page where it would drown
-export function ink(colour) {
+export function ink(colour, night) {
+  if (night) return dark.matches ? night : colour;
   if (!dark.matches || !/^#[0-9a-f]{6}$/i.test(colour)) return colour;
   const [r, g, b] = channels(colour);
   const light = 0.2126 * r + 0.7152 * g + 0.0722 * b;

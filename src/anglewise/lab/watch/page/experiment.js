@@ -104,7 +104,7 @@ export class View {
     const parts = head.arms.map((arm, i) => {
       const done = h("span", { class: "done" });
       done.style.width = `${(100 * arm.done) / Math.max(arm.seeds.length, 1)}%`;
-      done.style.background = ink(arm.colour);
+      done.style.background = ink(arm.colour, arm.dark);
       const part = h("div", { class: "part", title: `${arm.name}: ${arm.done} of ${arm.seeds.length} seeds done` }, done);
       part.classList.toggle("busy", (now.runs ?? []).some((index) => head.runs[index][0] === i));
       return part;
@@ -135,11 +135,11 @@ export class View {
     const rows = head.contrasts.map((one) => {
       const of = one.pairs === one.planned ? `${one.pairs} paired seeds` : `${one.pairs} of ${one.planned} paired seeds`;
       const text = one.pairs ? `${one.steps} (${of}; ${one.verdict})` : one.verdict;
-      return h("li", { class: one.tested ? "tested" : "" }, h("strong", {}, one.arm), `: ${text}.`);
+      return h("li", { class: one.tested ? "tested" : "" }, h("strong", {}, one.question), ` ${text[0].toUpperCase()}${text.slice(1)}.`);
     });
     this.contrasts.hidden = !rows.length;
     this.contrasts.replaceChildren(
-      h("p", {}, h("strong", {}, "So far"), `, compared with ${head.baseline}, median steps to ${number(100 * head.threshold)} % test accuracy:`), h("ul", {}, rows),
+      h("p", {}, h("strong", {}, "So far"), `, median steps to ${number(100 * head.threshold)} % test accuracy:`), h("ul", {}, rows),
     );
   }
 
