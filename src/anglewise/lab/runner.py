@@ -58,7 +58,7 @@ State: TypeAlias = Doing | Literal["writing"]
 class Listening(Protocol):
     """A :class:`Progress` that also hears, several times a second, what is done at this moment."""
 
-    def state(self, state: State, runs: Sequence[Run]) -> None:
+    def doing(self, state: State, runs: Sequence[Run]) -> None:
         """Before it is done, for the `runs` that train together."""
 
 
@@ -112,7 +112,7 @@ def train(
         progress.start(todo)
         for group in groups(todo.jobs, store, programs):
             if isinstance(progress, Listening):
-                progress.state("compiling", group.runs)
+                progress.doing("compiling", group.runs)
             population = group.population(programs)
             drive = _Drive(population, group.folder, store, progress, keep=keep)
             drive.to_the_end(provenance, stop, checkpoint_seconds, append_seconds)
@@ -158,7 +158,7 @@ class _Drive:
     def _tell(self, state: State) -> None:
         """Say what is done at this moment to whoever wants to hear it."""
         if isinstance(self.progress, Listening):
-            self.progress.state(state, self.population.runs)
+            self.progress.doing(state, self.population.runs)
 
     def _live(self) -> list[Run]:
         """Members that still train."""

@@ -65,7 +65,7 @@ def test_the_same_state_is_written_seldom_and_another_at_once(tmp_path):
     announced = Announced(tmp_path, Silent(), clock)
 
     def told(state):
-        announced.state(state, ())
+        announced.doing(state, ())
         return read_status(tmp_path).state, read_status(tmp_path).heard
 
     assert told("training") == ("training", 0.0)

@@ -38,10 +38,10 @@ class Announced:
         self.shown.start(plan)
         self._write()
 
-    def state(self, state: State, runs: Sequence[Run]) -> None:
+    def doing(self, state: State, runs: Sequence[Run]) -> None:
         """Before something is done."""
         if isinstance(self.shown, Listening):
-            self.shown.state(state, runs)
+            self.shown.doing(state, runs)
         if state != self.now:
             self.now, self.since = state, self.clock()
         urgent = state not in (self.told, "writing")  # writing is over before anybody reads of it
