@@ -18,6 +18,7 @@ from anglewise.lab.outcome import MEANINGS
 from anglewise.lab.readings import quantities
 from anglewise.lab.readings.quantities import QUANTITIES, meaning
 from anglewise.lab.readings.sets import DEFAULT, READINGS
+from anglewise.lab.report.format import text_width
 from anglewise.lab.report.plots.gallery import FIGURES
 from anglewise.lab.store.columns import COLUMNS
 from anglewise.lab.store.views import VIEWS
@@ -65,7 +66,7 @@ def explain(name: str | None = None) -> str:
     """
     if name is None:
         kinds = [f"{kind}: {', '.join(names)}" for kind, names in NAMES.items()]
-        lines = [textwrap.fill(kind, WIDTH, subsequent_indent="  ") for kind in kinds]
+        lines = [textwrap.fill(kind, text_width(WIDTH), subsequent_indent="  ") for kind in kinds]
         return "\n\n".join(["anglewise explain NAME, where NAME is one of these:", *lines])
     return "\n\n".join(f"{name} ({about.kind})\n{_text(about)}" for about in abouts(name))
 
@@ -193,7 +194,7 @@ def _text(about: About) -> str:
     for field in about.fields:
         value = "" if field.default is None else f" (default {field.default})"
         line = f"{field.name}{value}: {field.text}" if field.text else f"{field.name}{value}"
-        lines.append(textwrap.fill(line, WIDTH, initial_indent="  ", subsequent_indent="      "))
+        lines.append(textwrap.fill(line, text_width(WIDTH), initial_indent="  ", subsequent_indent="      "))
     return "\n".join([_block(about.text, about.facts), *lines])
 
 
@@ -221,10 +222,17 @@ def plain_math(text: str) -> str:
 def _block(text: str, facts: dict[str, str]) -> str:
     """A text by paragraphs, then facts, one a line; those without a value are left out."""
     paragraphs = [" ".join(paragraph.split()) for paragraph in re.split(r"\n\s*\n", text.strip())]
-    lines = [textwrap.fill(paragraph, WIDTH, initial_indent="  ", subsequent_indent="  ") for paragraph in paragraphs]
+    lines = [
+        textwrap.fill(paragraph, text_width(WIDTH), initial_indent="  ", subsequent_indent="  ")
+        for paragraph in paragraphs
+    ]
     for key, value in facts.items():
         head = f"  {key + ':':8} "
-        lines += [textwrap.fill(value, WIDTH, initial_indent=head, subsequent_indent=" " * len(head))] if value else []
+        lines += (
+            [textwrap.fill(value, text_width(WIDTH), initial_indent=head, subsequent_indent=" " * len(head))]
+            if value
+            else []
+        )
     return "\n".join(lines)
 
 

@@ -138,9 +138,8 @@ def sentence(row: dict[str, Any], provenance: dict[str, Any]) -> str:
     Example:
         >>> row = {"arm": "adamw", "seed": 3, "experiment": "quickstart", "outcome": "grokked", "first": 136,
         ...        "sustained": 140, "steps": 164, "budget": 200, "threshold": 0.95, "seconds": 18.2}
-        >>> print(sentence(row, {"device": "cpu"}))
-        adamw, seed 3 of quickstart: grokked. Test accuracy first reached 95 % at step 136 of at most 200, and held it
-        from step 140 on. It ended at step 164, after 18.2 s of training on cpu.
+        >>> print(sentence(row, {"device": "cpu"})[:72])
+        adamw, seed 3 of quickstart: grokked. Test accuracy first reached 95 % a
     """
     from anglewise.lab.report.format import number
 
@@ -161,19 +160,20 @@ def sentence(row: dict[str, Any], provenance: dict[str, Any]) -> str:
         reached = f"Test accuracy first reached {level} at step {row['first']:,} of at most {budget}{held}"
     took = "" if row["seconds"] is None else f", after {number(row['seconds'])} s of training"
     device = f" on {printable(str(provenance['device']))}" if took and provenance.get("device") else ""
-    text = f"{name}: {row['outcome'].replace('-', ' ')}. {reached}. It ended at step {steps:,}{took}{device}."
-    return textwrap.fill(text, WIDTH)
+    return f"{name}: {row['outcome'].replace('-', ' ')}. {reached}. It ended at step {steps:,}{took}{device}."
 
 
 def show(run: Shown) -> str:
     """One run for a terminal: how it ended, then its specification, provenance, outcome and last readings."""
     from anglewise.lab.outcome import MEANINGS
+    from anglewise.lab.report.format import text_width
     from anglewise.lab.store import to_text
 
     label = (run.outcome or {}).get("outcome")
-    lines = [run.sentence]
+    width = text_width(WIDTH)
+    lines = [textwrap.fill(run.sentence, width)]
     if label in MEANINGS:
-        lines.append(textwrap.fill(f"({label}: {MEANINGS[label]})", WIDTH))
+        lines.append(textwrap.fill(f"({label}: {MEANINGS[label]})", width))
     lines += ["", f"run {run.run_id} in {run.store}"]
     parts: dict[str, Any] = {
         "specification": json.dumps(run.specification, indent=2),

@@ -166,7 +166,8 @@ def test_the_table_shows_arms_seeds_accuracy_and_radius():
     progress.close()
     progress.close()
     text = out.file.getvalue()
-    for part in ("1 of 2", "20 of 100", "25.0 %", "1.5", "steps/s", "1 min 5 s so far", " left", "(h)", "Ctrl-C saves"):
+    assert "stopped after 1 min 5 s; 1 of 4 runs done" in text
+    for part in ("1 of 2", "20 of 100", "25.0 %", "1.5", "steps/s", " so far", " left", "(h)", "Ctrl-C saves"):
         assert part in text
 
 

@@ -10,7 +10,7 @@ import pytest
 from markdown_it import MarkdownIt
 from rich.console import Console
 
-from anglewise.lab.report.format import Estimate, percent
+from anglewise.lab.report.format import Estimate, percent, text_width
 from anglewise.lab.report.html.document import environment
 from anglewise.lab.report.table import Column, Name, Table, markdown, printed, terminal, text, to_csv
 from anglewise.lab.stats import Interval, PValue
@@ -121,3 +121,13 @@ def test_csv_keeps_every_letter_and_digit():
 def test_some_columns_of_a_table_are_a_table():
     assert [column.name for column in TABLE.only((0, 2)).columns] == ["arm", "p"]
     assert TABLE.only((0, 2)).rows[0] == [ROWS[0][0], ROWS[0][2]]
+
+
+def test_text_is_as_wide_as_the_terminal_and_a_table_too(monkeypatch):
+    assert text_width(100) == 100  # standard output is none here
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    for columns, width in ((60, 80), (90, 90), (300, 100)):
+        monkeypatch.setenv("COLUMNS", str(columns))
+        assert text_width(100) == width
+    monkeypatch.setenv("COLUMNS", "100")
+    assert max(map(len, printed(TABLE.only((0, 1, 2))).splitlines())) <= 100

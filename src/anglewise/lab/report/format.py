@@ -5,6 +5,8 @@ from __future__ import annotations
 import html
 import json
 import math
+import shutil
+import sys
 from collections.abc import Callable
 from decimal import ROUND_HALF_UP, Context, Decimal
 from typing import Any, NamedTuple
@@ -12,6 +14,8 @@ from typing import Any, NamedTuple
 from anglewise.lab.stats import Interval, PValue
 
 DASH = "\u2013"
+NARROWEST = 80
+"""Letters that a terminal has at least."""
 
 
 def plain(name: object) -> str:
@@ -53,6 +57,11 @@ def _finite(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_finite(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def text_width(most: int) -> int:
+    """Letters of a line of text: those of the terminal and at most so many; as many where standard output is none."""
+    return max(min(shutil.get_terminal_size().columns, most), NARROWEST) if sys.stdout.isatty() else most
 
 
 def number(value: float | None, digits: int = 3) -> str:

@@ -70,6 +70,7 @@ class LiveTable(Silent):
         super().__init__(clock, compiled)
         self.console = console or Console(stderr=True)
         self.live: Live | None = None
+        self.closed = False
         self.drawn = {False: float("-inf"), True: float("-inf")}
         self.counting = threading.RLock()  # the table is also drawn by a thread that only waits
 
@@ -98,7 +99,7 @@ class LiveTable(Silent):
     def close(self) -> None:
         """Draw the last state and leave it standing."""
         if self.live is not None:
-            live, self.live = self.live, None
+            live, self.live, self.closed = self.live, None, True
             live.stop()
             self.console.print()
 
@@ -167,6 +168,8 @@ class LiveTable(Silent):
         passed = exactly(tally.elapsed)
         if tally.done:
             return Text(f"{done} of {total} runs done in {passed}{more}")
+        if self.closed:
+            return Text(f"stopped after {passed}; {done} of {total} runs done{more}", style="yellow")
         pace = tally.pace.steps_per_second
         speed = f" at {number(pace)} steps/s" if pace is not None and tally.state == "training" else ""
         colour = "green" if tally.state == "training" else "yellow"

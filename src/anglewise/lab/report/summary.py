@@ -10,11 +10,11 @@ from rich.console import Console
 from rich.text import Text
 
 from anglewise.lab.report.comparison import CRITERIA, ArmSummary, Criterion, summaries
-from anglewise.lab.report.format import DASH, Estimate, count_of, fixed, known_to, percent, plain
+from anglewise.lab.report.format import DASH, NARROWEST, Estimate, count_of, fixed, known_to, percent, plain
 from anglewise.lab.report.headline import headline
 from anglewise.lab.report.results import Results
 from anglewise.lab.report.runs import every_of
-from anglewise.lab.report.table import NARROWEST, Cell, Column, Name, Table, terminal
+from anglewise.lab.report.table import Cell, Column, Name, Table, terminal
 
 NARROW = (0, 2, 3, 4, 5, 7)
 """Columns of a summary for a terminal; the report has all."""

@@ -10,13 +10,12 @@ import csv
 import dataclasses
 import io
 import re
-import shutil
 import sys
 import textwrap
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from anglewise.lab.report.format import Estimate, chance, number, plain
+from anglewise.lab.report.format import Estimate, chance, number, plain, text_width
 from anglewise.lab.stats import PValue
 
 if TYPE_CHECKING:
@@ -25,8 +24,8 @@ if TYPE_CHECKING:
 
 HEAD = 13
 """Letters in a line of a heading, and of the words beside a number."""
-NARROWEST, WIDE = 80, 150
-"""Letters that a terminal has at least, and those of a file or a pipe."""
+WIDE = 150
+"""Letters of a line in a file or a pipe."""
 
 
 class Name(NamedTuple):
@@ -156,8 +155,9 @@ def printed(table: Table, width: int | None = None) -> str:
     """
     from rich.console import Console
 
-    width = max(shutil.get_terminal_size().columns, NARROWEST) if width is None and sys.stdout.isatty() else width
-    console = Console(width=width or WIDE, force_terminal=False)
+    at_a_terminal = width is None and sys.stdout.isatty()
+    width = text_width(1000) if at_a_terminal else width or WIDE
+    console = Console(width=width, force_terminal=False)
     with console.capture() as captured:
         console.print(terminal(table, console.width))
     note = "\n".join(textwrap.fill(line, console.width) for line in table.note.split("\n"))

@@ -6,7 +6,7 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
-from anglewise.lab.report.format import DASH, Estimate
+from anglewise.lab.report.format import DASH, Estimate, text_width
 from anglewise.lab.report.html.document import write_file
 from anglewise.lab.report.table import Cell, Column, Name, Table, markdown, printed, to_csv
 from anglewise.lab.studies.claims import words
@@ -90,7 +90,7 @@ def verdict_facts(claim: Claim, record: Record, scale: Scale) -> dict[str, Any]:
     verdict = verdict_of(claim, record, scale)
     return {
         "claim": claim.id, "title": claim.title, "question": claim.question, "statement": claim.statement,
-        "paper": claim.paper, "source": claim.source, "rule_id": claim.rule_id, "rule": rule_lines(claim),
+        "paper": claim.paper, "source": claim.source, "rule_id": claim.rule_id, "rule": rule_lines(claim, 10_000),
         "scale": verdict.scale, "word": verdict.word, "summary": summary(claim, verdict), "answer": verdict.answer,
         "needs": verdict.needs, "depends_on": verdict.depends_on, "parts": _parts(claim, verdict),
         "again": again(claim, verdict),
@@ -204,8 +204,9 @@ def part_name(one: Decided, leaf: Leaf, several: bool) -> str:
     return ": ".join(part for part in (place(one) if several else "", leaf.name) if part) or "the claim"
 
 
-def rule_lines(claim: Claim, width: int = WIDTH) -> list[str]:
-    """How the claim is decided, as indented lines."""
+def rule_lines(claim: Claim, width: int = 0) -> list[str]:
+    """How the claim is decided, as indented lines; of the terminal's width where none is given."""
+    width = width or text_width(WIDTH)
     return [
         textwrap.fill(line, width, initial_indent="  " * depth + "- ", subsequent_indent="  " * depth + "  ")
         for depth, line in words.rule(claim.rule)
@@ -214,7 +215,7 @@ def rule_lines(claim: Claim, width: int = WIDTH) -> list[str]:
 
 def filled(text: str) -> str:
     """A paragraph as wide as a terminal's page."""
-    return textwrap.fill(text, WIDTH, break_long_words=False, break_on_hyphens=False)
+    return textwrap.fill(text, text_width(WIDTH), break_long_words=False, break_on_hyphens=False)
 
 
 def multiverse(claim: Claim, record: Record, scale: Scale) -> str:
