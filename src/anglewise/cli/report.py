@@ -107,7 +107,7 @@ def _paper_figure(arguments: argparse.Namespace) -> None:
     if arguments.name not in BY_NAME:
         raise SpecError(unknown("figure", arguments.name, BY_NAME))
     folder, to = arguments.dir or Path("records", "claims"), arguments.to or Path(f"{arguments.name}.svg")
-    print(f"figure: {draw_one(arguments.name, folder, to).resolve()}")
+    _print_path("figure", "figure", draw_one(arguments.name, folder, to).resolve(), as_json=arguments.json)
 
 
 def early_warning(arguments: argparse.Namespace) -> None:

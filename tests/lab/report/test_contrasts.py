@@ -180,4 +180,13 @@ def test_a_mistake_in_a_contrast_is_one_line(table, message):
 
 def test_a_contrast_of_an_unknown_arm_is_refused():
     with pytest.raises(SpecError, match=r"unknown arm 'nor'.*\(contrasts\)"):
-        dataclasses.replace(EXPERIMENTS["quickstart"], contrasts=(Contrast("nor", "adamw-common"),))
+        overlay(EXPERIMENTS["quickstart"], {"contrasts": [{"with": "nor", "without": "adamw-common"}]}, "")
+
+
+def test_arms_can_be_replaced_and_questions_about_lost_ones_are_not_asked(make):
+    base = EXPERIMENTS["quickstart"]
+    few = dataclasses.replace(base, arms=base.arms[:2])
+    assert len(few.contrasts) == 4
+    results = make({arm.name: 60 for arm in few.arms}, seeds=2)
+    asked = contrasts_of(dataclasses.replace(results, spec=Manifest.of(few).spec))
+    assert [each.arm for each in asked] == ["adamw-common+radial"]

@@ -148,7 +148,7 @@ def test_the_grid_of_the_evaluations_widens_the_intervals():
 def test_many_pairs_say_that_p_is_an_upper_bound(make):
     found = compare(record(base=[100] * 41, arm=[50] * 41))[1]
     assert found.p == found.p_holm == PValue(1e-4, at_most=True)
-    line = cells(found, dataclasses.replace(make({"base": 1}), budget=200))
+    line = cells(found, dataclasses.replace(make({"base": 1, "arm": 1}), budget=200))
     assert line[6] == line[7] == "\u2264 0.00010"
 
 

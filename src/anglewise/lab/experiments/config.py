@@ -158,7 +158,12 @@ def overlay(value: Any, changes: Mapping[str, Any], path: str) -> Any:
                 raise SpecError(f"{here}: expected {_named(types[key])}, got a table")
         else:
             new[key] = coerce(change, types[key], here)
-    return dataclasses.replace(value, **new)
+    made = dataclasses.replace(value, **new)
+    for contrast in new.get("contrasts", ()) if isinstance(made, Experiment) else ():
+        for asked in (contrast.arm, contrast.without):
+            if asked not in (names := [arm.name for arm in made.arms]):
+                raise SpecError(f"{unknown('arm', asked, names)} (contrasts)")
+    return made
 
 
 def known_fields(cls: type, table: Mapping[str, Any], what: str) -> dict[str, Any]:

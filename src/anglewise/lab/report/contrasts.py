@@ -198,9 +198,11 @@ def contrasts_of(results: Results) -> tuple[Contrast, ...]:
 
     Where methods are unknown, every arm is compared with the baseline.
     """
-    declared = [each for each in results.spec.get("contrasts") or () if isinstance(each, Mapping)]
+    arms = _arms(results)
+    there = {arm["name"] for arm in arms}
+    declared = [each for each in results.spec.get("contrasts") or () if {each["arm"], each["without"]} <= there]
     contrasts = [Contrast(each["arm"], each["without"], each.get("question", "")) for each in declared]
-    methods = {arm["name"]: arm["methods"] for arm in _arms(results) if arm.get("methods")}
+    methods = {arm["name"]: arm["methods"] for arm in arms if arm.get("methods")}
     if not contrasts and methods:
         contrasts = list(one_change({arm: methods[arm] for arm in results.arms if arm in methods}, results.baseline))
     elif not contrasts:  # of curves from elsewhere nobody knows in what they differ

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from anglewise.lab.report.comparison import CRITERIA, ArmSummary, Criterion, summaries
+from anglewise.lab.report.contrasts import answers
 from anglewise.lab.report.format import DASH, NARROWEST, Estimate, count_of, fixed, known_to, percent, plain
 from anglewise.lab.report.headline import headline
 from anglewise.lab.report.results import Results
@@ -129,8 +130,8 @@ def brief(every: int, arms: Sequence[ArmSummary]) -> str:
 
 
 def facts(results: Results) -> dict[str, Any]:
-    """The comparison as values by name, for other programs: the headline, and every arm by every criterion."""
-    tables = summaries(results)
+    """The comparison as values by name, for other programs: headline, contrasts, and every arm by every criterion."""
+    tables, found = summaries(results), answers(results)
     return {
         "experiment_id": results.experiment_id,
         "experiment": results.name,
@@ -138,7 +139,22 @@ def facts(results: Results) -> dict[str, Any]:
         "baseline": results.baseline,
         "threshold": results.threshold,
         "budget": results.budget,
-        "headline": headline(results, tables),
+        "headline": headline(results, tables, found),
+        "contrasts": [
+            {
+                "question": answer.question,
+                "with": answer.contrast.arm,
+                "without": answer.contrast.without,
+                "verdict": answer.verdict,
+                "sustained": answer.sustained,
+                "speed_up": answer.arm.speed_up,
+                "bound": answer.arm.bound,
+                "p_holm": answer.arm.p_holm,
+                "pairs": answer.arm.pairs,
+                "notes": answer.notes,
+            }
+            for answer in found
+        ],
         "tables": tables,
     }
 
