@@ -98,7 +98,7 @@ def test_too_few_pairs_are_said_to_be_too_few(make):
 
 
 def test_many_pairs_say_that_p_is_an_upper_bound(make):
-    assert "p \u2264 0.00010, 41 paired seeds" in answer_of(make, {"base": 100, "fast": 50}, seeds=41).detail
+    assert "p \u2264 0.00010; 41 paired seeds" in answer_of(make, {"base": 100, "fast": 50}, seeds=41).detail
 
 
 def test_equal_arms_are_neither_faster_nor_slower(make):

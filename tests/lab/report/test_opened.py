@@ -42,7 +42,7 @@ def test_a_notebook_gets_one_closed_element_without_scripts():
 def test_the_headline_and_the_table_stand_in_it():
     text = card(synthetic())
     assert "Does the radial penalty speed up AdamW on modular addition?" in text
-    assert "times as fast [" in text and "adamw-common+radial" in text
+    assert "times as fast [" in text and "AdamW, usual settings + radial penalty" in text
 
 
 def test_names_of_users_are_escaped():

@@ -97,7 +97,7 @@ class Answer:
         if self.verdict == "neither":
             pairs = "pair" if self.arm.pairs == 1 else "pairs"
             return f"No run of either reached {level} within {self.budget:,} steps ({self.arm.pairs} {pairs})."
-        medians = f"{_steps(self.arm, self.budget)} steps instead of {_steps(self.without, self.budget)}"
+        medians = f"{_steps(self.arm, self.budget).capitalize()} steps instead of {_steps(self.without, self.budget)}"
         if self.verdict == "one-seed":
             return f"{medians} to {level}: {self.factor}. One seed says nothing of the next."
         return f"{medians} to {level} (medians): {self.factor} {interval(self.arm)}. {self._test}"
