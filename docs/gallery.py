@@ -16,6 +16,7 @@ FILMS = (
     ("circle-adamw.gif", "circle", "adamw"),
     ("circle-penalty.gif", "circle", "adamw+radial"),
     ("phase.gif", "phase", "adamw+radial"),
+    ("angle.gif", "angle", "adamw+radial"),
     ("neurons.gif", "neurons", "adamw"),
 )
 """Names of files, what they show, and the arm of the run."""

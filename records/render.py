@@ -27,6 +27,7 @@ from typing import Any, NamedTuple
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from anglewise.lab.report.format import number
+from anglewise.lab.report.labels import spoken
 from anglewise.lab.report.runs import collected, read_runs
 from anglewise.lab.studies.claims.paper.show import section
 from anglewise.lab.studies.claims.paper.tables import NOTE, tables
@@ -162,7 +163,7 @@ def environment() -> Environment:
     )  # fmt: skip
     made.globals.update(
         record=record, winner=winner, penalty_of=penalty_of, published=published, joined=joined, number=number,
-        by_word=by_word, overview=overview, meanings=VERDICTS, paper=paper_sections, fitted=fitted,
+        by_word=by_word, overview=overview, meanings=VERDICTS, paper=paper_sections, fitted=fitted, spoken=spoken,
         unsure=unsure,
     )  # fmt: skip
     return made

@@ -16,6 +16,7 @@ import numpy as np
 from anglewise.lab.report.comparison import ArmSummary, compare
 from anglewise.lab.report.contrasts import compared
 from anglewise.lab.report.format import DASH, Estimate, chance, fixed, number, within
+from anglewise.lab.report.labels import spoken
 from anglewise.lab.report.runs import Runs
 from anglewise.lab.report.summary import ratio
 from anglewise.lab.report.table import Table, markdown, markdown_line
@@ -231,7 +232,7 @@ class Rows:
             for rows in compared.values():
                 base = arm == self.runs.baseline
                 cells += [DASH, DASH] if base else [_shown(rows[arm]), chance(rows[arm].p_holm)]
-            lines.append([arm, *cells])
+            lines.append([spoken(arm), *cells])
         return markdown_table(head, lines)
 
     def _rank(self, arm: str) -> tuple[float, float, int]:
@@ -240,7 +241,7 @@ class Rows:
     def contrasts(self, pairs: Sequence[tuple[str, str]]) -> str:
         """Comparisons, one a line: how many times as fast an arm is as another, and what that shows."""
         head = ("arm", "against", "pairs", "times as fast to reach [95 %]", "times as fast to hold [95 %]")
-        lines = [self.contrast_line([arm, than], arm, than) for arm, than in pairs]
+        lines = [self.contrast_line([spoken(arm), spoken(than)], arm, than) for arm, than in pairs]
         return "\n".join([markdown_table(head, []), *lines])
 
     def verdicts(self, questions: Sequence[tuple[str, str, str]]) -> str:

@@ -10,7 +10,7 @@ from anglewise.cli.flags import AddVerb, check_ending
 from anglewise.cli.query import find_run
 from anglewise.errors import SpecError
 
-WHAT = ("circle", "phase", "neurons")
+WHAT = ("circle", "phase", "angle", "neurons")
 
 
 def add(verb: AddVerb) -> None:
@@ -19,7 +19,7 @@ def add(verb: AddVerb) -> None:
     which = "a run's id (or a unique beginning), or a store: its first grokked run"
     parser.add_argument("run", metavar="RUN", help=which)
     parser.add_argument("dir", nargs="?", type=Path, metavar="DIR", help="the store (default: found below runs/)")
-    what = "the circle of tokens, radius against accuracy, or neurons by frequency"
+    what = "the circle of tokens, radius against accuracy or angle, or neurons by frequency"
     parser.add_argument("--what", choices=WHAT, default=WHAT[0], help=what)
     parser.add_argument("--seconds", type=float, default=6.0, metavar="S", help="how long it plays (default 6)")
     parser.add_argument("--to", type=Path, metavar="FILE", help="a .gif or .mp4 (default: WHAT.gif in the store)")

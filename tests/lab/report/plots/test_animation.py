@@ -19,7 +19,7 @@ KEY = ("a+radial", 0)
 
 @pytest.fixture(scope="module")
 def results(measured):
-    return measured({"a+radial": 60}, seeds=1)
+    return measured({"a+radial": 60}, seeds=1, others=("angular_displacement",))
 
 
 def film(results, what):
@@ -30,7 +30,7 @@ def film(results, what):
 @pytest.mark.parametrize("what", WHAT)
 def test_a_frame_is_a_step_that_was_measured_and_the_heading_says_it(results, what):
     made = film(results, what)
-    read = results.curves["test_accuracy"][KEY].steps if what == "phase" else range(0, 101, 10)
+    read = results.curves["test_accuracy"][KEY].steps if what in ("phase", "angle") else range(0, 101, 10)
     assert set(made.steps) <= set(read) and list(made.steps) == sorted(made.steps)
     assert len(made.steps) <= animation.FRAMES
     made.draw(len(made.steps) - 1)
@@ -45,6 +45,16 @@ def test_the_circle_follows_the_frequency_that_is_strongest_in_the_end(results):
     shown = np.asarray(made.figure.axes[0].collections[0].get_offsets())
     assert sorted(map(tuple, shown[:-1])) == sorted(map(tuple, arrays.values[4, 0]))
     assert (shown[0] == shown[-1]).all()  # closed
+
+
+def test_the_way_turned_is_the_sum_of_the_turns(results):
+    made = film(results, "angle")
+    made.draw(len(made.steps) - 1)
+    trail = made.figure.axes[0].lines[0]
+    turns = results.readings["angular_displacement", "hidden.0.pre"][KEY]
+    np.testing.assert_allclose(np.diff(trail.get_xdata()), turns.values, rtol=1e-6)
+    radius = results.readings["radius", "hidden.0.pre"][KEY]
+    np.testing.assert_allclose(trail.get_ydata()[1:], np.interp(turns.steps, radius.steps, radius.values))
 
 
 def test_accuracies_grow_up_to_the_frames_step(results):
@@ -69,7 +79,12 @@ def test_a_gif_has_all_frames_plays_for_the_seconds_asked_and_is_small(results, 
 
 def test_what_a_run_lacks_is_said_with_the_command_that_reads_it(make):
     bare = make({"a+radial": 60}, seeds=1, sites=())
-    for what, reading in (("circle", "circles"), ("phase", "radius"), ("neurons", "fourier_map")):
+    for what, reading in (
+        ("circle", "circles"),
+        ("phase", "radius"),
+        ("angle", "angular_displacement"),
+        ("neurons", "fourier_map"),
+    ):
         with pytest.raises(AnglewiseError, match=f"needs the reading '{reading}'.*--readings"):
             WHAT[what](bare, KEY)
 

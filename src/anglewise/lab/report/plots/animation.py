@@ -1,4 +1,4 @@
-"""Animations of one run: the circle of tokens as it forms, the radius against the accuracy, the map of neurons.
+"""Animations of one run: the circle of tokens, the radius against accuracy or angle, the map of neurons.
 
 A frame is a step that was measured; nothing is drawn in between.  To the right of each stands the accuracy on training
 and on unseen examples up to that step.  One run is an illustration, and the heading names its seed.
@@ -108,35 +108,59 @@ def phase(results: Results, key: Key) -> Film:
     lines = {site: line for site in sites if (line := phase_path(results, site, key)) is not None}
     if not lines:
         raise _lacks("phase", "radius", "default")
-    first = next(iter(lines.values()))
-    assert first.note is not None
-    steps = thin(np.asarray(first.note), FRAMES)
-    figure, axis, follow = _stage(results, key)
-    ink, dashes = results.inks[0], ("-", "--", ":", "-.")
+    film, axis = _trails(results, key, {site: (np.asarray(line.note), line.x, line.y) for site, line in lines.items()})
     axis.set(ylim=(-0.03, 1.05), xlabel=meaning("radius").title, ylabel="test accuracy")
+    axis.set_title("Radius against accuracy", fontsize=7.5)
     axis.yaxis.set_major_formatter("{x:.0%}")
     axis.axhline(results.threshold, color="#888888", lw=0.8, ls=":")
-    most = max(float(line.x.max()) for line in lines.values())
-    axis.set_xlim(0, 1.08 * most)
-    axis.set_title(
-        "Radius against accuracy" + ("" if len(lines) > 1 else f" at {plain(next(iter(lines)))}"), fontsize=7.5
-    )
+    return film
+
+
+def angle(results: Results, key: Key) -> Film:
+    """Radius against the way that the activations have turned so far, at every site, each as a line that grows.
+
+    The way is the sum of the angular displacements between measurements, in units of sqrt(d).
+    """
+    lines = {}
+    for (name, site), by_run in results.readings.items():
+        radius = results.readings.get(("radius", site), {}).get(key)
+        if name == "angular_displacement" and radius is not None and key in by_run:
+            turned, radius = clean(by_run[key]), clean(radius)
+            way = np.concatenate([[0.0], np.cumsum(turned.values)])
+            steps = np.concatenate([radius.steps[:1], turned.steps])
+            lines[site] = (steps, way, np.interp(steps, radius.steps, radius.values))
+    if not lines:
+        raise _lacks("angle", "angular_displacement", "motion")
+    film, axis = _trails(results, key, lines)
+    axis.set(ylim=(0, 1.08 * max(float(y.max()) for _, _, y in lines.values())), ylabel=meaning("radius").title)
+    axis.set_xlabel("way turned so far / \u221ad")
+    axis.set_title("Radius against angle", fontsize=7.5)
+    return film
+
+
+def _trails(
+    results: Results, key: Key, lines: Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray]]
+) -> tuple[Film, Any]:
+    """Lines that grow from frame to frame, by site: steps, x and y; and the axis that they are on."""
+    figure, axis, follow = _stage(results, key)
+    ink, dashes = results.inks[0], ("-", "--", ":", "-.")
+    axis.set_xlim(0, 1.08 * max(float(x.max()) for _, x, _ in lines.values()) or 1)
+    steps = thin(next(iter(lines.values()))[0], FRAMES)
     drawn = []
     for i, (site, line) in enumerate(lines.items()):
         (trail,) = axis.plot([], [], color=ink.colour, lw=1.4, ls=dashes[i % len(dashes)], label=f" {plain(site)}")
         (head,) = axis.plot([], [], ls="", ms=6, **ink.mark)
         drawn.append((line, trail, head))
-    if len(lines) > 1:
-        axis.legend(loc="lower right", fontsize=6.5)
+    axis.legend(loc="lower right", fontsize=6.5)
 
     def draw(i: int) -> None:
-        for line, trail, head in drawn:
-            upto = np.asarray(line.note) <= steps[i]
-            trail.set_data(line.x[upto], line.y[upto])
-            head.set_data(line.x[upto][-1:], line.y[upto][-1:])
+        for (at, x, y), trail, head in drawn:
+            upto = at <= steps[i]
+            trail.set_data(x[upto], y[upto])
+            head.set_data(x[upto][-1:], y[upto][-1:])
         follow(int(steps[i]))
 
-    return Film(figure, steps, draw)
+    return Film(figure, steps, draw), axis
 
 
 def neurons(results: Results, key: Key) -> Film:
@@ -166,7 +190,9 @@ def neurons(results: Results, key: Key) -> Film:
     return Film(figure, series.steps[shown], draw)
 
 
-WHAT: Mapping[str, Callable[[Results, Key], Film]] = {"circle": circle, "phase": phase, "neurons": neurons}
+WHAT: Mapping[str, Callable[[Results, Key], Film]] = {
+    "circle": circle, "phase": phase, "angle": angle, "neurons": neurons,
+}  # fmt: skip
 """What can be animated, by name."""
 
 
