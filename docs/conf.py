@@ -45,7 +45,7 @@ HOW_IT_WORKS = ("geometry", "gradients", "theory", "weights", "spectra", "curvat
 ORDER: dict[str, tuple[str, ...]] = {
     "Start": ("install", "concepts", "tutorials/first-experiment", "tutorials/add-the-penalty", "tutorials/read-a-run",
               "gallery", "faq"),
-    "How to": ("how-to/training-loops", "how-to/choose-sites-strength-target", "how-to/sweep",
+    "How to": ("how-to/watch-a-run", "how-to/training-loops", "how-to/choose-sites-strength-target", "how-to/sweep",
                "how-to/train-a-gpt", "how-to/decide-a-claim", "how-to/resume",
                "how-to/export", "how-to/compare-stores", "how-to/cluster", "how-to/add-a-method", "how-to/add-a-task",
                "how-to/add-a-model", "how-to/add-a-reading"),

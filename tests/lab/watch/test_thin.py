@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -48,3 +49,17 @@ def test_a_dip_of_one_evaluation_among_thousands_is_kept():
     for step in range(5000):
         curve.add((step, 0.2 if step == 3333 else 1.0), step)
     assert (3333, 0.2) in curve.points and len(curve.points) <= 19
+
+
+@given(VALUES, st.sampled_from([2, 4, 6, 20]), st.integers(0, 200))
+def test_many_at_once_are_as_one_after_the_other(values, most, later):
+    first, rest = values[: len(values) - later], values[len(values) - later :]
+    one, many = Curve(most), Curve(most)
+    for step, value in enumerate(values):
+        one.add((step, value), 0)
+    start = 0
+    for part in (first, rest):
+        if part:
+            many.extend([np.arange(start, start + len(part)), np.array(part)], 0)
+        start += len(part)
+    assert repr(one.points) == repr(many.points) and (one.stride, one.count) == (many.stride, many.count)

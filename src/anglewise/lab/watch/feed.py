@@ -33,6 +33,9 @@ SITES = 4
 """Sites whose radius is sent; of more, so many are picked evenly, the first and the last among them."""
 BUCKETS = ((60, 120), (300, 60), (10**9, 24))
 """Up to so many runs, so many buckets for each curve."""
+NONE = np.empty(0)
+REST = 5.0
+"""The contrasts are computed again after so many times what that took."""
 AT_ONCE = 0.3
 """Seconds after which reading pauses, so that a page fills while a large store is read."""
 
@@ -47,7 +50,8 @@ class _Run:
 
     def clear(self, version: int) -> None:
         """Nothing is known any more."""
-        self.curve, self.whole, self.last = Curve(self.most), version, ()
+        self.curve, self.whole = Curve(self.most), version
+        self.last, self.loss = -1, math.nan
         self.end: Ending | None = None
         self.first: int | None = None
 
@@ -70,6 +74,7 @@ class Feed:
         self.next = 0
         self.loaded = False
         self.stale = True  # the part that changes only when a run ends
+        self.rested = float("-inf")  # before then it is not computed again
         self.contrasts: list[Contrast] = []
         self.parts: dict[str, tuple[int, Any]] = {}
         """By name what is not a run: the version at which it last changed, and its value."""
@@ -99,9 +104,11 @@ class Feed:
             self.loaded |= self.next == 0
             if time.monotonic() > until:
                 break
-        if self.stale:
-            self.stale, self.contrasts = False, so_far(self._results())
+        if self.stale and time.monotonic() >= self.rested:
+            begun, self.stale = time.monotonic(), False
+            self.contrasts = so_far(self._results())
             changed |= self._put("head", self._head(), version)
+            self.rested = time.monotonic() + REST * (time.monotonic() - begun)
         return self._put("now", self._now(read_status(self.root)), version) or changed
 
     def _put(self, name: str, value: Any, version: int) -> bool:
@@ -115,28 +122,33 @@ class Feed:
         if news.again:
             run.clear(version)
         if not self.sites and news.radii:
-            known = list(dict.fromkeys(site for radii in news.radii.values() for site in radii))
+            known = list(news.radii)
             picked = np.unique(np.linspace(0, len(known) - 1, min(SITES, len(known))).round().astype(int))
             self.sites = tuple(known[i] for i in picked)
             self.stale = True
-        rule = self.rule
-        for step, train, test, train_loss, _ in news.curves:
-            if rule is not None and (step > rule.budget or (step % rule.every and step != rule.budget)):
-                continue
-            radii = news.radii.get(step, {})
-            values = (step, _number(test), _number(train), *(_number(radii.get(site)) for site in self.sites))
-            run.curve.add(values, version)
-            run.last = (*values, _number(train_loss))
-            if run.first is None and rule is not None and rule.threshold > 0 and _number(test) >= rule.threshold:
-                run.first = step
+        if news.curves and len(news.curves["step"]):
+            self._add(run, news, version)
         run.end = self._ending(run_id, news.outcome, run)
+
+    def _add(self, run: _Run, news: News, version: int) -> None:
+        rule, steps = self.rule, news.curves["step"]
+        kept = np.ones(len(steps), bool) if rule is None else rule.on_grid(steps)
+        steps, test = steps[kept], news.curves["test_accuracy"][kept]
+        if not len(steps):
+            return
+        radii = [_at(steps, *news.radii.get(site, (NONE, NONE))) for site in self.sites]
+        run.curve.extend([steps, test, news.curves["train_accuracy"][kept], *radii], version)
+        run.last, run.loss = int(steps[-1]), float(news.curves["train_loss"][kept][-1])
+        if run.first is None and rule is not None and rule.threshold > 0:
+            reached = steps[test >= rule.threshold]
+            run.first = int(reached[0]) if len(reached) else None
 
     def _ending(self, run_id: str, stored: Outcome | None, run: _Run) -> Ending | None:
         """How a run ended by the experiment's rule; None while it goes on."""
         rule = self.rule
         if rule is None or (stored is not None and stored.rule in (None, rule)):
             return stored
-        if stored is None and (not run.last or run.last[0] < rule.budget):
+        if stored is None and run.last < rule.budget:
             return None
         ending = outcome_under(rule, Reader(self.root).curves(run_id))
         return ending if stored is None or ending is None else stored.at(ending)
@@ -244,12 +256,21 @@ def _shown(run: _Run, since: int) -> dict[str, Any]:
         }
     end = run.end
     ending = None if end is None else {"outcome": end.outcome, "steps": end.steps, "first": end.first}
-    loss = _short(run.last[-1]) if run.last else None
-    return shown | {"end": ending, "first": run.first, "loss": loss, "arrays": run.tail.arrays, "damage": run.damage}
+    return shown | {
+        "end": ending,
+        "first": run.first,
+        "loss": _short(run.loss),
+        "arrays": run.tail.arrays,
+        "damage": run.damage,
+    }
 
 
-def _number(value: float | None) -> float:
-    return math.nan if value is None else float(value)
+def _at(steps: np.ndarray, known: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Values at some steps; NaN where they were not read."""
+    found = np.full(len(steps), np.nan)
+    _, here, there = np.intersect1d(steps, known, assume_unique=True, return_indices=True)
+    found[here] = values[there]
+    return found
 
 
 def _share(value: float) -> int | None:

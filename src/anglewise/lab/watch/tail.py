@@ -11,9 +11,13 @@ import os
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from anglewise.lab.outcome import Outcome
-from anglewise.lab.store.layout import VERSION, Segment, read_json, segments
-from anglewise.lab.store.rows import Row, from_tail, read
+from anglewise.lab.store.layout import VERSION, read_json, segments
+from anglewise.lab.store.rows import Row, from_tail, read, to_table
 
 RADIUS = "radius"
 
@@ -23,14 +27,14 @@ class News(NamedTuple):
 
     Attributes:
         again: Whether the rows are all that there are, and what was known before is void.
-        curves: Evaluations: step, train and test accuracy, train and test loss.
-        radii: By step and site.
+        curves: Columns of the new evaluations, as in the view ``curves``.
+        radii: By site, steps and radii.
         outcome: How the run ended; None while it has not.
     """
 
     again: bool
-    curves: list[Row]
-    radii: dict[int, dict[str, float]]
+    curves: dict[str, np.ndarray]
+    radii: dict[str, tuple[np.ndarray, np.ndarray]]
     outcome: Outcome | None
 
 
@@ -66,17 +70,21 @@ class Tail:
             again = True
             self._forget()
         if stamp[0] is None:
-            return News(True, [], {}, None) if before[0] is not None else None
-        rows = self._rows()
+            return News(True, {}, {}, None) if before[0] is not None else None
+        curves, readings = self._new()
         values = None if stamp[4] is None else read_json(self.path / "outcome.json")
-        radii: dict[int, dict[str, float]] = {}
-        for step, site, name, value in rows["readings"]:
-            if name == RADIUS:
-                radii.setdefault(step, {})[site] = value
-        return News(again, rows["curves"], radii, None if values is None else Outcome.from_json(values))
+        radii = {}
+        for site in pc.unique(readings.column("site")).to_pylist():
+            own = readings.filter(pc.equal(readings.column("site"), site))
+            radii[site] = own.column("step").to_numpy(), _numbers(own.column("value"))
+        columns = {name: _numbers(curves.column(name)) for name in curves.column_names}
+        return News(again, columns, radii, None if values is None else Outcome.from_json(values))
 
     def _stamp(self) -> tuple[Any, ...]:
-        """What changes when the run does: folder, tail and outcome, without reading them."""
+        """What changes when the run does, without reading it: folder, tail (file and content), segments, outcome.
+
+        Of a run that has ended only the outcome is looked at.
+        """
 
         def of(path: Path, *names: str) -> Any:
             try:
@@ -85,25 +93,32 @@ class Tail:
                 return None
             return tuple(getattr(found, name) for name in names)
 
-        tail = self.path / "tail.jsonl"
-        return (
-            of(self.path, "st_ino"), of(tail, "st_ino"), of(tail, "st_size", "st_mtime_ns"),
-            of(self.path / VERSION, "st_mtime_ns"), of(self.path / "outcome.json", "st_ino", "st_mtime_ns"),
-        )  # fmt: skip
+        outcome = of(self.path / "outcome.json", "st_ino", "st_mtime_ns")
+        if outcome is not None and outcome == self.seen[4]:
+            return self.seen
+        folder = of(self.path, "st_ino")
+        if folder is None:
+            return (None,) * 5
+        tail = of(self.path / "tail.jsonl", "st_ino", "st_size", "st_mtime_ns")
+        return folder, tail and tail[:1], tail, of(self.path / VERSION, "st_mtime_ns"), outcome
 
-    def _rows(self) -> dict[str, list[Row]]:
-        """New rows by kind, in order."""
-        rows: dict[str, list[Row]] = {kind: [] for kind in self.last}
-        tail = self._new_lines()
+    def _new(self) -> tuple[pa.Table, pa.Table]:
+        """New evaluations and new radii, in order."""
+        lines = self._new_lines()
         sealed = segments(self.path)
-        for kind in rows:
-            for segment in sealed[kind]:
-                if segment.last > self.last[kind]:
-                    rows[kind] += self._sealed(segment)
-                    self.last[kind] = segment.last
-            rows[kind] += [row for row in tail[kind] if row[0] > self.last[kind]]
-            self.last[kind] = max([self.last[kind], *(row[0] for row in tail[kind])])
-        return rows
+        found = {}
+        for kind in ("curves", "readings", "arrays"):
+            last = self.last[kind]
+            new = [segment for segment in sealed[kind] if segment.last > last]
+            tables = [] if kind == "arrays" else list(map(read, new))
+            self.last[kind] = max([last, *(segment.last for segment in new)])
+            rows = [row for row in lines[kind] if row[0] > self.last[kind]]
+            self.last[kind] = max([self.last[kind], *(row[0] for row in rows)])
+            if kind != "arrays":
+                table = pa.concat_tables([*tables, to_table(kind, rows)])
+                found[kind] = table.filter(pc.greater(table.column("step"), last)) if tables else table
+        readings = found["readings"]
+        return found["curves"], readings.filter(pc.equal(readings.column("name"), RADIUS))
 
     def _new_lines(self) -> dict[str, list[Row]]:
         try:
@@ -117,14 +132,7 @@ class Tail:
         self.offset += good
         return rows
 
-    def _sealed(self, segment: Segment) -> list[Row]:
-        """Rows of a segment that were not seen in the tail; of arrays only that there are some."""
-        import pyarrow.compute as pc
 
-        if segment.kind == "arrays":
-            return []
-        table = read(segment)
-        table = table.filter(pc.greater(table.column("step"), self.last[segment.kind]))
-        if segment.kind == "readings":
-            table = table.filter(pc.equal(table.column("name"), RADIUS))
-        return list(zip(*(column.to_pylist() for column in table.columns), strict=True))
+def _numbers(column: pa.ChunkedArray) -> np.ndarray:
+    """NaN stands for None."""
+    return np.asarray(pc.fill_null(column, np.nan).to_numpy() if column.null_count else column.to_numpy())

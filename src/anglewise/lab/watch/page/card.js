@@ -16,7 +16,7 @@ const WORDS = {
 
 export class Card {
   constructor(experiment, arm) {
-    Object.assign(this, { experiment, arm });
+    Object.assign(this, { experiment, arm, seen: true, late: null });
     this.swatch = h("span", { class: "swatch", "aria-hidden": "true" });
     this.name = h("h3");
     this.accuracy = h("canvas", { class: "curve", role: "img" });
@@ -31,9 +31,19 @@ export class Card {
       h("p", { class: "axis" }, "test accuracy, by step"), this.accuracy, this.site, this.radius,
       this.big, this.small, this.now,
     );
+    new IntersectionObserver(([entry]) => {
+      this.seen = entry.isIntersecting;
+      if (this.seen && this.late) this.draw(this.late);
+    }, { rootMargin: "200px" }).observe(this.box);
   }
 
-  draw({ step, site, most, highest }) {
+  // a card that is not on the screen is drawn when it gets there
+  draw(view) {
+    this.late = this.seen ? null : view;
+    if (this.seen) this.paint(view);
+  }
+
+  paint({ step, site, most, highest }) {
     const { experiment, arm } = this;
     const head = experiment.head;
     const it = head.arms[arm];

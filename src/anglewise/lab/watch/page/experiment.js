@@ -5,6 +5,7 @@ import { Depth } from "./depth.js";
 import { copy, duration, h, number, percent, plural, put, say } from "./dom.js";
 import { ink } from "./draw.js";
 
+const FEW = 6; // contrasts that are shown unfolded
 const BUSY = ["starting", "compiling", "training", "measuring", "writing"];
 
 export class View {
@@ -138,8 +139,10 @@ export class View {
       return h("li", { class: one.tested ? "tested" : "" }, h("strong", {}, one.question), ` ${text[0].toUpperCase()}${text.slice(1)}.`);
     });
     this.contrasts.hidden = !rows.length;
+    const rest = rows.splice(FEW + 1 < rows.length ? FEW : rows.length);
     this.contrasts.replaceChildren(
-      h("p", {}, h("strong", {}, "So far"), `, median steps to ${number(100 * head.threshold)} % test accuracy:`), h("ul", {}, rows),
+      h("p", {}, h("strong", {}, "So far"), `, median steps to ${number(100 * head.threshold)} % test accuracy:`),
+      h("ul", {}, rows), rest.length ? h("details", {}, h("summary", {}, `${rest.length} more questions`), h("ul", {}, rest)) : "",
     );
   }
 
