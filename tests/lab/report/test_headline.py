@@ -10,7 +10,9 @@ from anglewise.lab.report.headline import MOST, NO_CONTRAST, headline
 def test_each_question_has_a_sentence_with_n_interval_and_p(make):
     lines = headline(make({"base": 100, "fast": 50, "slow": 150}))
     assert lines[0].startswith("Is “fast” faster than “base”? Yes, faster. 51 steps instead of 101")
-    assert "1.95 times as fast [" in lines[0] and "p = 0.016 after correction for 2 questions; 8 paired seeds." in lines[0]
+    assert (
+        "1.95 times as fast [" in lines[0] and "p = 0.016 after correction for 2 questions; 8 paired seeds." in lines[0]
+    )
     assert lines[1].startswith("Is “slow” faster than “base”? No, slower.") and len(lines) == 2
 
 
