@@ -42,7 +42,8 @@ function recolour(part, key) {
 function paint(panel) {
   const { layout } = panel;
   Object.assign(layout, { plot_bgcolor: "rgba(0,0,0,0)", paper_bgcolor: "rgba(0,0,0,0)" });
-  layout.font = { ...layout.font, color: css("--ink") };
+  layout.font = { family: "system-ui, -apple-system, 'Segoe UI', sans-serif", size: 12, color: css("--ink") };
+  layout.modebar = { bgcolor: "rgba(0,0,0,0)", color: css("--soft"), activecolor: css("--ink") };
   layout.hoverlabel = { bgcolor: css("--page"), bordercolor: css("--rule"), font: { color: css("--ink"), size: 12 } };
   for (const axis of Object.keys(layout).filter((key) => /^[xy]axis/.test(key))) {
     Object.assign(layout[axis], { gridcolor: css("--grid"), linecolor: css("--soft"), color: css("--ink") });
@@ -92,6 +93,7 @@ function draw(panel) {
 function label(panel) {
   const place = document.getElementById(panel.id);
   const axes = place._fullLayout;
+  target(panel, place);
   const lines = panel.data.filter((trace) => trace.visible !== false && trace.meta.layer === "median" && !trace.fill);
   const wide = place.clientWidth > 620 && panel.layout.xaxis?.title?.text === STEPS && !panel.lazy;
   if (!wide || lines.length < 2 || lines.length > 7 || panel.frames.length) return;
@@ -113,6 +115,20 @@ function label(panel) {
   panel.layout.annotations = [...others, ...names];
   panel.layout.margin.r = Math.min(260, 18 + 7.2 * longest);
   Plotly.relayout(place, { annotations: panel.layout.annotations, "margin.r": panel.layout.margin.r });
+}
+
+// a word at each target, once for each value
+function target(panel, place) {
+  const aims = panel.data.filter((trace) => trace.visible !== false && trace.meta.layer === "target");
+  const log = panel.layout.yaxis?.type === "log";
+  const heights = new Map(aims.map((trace) => [place._fullData.find((full) => full.index === panel.data.indexOf(trace)).y[0], trace]));
+  if (!heights.size) return;
+  const words = [...heights].map(([y, trace]) => ({
+    xref: "paper", x: 0.99, y: log ? Math.log10(y) : y, xanchor: "right", yanchor: "bottom", showarrow: false, text: "target",
+    font: { color: tone(first.get(trace.line)?.color ?? trace.line.color), size: 11 }, name: "target",
+  }));
+  panel.layout.annotations = [...(panel.layout.annotations ?? []).filter((text) => text.name !== "target"), ...words];
+  Plotly.relayout(place, { annotations: panel.layout.annotations });
 }
 
 night.addEventListener("change", () => {
@@ -236,7 +252,8 @@ for (const box of document.querySelectorAll("[data-log]")) {
     for (const panel of panels.filter((p) => p.id.startsWith(box.dataset.log))) {
       Object.assign(panel.layout[box.dataset.axis], { type, autorange: true });
       if (drawn.has(panel)) {
-        Plotly.relayout(panel.id, { [`${box.dataset.axis}.type`]: type, [`${box.dataset.axis}.autorange`]: true });
+        Plotly.relayout(panel.id, { [`${box.dataset.axis}.type`]: type, [`${box.dataset.axis}.autorange`]: true })
+          .then((place) => target(panel, place));
       }
     }
   });

@@ -109,7 +109,7 @@ def _carried(key: Key, results: Results) -> bool:
 
 def seeds(series: Mapping[Key, Series], arm: str, most: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Steps, values and seeds of an arm's runs, one after the other, with a NaN after each; empty below two runs."""
-    steps, values, names = [np.empty(0)], [np.empty(0)], [np.empty(0, int)]
+    steps, values, names = [np.empty(0, int)], [np.empty(0)], [np.empty(0, int)]
     of_arm = [(seed, whole) for (name, seed), whole in series.items() if name == arm and len(whole.steps)]
     for seed, whole in of_arm[:SEEDS]:
         kept = thin(np.arange(len(whole.steps)), most)

@@ -169,13 +169,16 @@ def _traces(line: Line, plot: Plot) -> list[dict[str, Any]]:
     colour, dash = line.ink or own.colour, look.dash or ("solid" if line.ink else own.dash)
     layer = "median" if line.layer in MAIN else line.layer
     noted = "" if line.note is None else f"<br>{line.noted}"
-    trace: dict[str, Any] = {"type": "scatter", "mode": "lines", "name": name, "opacity": look.opacity}
+    trace: dict[str, Any] = {"type": "scatter", "mode": "lines", "name": name}
+    trace |= {"opacity": look.opacity} if look.opacity < 1 else {}
     trace |= {"x": packed(line.x), "y": packed(line.y), "meta": {"arm": line.arm, "layer": layer}}
-    shape = "hv" if look.staircase else "linear"
-    trace["line"] = {"color": colour, "width": look.width, "dash": dash, "shape": shape}
+    trace["line"] = {"color": colour, "width": look.width} | ({"dash": dash} if dash != "solid" else {})
+    trace["line"] |= {"shape": "hv"} if look.staircase else {}
     unit, digits = "step " if plot.x == STEPS else "", ".2~%" if plot.percent else ".4g"
     trace["hovertemplate"] = f"{unit}%{{x}}<br>{label(line.what)} %{{y:{digits}}}{noted}<extra>{name}</extra>"
-    if line.note is not None:
+    if line.note is not None and len(line.note) and np.all(line.note == line.note[0]):
+        trace["hovertemplate"] = trace["hovertemplate"].replace("%{customdata}", f"{line.note[0]:g}")
+    elif line.note is not None:
         trace["customdata"] = packed(line.note)
     sign: dict[str, Any] = {"symbol": own.symbol, "size": 7, "color": colour, "maxdisplayed": 0 if few else 9}
     if line.tick:

@@ -100,12 +100,8 @@ def axes(title: str, height: int, x: str = STEPS) -> dict[str, Any]:
     return {
         "height": height,
         "showlegend": False,
-        "modebar": {"bgcolor": "rgba(255,255,255,0)", "color": "#c4c9cf", "activecolor": "#5d6570"},
         "hovermode": "closest",
         "margin": {"l": 58, "r": 16, "t": 30, "b": 46},
-        "paper_bgcolor": "rgba(0,0,0,0)",
-        "plot_bgcolor": "#fff",
-        "font": {"family": "system-ui, -apple-system, 'Segoe UI', sans-serif", "size": 12, "color": "#333"},
         "xaxis": axis | {"title": {"text": x} | small, "rangemode": "tozero" if x == STEPS else "normal"},
         "yaxis": axis | {"title": {"text": title} | small},
     }
