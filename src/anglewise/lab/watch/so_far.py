@@ -68,7 +68,7 @@ def _contrast(arm: ArmSummary, results: Results) -> Contrast:
     elif not both:
         verdict = "no seed has finished on both sides yet"
     elif len(both) < ENOUGH:
-        verdict = "too few to test yet"
+        verdict = "too few to test" + (" yet" if len(both) < arm.planned else "")
     else:
         verdict = "neither side reached the threshold"
     return Contrast(arm.arm, results.baseline, steps, len(both), arm.planned, verdict, tested)
