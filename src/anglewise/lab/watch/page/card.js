@@ -18,7 +18,7 @@ export class Card {
   constructor(experiment, arm) {
     Object.assign(this, { experiment, arm, seen: true, late: null });
     this.swatch = h("span", { class: "swatch", "aria-hidden": "true" });
-    this.name = h("h3");
+    this.name = h("h2");
     this.accuracy = h("canvas", { class: "curve", role: "img" });
     this.radius = h("canvas", { class: "curve low", role: "img" });
     this.site = h("p", { class: "axis two" });

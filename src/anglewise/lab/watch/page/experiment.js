@@ -12,7 +12,7 @@ export class View {
   constructor(experiment, redraw) {
     Object.assign(this, { experiment, redraw, site: 0, cards: [] });
     this.title = h("h1");
-    this.pill = h("span", { class: "pill", role: "status" });
+    this.pill = h("span", { class: "pill" });
     this.counts = h("p", { class: "counts" });
     this.question = h("p", { class: "soft" });
     this.bar = h("div", { class: "bar", role: "img" });
