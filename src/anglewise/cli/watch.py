@@ -34,14 +34,12 @@ def watch(arguments: argparse.Namespace) -> None:
     check_installed("anglewise watch")
     from anglewise.lab.watch.beside import open_browser
     from anglewise.lab.watch.server import Server
-    from anglewise.lab.watch.stores import check_places
+    from anglewise.lab.watch.stores import check_places, stores
 
-    places = tuple(arguments.dir) or (Path("runs"),)
-    if not arguments.dir and arguments.play:
-        places = tuple(place for place in places if place.is_dir())  # the playground needs no store
-    check_places(places)
+    check_places(arguments.dir)
+    places = tuple(arguments.dir) or (Path("runs"),)  # which may come later
     server = Server(places, port=arguments.port, play=arguments.play)
-    start = server.address + ("play/" if arguments.play and not places else "")
+    start = server.address + ("play/" if arguments.play and not any(stores(places)) else "")
 
     def ready() -> None:
         print(f"live page: {start}\nCtrl-C ends it; training goes on.", flush=True)

@@ -14,7 +14,7 @@ from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 from anglewise.errors import AnglewiseError, SpecError
 from anglewise.lab.engine.population import Last, Population, Rows
-from anglewise.lab.engine.programs import Doing, Programs
+from anglewise.lab.engine.programs import Doing, Programs, unheard
 from anglewise.lab.execution.groups import groups
 from anglewise.lab.execution.planning import Plan, described, plan, unmeasured
 from anglewise.lab.outcome import Outcome, outcome_under
@@ -115,7 +115,10 @@ def train(
                 progress.doing("compiling", group.runs)
             population = group.population(programs)
             drive = _Drive(population, group.folder, store, progress, keep=keep)
-            drive.to_the_end(provenance, stop, checkpoint_seconds, append_seconds)
+            try:
+                drive.to_the_end(provenance, stop, checkpoint_seconds, append_seconds)
+            finally:
+                population.compiled.told = unheard
     finally:
         progress.close()
     return todo

@@ -9,7 +9,10 @@ from anglewise.lab.report.progress import Silent
 from anglewise.lab.runner import Interrupted, train
 from anglewise.lab.store import Store
 from anglewise.lab.store.status import STATUS, read_status
-from tests.support.training import FEW, ONE, PROGRAMS
+from tests.support import training
+from tests.support.training import FEW, PROGRAMS
+
+ONE = dataclasses.replace(training.ONE, arms=training.ONE.arms[:1])
 
 
 class Clock:
@@ -56,7 +59,7 @@ def test_others_read_what_is_done_in_its_order(tmp_path):
 
 def test_nothing_is_left_after_an_interruption(tmp_path):
     with pytest.raises(Interrupted):
-        train_once(tmp_path, dataclasses.replace(ONE, arms=ONE.arms[:1]), stop=lambda: True)
+        train_once(tmp_path, ONE, stop=lambda: True)
     assert not (tmp_path / STATUS).exists()
 
 

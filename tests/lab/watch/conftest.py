@@ -1,4 +1,4 @@
-"""A store that is written row by row, without training, while others read it; and the server that shows it."""
+"""A store that is written row by row, without training, while others read it; the server that shows it; a browser."""
 
 from __future__ import annotations
 
@@ -134,3 +134,31 @@ def chromium():
             pytest.fail("no Chromium found, which CI must have")
         pytest.skip("no Chromium found: set ANGLEWISE_BROWSER to one")
     return found
+
+
+@pytest.fixture(scope="module")
+def browser(chromium):
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def opened(browser):
+    """Opens an address; whatever the console says goes to the page's `said`."""
+    context = browser.new_context(viewport={"width": 1200, "height": 900})
+    context.set_default_timeout(10_000)
+
+    def open_page(address):
+        page = context.new_page()
+        page.said = []
+        page.on("console", lambda message: page.said.append(message.text))
+        page.on("pageerror", lambda error: page.said.append(str(error)))
+        page.goto(address)
+        return page
+
+    yield open_page
+    context.close()

@@ -53,7 +53,7 @@ def test_medians_and_contrasts_are_told_when_runs_end(fed):
     plain, radial = change["head"]["arms"]
     assert (plain["median"], plain["fastest"], plain["slowest"]) == (160, 150, 170) and radial["targets"] == [1.0, 1.0]
     (contrast,) = change["head"]["contrasts"]
-    assert contrast["steps"] == "100 steps instead of 160" and contrast["verdict"] == "too few to test yet"
+    assert contrast["steps"] == "100 steps instead of 160" and contrast["verdict"] == "too few to test"
     assert change["now"]["state"] == "finished" and change["now"]["done"] == 4
 
 

@@ -12,34 +12,6 @@ IMAGE = "<img src=x onerror=document.documentElement.dataset.pwned=1>"
 CLOSE = "</script><script>document.documentElement.dataset.pwned=1</script>"
 
 
-@pytest.fixture(scope="module")
-def browser(chromium):
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        yield started
-        started.close()
-
-
-@pytest.fixture
-def opened(browser):
-    """Opens an address; whatever the console says goes to the page's `said`."""
-    context = browser.new_context(viewport={"width": 1200, "height": 900})
-    context.set_default_timeout(10_000)
-
-    def open_page(address):
-        page = context.new_page()
-        page.said = []
-        page.on("console", lambda message: page.said.append(message.text))
-        page.on("pageerror", lambda error: page.said.append(str(error)))
-        page.goto(address)
-        return page
-
-    yield open_page
-    context.close()
-
-
 def now(page, text, timeout=10_000):
     page.get_by_text(text).first.wait_for(timeout=timeout)
 
@@ -53,8 +25,8 @@ def test_a_new_row_is_there_within_two_seconds_and_a_pause_holds_it_back(writer,
     page = opened(serve(made.store.root).address)
     now(page, "1 of 4 runs done")
     assert page.locator("article.card").count() == 2
-    begun = time.monotonic()
     made.finish(run_id, reached=150)
+    begun = time.monotonic()
     now(page, "2 of 4 runs done", 2000)
     assert time.monotonic() - begun < 2
     now(page, "100 steps instead of 150")

@@ -65,6 +65,15 @@ def test_events_begin_with_all_and_go_on_after_the_version_that_a_page_knows(sho
     assert again["reset"] and again["runs"]["0"]["test"] == [1000, 2000, 3000]
 
 
+def test_nothing_is_read_once_the_last_page_has_gone(shown):
+    _, running, key = shown
+    events(running, f"show={key}")
+    hub, until = running.server.hub, time.monotonic() + 5
+    while (hub.pages or not hub.reading.done()) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert hub.pages == 0 and hub.reading.done() and not any(hub.open.values())
+
+
 def test_the_report_is_drawn_as_it_stands_apart_from_the_server(shown):
     _, running, key = shown
     status, headers, text = running.get(f"report?show={key}")

@@ -35,6 +35,10 @@ AT_ONCE = 8
 """Members of a batched program that are measured at once: a reading may look at a whole table of inputs."""
 
 
+def unheard(doing: Doing) -> None:
+    """Nobody listens to what is done."""
+
+
 class Structure(NamedTuple):
     """What runs must have in common to train as one program."""
 
@@ -67,7 +71,7 @@ class Compiled:
         at_evaluations: tuple[ActivationReading, ...],
     ):
         """Assemble, without compiling."""
-        self.told: Callable[[Doing], None] = lambda doing: None  # whoever drives may listen
+        self.told: Callable[[Doing], None] = unheard
         self.training, self.placement = run.training, placement
         self.program = Program(run.task, run.model, run.arm.methods, run.training, at_evaluations, placement.block)
         self.readings = tuple(reading for reading in readings if reading.suits(run.task, run.model))

@@ -34,18 +34,14 @@ MOST_SHOWN = 2
 """Experiments that a page shows side by side."""
 
 
-def application(
-    places: tuple[Path, ...], secret: str, *, play: Playground | None = None, hub: Hub | None = None
-) -> Any:
+def application(hub: Hub, secret: str, *, play: Playground | None = None) -> Any:
     """The whole application behind its secret.
 
     Args:
-        places: Stores, and folders of stores.
+        hub: Reads the stores.
         secret: First part of every address.
         play: The playground; None for none.
-        hub: What reads the stores; None for one of its own.
     """
-    hub = Hub(places) if hub is None else hub
     templates = Environment(
         loader=PackageLoader("anglewise.lab.watch", "page"), undefined=StrictUndefined, autoescape=True,
         trim_blocks=True, lstrip_blocks=True,
@@ -157,8 +153,9 @@ class Server:
         secret = secret_for(number, places)
         self.address = f"http://127.0.0.1:{number}/{secret}/"
         self.playground = Playground() if play else None
+        self.hub = Hub(places)
         config = uvicorn.Config(
-            application(places, secret, play=self.playground), log_level="critical", access_log=False,
+            application(self.hub, secret, play=self.playground), log_level="critical", access_log=False,
             timeout_graceful_shutdown=1, lifespan="off", server_header=False,
         )  # fmt: skip
         self.server = uvicorn.Server(config)

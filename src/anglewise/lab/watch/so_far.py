@@ -72,7 +72,7 @@ def _contrast(answer: Answer, results: Results) -> Contrast:
     elif not both:
         verdict = "no seed has finished on both sides yet"
     elif len(both) < ENOUGH:
-        verdict = "too few to test yet"
+        verdict = "too few to test" + (" yet" if len(both) < arm.planned else "")
     else:
         verdict = "neither side reached the threshold"
     names = results.labels[arm.arm], results.labels[without.arm]

@@ -1,6 +1,6 @@
 // A card per arm: its seeds as thin lines with their median, steps to the threshold so far, and what trains now.
 
-import { h, number, percent, plural, put, say } from "./dom.js";
+import { h, number, percent, plainly, plural, put, say } from "./dom.js";
 import { chart, ink } from "./draw.js";
 import { median, upTo } from "./model.js";
 
@@ -18,10 +18,10 @@ export class Card {
   constructor(experiment, arm) {
     Object.assign(this, { experiment, arm, seen: true, late: null });
     this.swatch = h("span", { class: "swatch", "aria-hidden": "true" });
-    this.name = h("h3");
+    this.name = h("h2");
     this.accuracy = h("canvas", { class: "curve", role: "img" });
     this.radius = h("canvas", { class: "curve low", role: "img" });
-    this.site = h("p", { class: "axis" });
+    this.site = h("p", { class: "axis two" });
     this.big = h("p", { class: "big" });
     this.small = h("p", { class: "soft" });
     this.now = h("p", { class: "now" });
@@ -73,11 +73,11 @@ export class Card {
     const target = it.targets[site] ?? null;
     const named = head.sites[site];
     this.radius.hidden = !named;
-    say(this.site, named ? `radius / √d at ${named}` : "");
+    say(this.site, named ? `radius / √d at ${named}${target === null ? "" : `; dotted: target ${plainly(target)}`}` : "");
     if (named) {
       chart(this.radius, {
         lines: [...seeds(length), ...middle(length)], x, y: [0, highest], now: step, marks: 2,
-        rules: target === null ? [] : [{ y: target, label: `target ${number(target)}` }], tick: (value) => number(value, 2),
+        rules: target === null ? [] : [{ y: target }], tick: (value) => number(value, 2),
       });
     }
     this.say(it, mine, step, named, site, target);
@@ -107,7 +107,7 @@ export class Card {
     const ends = Object.entries(it.outcomes).map(([label, count]) => `${count} ${WORDS[label] ?? label}`);
     if (active.length === 1 && step === null) {
       const [, seed, run] = active[0];
-      const radius = named ? `, radius ${number(run.radius[site]?.at(-1), 2)}${target === null ? "" : ` (target ${number(target)})`}` : "";
+      const radius = named ? `, radius ${number(run.radius[site]?.at(-1), 2)}${target === null ? "" : ` (target ${plainly(target)})`}` : "";
       say(this.now, `seed ${seed}: step ${number(run.steps.at(-1))}, test ${percent(run.test.at(-1) / 10000)}${radius}`);
     } else if (active.length && step === null) say(this.now, `${active.length} seeds train now`);
     else if (ends.length) say(this.now, ends.join(", "));
@@ -118,7 +118,7 @@ export class Card {
     const middle = last.length ? `; median now ${percent(last[last.length >> 1] / 10000)}` : "";
     this.accuracy.setAttribute("aria-label", `Test accuracy of ${it.name}, ${plural(mine.length, "seed")}${middle}`);
     const radii = mine.map(([, , run]) => run.radius[site]?.at(-1)).filter(Number.isFinite).sort((a, b) => a - b);
-    const about = target === null ? "no target" : `target ${number(target)}`;
+    const about = target === null ? "no target" : `target ${plainly(target)}`;
     this.radius.setAttribute("aria-label", `Radius of ${it.name}: median now ${number(radii[radii.length >> 1] ?? null)}, ${about}`);
   }
 }

@@ -1,6 +1,6 @@
 // One run in depth: circles of tokens, maps of neurons, and its way through radius and accuracy, as it trains.
 
-import { copy, h, number, percent, put, say } from "./dom.js";
+import { copy, h, number, percent, plainly, put, say } from "./dom.js";
 import { chart, circle, ink, map } from "./draw.js";
 
 const PAUSE = 1500; // milliseconds between two requests for the same run
@@ -135,7 +135,7 @@ export class Depth {
       chart(canvas, {
         lines: [{ xs, ys, colour, width: 2, dot: true }], x: [0, widest], y: [0, 1], marks: 4,
         rules: threshold ? [{ y: threshold, label: `${number(100 * threshold)} %` }] : [],
-        upright: one.target === null ? [] : [{ x: one.target, label: `target ${number(one.target)}` }], tick: (value) => `${Math.round(100 * value)} %`,
+        upright: one.target === null ? [] : [{ x: one.target, label: `target ${plainly(one.target)}` }], tick: (value) => `${Math.round(100 * value)} %`,
       });
       say(caption, `across: radius / √d. Now ${number(radius)} and ${percent(test)}`);
       canvas.setAttribute("aria-label", `Radius ${number(radius)} and test accuracy ${percent(test)} at ${one.site}`);
@@ -153,7 +153,7 @@ export class Depth {
       const index = at(one.steps);
       const [rows, columns] = one.frames[index].shape;
       map(canvas, one.frames[index]);
-      say(caption, `${rows} neurons down, ${columns} frequencies across, step ${number(one.steps[index])}. Strong colour: one frequency explains the neuron`);
+      say(caption, `${rows} neurons down, ${columns} frequencies across, step ${number(one.steps[index])}. Strong colour: one frequency explains the neuron. Grey: it never fires`);
       canvas.setAttribute("aria-label", `Share of ${rows} neurons' variance by ${columns} frequencies at step ${one.steps[index]}`);
     }
   }

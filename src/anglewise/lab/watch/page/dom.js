@@ -32,10 +32,15 @@ export function number(value, digits = 3) {
   return value.toPrecision(digits);
 }
 
+// a number that somebody chose, as short as it is
+export function plainly(value) {
+  return value === null || value === undefined ? "–" : String(Number(value.toPrecision(3)));
+}
+
 export function percent(share) {
   if (share === null || share === undefined || !Number.isFinite(share)) return "–";
   const value = 100 * share;
-  return `${value > 99 && value < 100 ? value.toFixed(1) : value.toFixed(0)} %`;
+  return `${value > 99 && value < 100 ? (Math.floor(10 * value) / 10).toFixed(1) : value.toFixed(0)} %`;
 }
 
 export function plural(count, word) {

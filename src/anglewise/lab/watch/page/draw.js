@@ -61,7 +61,7 @@ function ticks(low, high, count) {
   return marks;
 }
 
-// Lines: [{ xs, ys, colour, width, alpha, dot, dash }]; rules: [{ y, label }]; now: a step worth an upright line
+// Lines: [{ xs, ys, colour, width, alpha, dot, dash }]; rules: [{ y, label, right }]; now: a step worth an upright line
 export function chart(canvas, { lines, x, y, rules = [], now = null, upright = [], tick = String, marks = 3, small = true }) {
   const { context, width, height } = fresh(canvas);
   if (!width || !height) return;
@@ -131,14 +131,15 @@ export function chart(canvas, { lines, x, y, rules = [], now = null, upright = [
     context.stroke();
     if (rule.label) {
       context.setLineDash([]);
-      context.textAlign = "left";
+      context.textAlign = rule.right ? "right" : "left";
+      const from = rule.right ? width - right - 4 : left + 4;
       const below = py(rule.y) < 18;
       const where = py(rule.y) + (below ? 12 : -4);
       context.lineWidth = 3;
       context.strokeStyle = t.ground;
-      context.strokeText(rule.label, left + 4, where);
+      context.strokeText(rule.label, from, where);
       context.fillStyle = t.soft;
-      context.fillText(rule.label, left + 4, where);
+      context.fillText(rule.label, from, where);
     }
   }
   for (const { x: at, label } of [...upright, ...(now === null ? [] : [{ x: now }])]) {

@@ -2,7 +2,7 @@
 
 import { cards } from "./card.js";
 import { Depth } from "./depth.js";
-import { copy, duration, h, number, percent, plural, put, say } from "./dom.js";
+import { copy, duration, h, number, percent, plainly, plural, put, say } from "./dom.js";
 import { ink } from "./draw.js";
 
 const FEW = 6; // contrasts that are shown unfolded
@@ -12,7 +12,7 @@ export class View {
   constructor(experiment, redraw) {
     Object.assign(this, { experiment, redraw, site: 0, cards: [] });
     this.title = h("h1");
-    this.pill = h("span", { class: "pill", role: "status" });
+    this.pill = h("span", { class: "pill" });
     this.counts = h("p", { class: "counts" });
     this.question = h("p", { class: "soft" });
     this.bar = h("div", { class: "bar", role: "img" });
@@ -162,7 +162,7 @@ export class View {
       const run = runs.get(index);
       const cells = [
         `${number(run.steps.at(-1))} of ${number(head.budget)}`, percent(run.train.at(-1) / 10000), percent(run.test.at(-1) / 10000),
-        ...head.sites.map((_, i) => number(run.radius[i]?.at(-1) ?? null)), number(head.arms[arm].targets[this.site] ?? null),
+        ...head.sites.map((_, i) => number(run.radius[i]?.at(-1) ?? null)), plainly(head.arms[arm].targets[this.site]),
         run.first === null ? "not yet" : `step ${number(run.first)}`, number(now.speed ?? null),
       ];
       return h("tr", {}, h("th", { scope: "row" }, `${head.arms[arm].name}, seed ${seed}`), cells.map((text) => h("td", {}, text)));

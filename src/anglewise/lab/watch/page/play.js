@@ -1,6 +1,6 @@
 // The playground: sliders that act on a network while it trains, and what the network does.
 
-import { h, number, percent, say, tellErrors } from "./dom.js";
+import { h, number, percent, plainly, say, tellErrors } from "./dom.js";
 import { chart, circle, fresh, ink, onTheme, theme } from "./draw.js";
 
 tellErrors();
@@ -45,7 +45,7 @@ function chosen() {
 function shown() {
   const now = chosen();
   for (const { name } of sliders) {
-    const text = name === "strength" && now[name] === 0 ? "0 (no penalty)" : number(now[name], 2);
+    const text = name === "strength" && now[name] === 0 ? "0 (no penalty)" : plainly(now[name]);
     say($(`${name}-value`), text);
     $(name).setAttribute("aria-valuetext", text);
   }
@@ -127,7 +127,7 @@ source.addEventListener("message", (event) => {
   if (message.what === "state") {
     state = message.state;
     const words = {
-      starting: "The network is being prepared. This takes a few seconds.",
+      starting: "The network is being prepared. This takes 5 to 30 seconds.",
       compiling: "The program is being compiled. This takes some seconds, once for each size.",
       over: "The run has ended. Start again.",
     };
@@ -231,11 +231,11 @@ function paint() {
   const highest = Math.max(1.2, target ?? 0, ...runs.flatMap((one) => one.frames.map(radius).filter((r) => r < 1e4)));
   chart($("radius"), {
     lines: [...old(radius), now(radius)], x, y: [0, 1.1 * highest], marks: 4, tick: (value) => number(value, 2),
-    rules: target === null ? [] : [{ y: target, label: `target ${number(target, 2)}` }],
+    rules: target === null ? [] : [{ y: target, label: `target ${plainly(target)}`, right: true }],
   });
   chart($("angle"), {
     lines: [...old((f) => f.off[site]), now((f) => f.off[site])], x, y: [0, 105], marks: 3, tick: (value) => `${value}°`,
-    rules: [{ y: 90, label: "chance" }],
+    rules: [{ y: 90, label: "chance", right: true }],
   });
   dial(run, site, target);
   if (frame.circle) {
@@ -245,7 +245,7 @@ function paint() {
   }
   const last = run.frames.at(-1);
   $("accuracy").setAttribute("aria-label", `Accuracy at step ${last.step}: ${percent(last.test)} of unseen sums, ${percent(last.train)} of seen ones`);
-  $("radius").setAttribute("aria-label", `Mean radius ${number(last.radius[site])}${target === null ? ", no target" : `, target ${number(target)}`}`);
+  $("radius").setAttribute("aria-label", `Mean radius ${number(last.radius[site])}${target === null ? ", no target" : `, target ${plainly(target)}`}`);
   $("angle").setAttribute("aria-label", `Unseen sums point ${number(last.off[site])} degrees away from their places`);
   table();
 }
@@ -282,7 +282,7 @@ function dial(run, site, target) {
     context.beginPath();
     context.arc(cx, cy, k * unit, 0, 2 * Math.PI);
     context.stroke();
-    context.fillText(number(k), cx + 4, cy - k * unit - 3);
+    context.fillText(plainly(k), cx + 4, cy - k * unit - 3);
   }
   if (target !== null) {
     context.strokeStyle = t.ink;
@@ -333,8 +333,8 @@ function table() {
     swatch.style.background = ink(run.colour);
     const { strength, target, decay, rate, p } = run.settings;
     const steps = run.reached !== null ? number(run.reached) : run.ended ? "never" : "not yet";
-    const values = [number(strength, 2), strength ? number(target, 2) : "–", number(decay, 2), number(rate, 2)];
-    const again = h("button", { onclick: () => { set({ strength, target, decay, rate }); changed([]); } }, "take these numbers");
+    const values = [plainly(strength), strength ? plainly(target) : "–", plainly(decay), plainly(rate)];
+    const again = h("button", { onclick: () => { set({ strength, target, decay, rate }); changed([]); } }, "use again");
     return h("tr", {}, h("th", { scope: "row" }, swatch, `${i + 1}${p === start.p ? "" : ` (${p} hours)`}`), values.map((value) => h("td", {}, value)),
       h("td", {}, `${steps}${run.moved ? " (sliders moved)" : ""}`), h("td", {}, number(run.frames.at(-1).radius[Number($("site").value)])), h("td", {}, again));
   }));

@@ -101,7 +101,7 @@ PRESETS = (
     ),
     Preset(
         "The paper's", {"strength": 0.05, "target": 1.0, **_OPTIMISER},
-        "The radius may not grow, so the only way left to lower the loss is to turn. Test accuracy rises sooner.",
+        "The penalty holds the radius near the target. What is left is to turn. Test accuracy rises sooner.",
     ),
     Preset(
         "Smaller sphere", {"strength": 0.1, "target": 0.5, **_OPTIMISER},
