@@ -74,8 +74,9 @@ def test_pictures_are_there_and_no_larger_than_a_picture():
 def test_toml_is_an_experiment(block, tmp_path):
     (tmp_path / "mine.toml").write_text(block)
     experiment = load(str(tmp_path / "mine.toml"), EXPERIMENTS)
-    assert experiment.seeds == 16
-    assert experiment.arms[-1].name == "adamw-slow"
+    changed = experiment.seeds == 16 and experiment.arms[-1].name == "adamw-slow"
+    asked = [each.question for each in experiment.contrasts] == ["Does the penalty help once AdamW is tuned?"]
+    assert changed != asked  # each block of the pages says one of the two
 
 
 def test_the_block_adds_a_penalty_that_reaches_the_weights():
