@@ -123,7 +123,7 @@ def test_the_text_at_a_step_says_what_all_lines_are_there(browser, report):
         shown.mouse.move(box["x"] + box["width"] / 3, box["y"] + box["height"] / 2)
         shown.wait_for_selector("#accuracy .hoverlayer .legend", timeout=10_000)
         text = shown.locator("#accuracy .hoverlayer").text_content()
-        assert all(name in text for name in ("adamw", "adamw+radial", "man"))
+        assert all(name in text for name in ("AdamW", "AdamW + radial penalty", "MAN"))
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1400, "dark"), (390, "light")])
@@ -133,5 +133,6 @@ def test_a_board_is_accessible_and_no_column_is_cut_off(browser, make, tmp_path,
     with opened(browser, write_file(text, tmp_path / "board.html").as_uri(), width, scheme) as shown:
         assert violations(shown) == [] and shown.problems == []
         assert shown.evaluate("document.documentElement.scrollWidth") <= width
+        shown.evaluate("document.querySelectorAll('details').forEach((part) => { part.open = true; })")
         boxes = "[...document.querySelectorAll('.scroll')]"
         assert shown.evaluate(f"{boxes}.filter((box) => box.scrollWidth > box.clientWidth + 1).length") == 0

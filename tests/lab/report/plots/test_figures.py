@@ -113,7 +113,7 @@ def test_censored_arms_have_a_mark_at_the_budget(make):
     assert {t["meta"]["arm"] for t in marks} == {1}
     assert {t["meta"]["layer"] for t in marks} == {"first", "sustained"}
     assert [list(line.x) for line in plot.lines if line.tick] == [[200], [200]]
-    assert "8 of 8" not in marks[0]["hovertemplate"] and unpacked(marks[0]["customdata"])[0] == 8
+    assert "<br>8 of 8 not within the budget<" in marks[0]["hovertemplate"]
 
 
 def test_a_target_is_drawn_for_the_arms_and_sites_that_have_one(make):
