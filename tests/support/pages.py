@@ -53,3 +53,11 @@ def opened(browser: Any, address: str, width: int = 1400, scheme: str = "light",
         yield page
     finally:
         context.close()
+
+
+def violations(page: Any) -> list[tuple[str, list[Any]]]:
+    """What axe-core finds against the rules of accessibility: each rule with the first places that break it."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    found = Axe().run(page).response["violations"]
+    return [(one["id"], [node["target"] for node in one["nodes"]][:3]) for one in found]

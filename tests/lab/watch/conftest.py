@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import http.client
-import os
-import shutil
 import threading
 from urllib.parse import urlsplit
 
@@ -16,6 +14,7 @@ from anglewise.lab.outcome import Outcome, Rule, outcome_under
 from anglewise.lab.spec import Manifest, Planned
 from anglewise.lab.store import Store
 from anglewise.lab.watch.server import Server
+from tests.support.pages import browser_path
 
 TRAINING = {"budget": 200, "every": 10, "threshold": 0.95, "sustain": 2, "further": -1, "measure_every": 0}
 SITES = ("hidden.0.pre", "hidden.1.pre")
@@ -127,13 +126,7 @@ def serve(tmp_path, monkeypatch):
 
 @pytest.fixture(scope="session")
 def chromium():
-    names = [os.environ.get("ANGLEWISE_BROWSER", ""), "chromium", "chromium-browser", "google-chrome"]
-    found = next((path for name in names if name and (path := shutil.which(name))), None)
-    if found is None:
-        if os.environ.get("CI"):
-            pytest.fail("no Chromium found, which CI must have")
-        pytest.skip("no Chromium found: set ANGLEWISE_BROWSER to one")
-    return found
+    return browser_path()
 
 
 @pytest.fixture(scope="module")

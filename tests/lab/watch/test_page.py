@@ -7,6 +7,7 @@ import time
 import pytest
 
 from anglewise.lab.watch.stores import experiments
+from tests.support.pages import violations
 
 IMAGE = "<img src=x onerror=document.documentElement.dataset.pwned=1>"
 CLOSE = "</script><script>document.documentElement.dataset.pwned=1</script>"
@@ -89,6 +90,19 @@ def test_two_experiments_stand_side_by_side_at_a_desk_and_one_below_the_other_on
     boxes = [page.locator(".experiment").nth(i).bounding_box() for i in range(2)]
     assert boxes[0]["x"] == boxes[1]["x"] and boxes[0]["y"] < boxes[1]["y"]
     assert page.evaluate("document.documentElement.scrollWidth") <= 390 and page.said == []
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize(("width", "path"), [(1400, ""), (390, ""), (1100, "play/")])
+def test_the_pages_are_accessible(writer, serve, opened, width, path):
+    made = writer()
+    made.finish(made.ids()[0])
+    page = opened(serve(made.store.root, play=True).address + path)
+    page.set_viewport_size({"width": width, "height": 900})
+    page.locator("h1").first.wait_for()
+    page.wait_for_timeout(800)
+    assert violations(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 def test_twenty_pages_at_once_hear_of_the_same_row(writer, serve):

@@ -4,7 +4,6 @@ import hashlib
 import json
 import os
 import re
-import shutil
 import subprocess
 from html.parser import HTMLParser
 
@@ -15,6 +14,7 @@ from anglewise.lab.report.format import script
 from anglewise.lab.report.html.document import write_file
 from anglewise.lab.report.html.experiment import page
 from anglewise.lab.report.html.run import run_page
+from tests.support.pages import browser_path
 
 IMAGE = "<img src=x onerror=document.documentElement.dataset.pwned=1>"
 CLOSE = "</script><script>document.documentElement.dataset.pwned=1</script>"
@@ -113,16 +113,6 @@ def test_a_report_is_replaced_whole_or_not_at_all(tmp_path, monkeypatch):
     assert path.read_text() == "old" and [p.name for p in tmp_path.iterdir()] == ["r.html"]
 
 
-def browser():
-    names = [os.environ.get("ANGLEWISE_BROWSER", ""), "chromium", "chromium-browser", "google-chrome"]
-    found = next((path for name in names if name and (path := shutil.which(name))), None)
-    if found is None:
-        if os.environ.get("CI"):
-            pytest.fail("no Chromium found, which CI must have")
-        pytest.skip("no Chromium found: set ANGLEWISE_BROWSER to one")
-    return found
-
-
 FLAGS = [
     "--headless",
     "--no-sandbox",
@@ -141,7 +131,7 @@ def opened(text, tmp_path, part=""):
     """The page's DOM after its scripts have run, in a browser that resolves no name."""
     path = write_file(text, tmp_path / "report.html")
     offline = "--host-resolver-rules=MAP * ~NOTFOUND"
-    command = [browser(), *FLAGS, offline, f"--user-data-dir={tmp_path / 'profile'}", path.as_uri() + part]
+    command = [browser_path(), *FLAGS, offline, f"--user-data-dir={tmp_path / 'profile'}", path.as_uri() + part]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert 'data-ready="true"' in done.stdout, done.stderr[-2000:]
     return done.stdout

@@ -1,7 +1,6 @@
 """The pages in a real browser: readable by all, at every width, in the dark, on paper and without scripts."""
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 
 from anglewise.lab.report.html.document import write_file
 from anglewise.lab.report.html.experiment import page
@@ -9,7 +8,7 @@ from anglewise.lab.report.html.run import run_page
 from anglewise.lab.report.runs import runs_of
 from anglewise.lab.studies.leaderboard.analysis import rows as ranked
 from anglewise.lab.studies.leaderboard.show import page as board
-from tests.support.pages import chromium, opened
+from tests.support.pages import chromium, opened, violations
 
 pytestmark = pytest.mark.browser
 
@@ -30,13 +29,6 @@ def report(make, tmp_path):
 @pytest.fixture
 def run(measured, tmp_path):
     return write_file(run_page(measured(), ("a", 1)), tmp_path / "run.html").as_uri()
-
-
-def violations(shown):
-    return [
-        (found["id"], [node["target"] for node in found["nodes"]][:3])
-        for found in Axe().run(shown).response["violations"]
-    ]
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1400, "light"), (390, "dark")])
