@@ -165,16 +165,18 @@ class Server:
 
         async def serve() -> None:
             task = asyncio.create_task(self.server.serve(sockets=[self.socket]))
-            while not self.server.started and not task.done():
-                await asyncio.sleep(0.01)
-            ready()
-            await task
+            try:
+                while not self.server.started and not task.done():
+                    await asyncio.sleep(0.01)
+                ready()
+                await task
+            finally:
+                if self.playground is not None:
+                    await self.playground.end()
 
         try:
             asyncio.run(serve())
         except KeyboardInterrupt:
             pass
         finally:
-            if self.playground is not None:
-                self.playground.close()
             self.socket.close()

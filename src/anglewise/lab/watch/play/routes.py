@@ -72,9 +72,9 @@ class Playground:
             return PlainTextResponse(str(error), 400)
         return Response(status_code=204)
 
-    def close(self) -> None:
-        """End what trains."""
-        self.session.kill()
+    async def end(self) -> None:
+        """End what trains, and wait until it has ended."""
+        await self.session.end()
 
 
 def command(do: str, values: Any) -> dict[str, Any]:

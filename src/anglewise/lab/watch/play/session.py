@@ -84,6 +84,16 @@ class Session:
                 self.process.kill()
         self.standing.clear()
 
+    async def end(self) -> None:
+        """End the process and wait for it, while there is a loop that can."""
+        self.kill()
+        tasks = list(self.tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if self.process is not None:
+            await self.process.communicate()
+
     async def _begin(self) -> None:
         environment = {**os.environ, "JAX_PLATFORMS": "cpu"}  # an accelerator stays with whoever trains in earnest
         self.standing.clear()
