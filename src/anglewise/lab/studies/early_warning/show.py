@@ -108,7 +108,7 @@ def figure(study: Study) -> Any:
     from matplotlib.figure import Figure
 
     names = _names(study)
-    drawing = Figure(figsize=(TWO_COLUMNS, 1.1 + 0.21 * len(names)), layout="constrained")
+    drawing = Figure(figsize=(TWO_COLUMNS, 1.25 + 0.21 * len(names)), layout="constrained")
     axes_ = drawing.subplots(1, len(COLUMNS), sharey=True)
     for axis, column in zip(axes_, COLUMNS, strict=True):
         axis.set_title(textwrap.fill(column.title, 15), fontsize=7)
@@ -124,7 +124,7 @@ def figure(study: Study) -> Any:
                 axis.plot(x, y, **INKS[i].mark | {"mfc": face}, ls="", ms=2.8, mew=0.7)
         axis.set_xlim(*EDGES)
         axis.set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
-    drawing.suptitle(finding(study), x=0.005, ha="left", fontsize=8.5, fontweight="bold")
+    drawing.suptitle(textwrap.fill(finding(study), 95), x=0.005, ha="left", fontsize=8.5, fontweight="bold")
     axes_[0].set_yticks(range(len(names)), names)
     axes_[0].set_ylim(len(names) - 0.4, -0.6)
     handles = [handle(one) for one in INKS]
