@@ -19,10 +19,11 @@ FILE = Path(__file__).with_name("run_ids.txt")
 
 
 def lines(where, experiment):
+    experiment_id = experiment.experiment_id  # a hash of all arms, made once
     for arm, runs in itertools.groupby(experiment.runs(), key=lambda run: run.arm.name):
         ids = [run.run_id for run in runs]
         digest = hashlib.sha256(" ".join(ids).encode()).hexdigest()[:12]
-        yield f"{where} {experiment.experiment_id} | {arm} | {ids[0]} {digest}"
+        yield f"{where} {experiment_id} | {arm} | {ids[0]} {digest}"
 
 
 def listed():

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -27,16 +30,31 @@ TRANSFORMERS = {
 }
 
 
+compiled = functools.lru_cache(eqx.filter_jit)
+"""A function as one program: operation by operation, each would be compiled by itself."""
+
+
+def drawn(model, task=TASK):
+    """A network of known weights."""
+    return compiled(model.init)(task, KEY)
+
+
 def pair(model, method, task=TASK):
     """A network before and after, and the examples."""
-    network = model.init(task, KEY)
+    network = drawn(model, task)
     data = task.split(jax.random.key(0))
-    return network, method.init(method.reshape(network), jax.random.key(2), data=data), data.train_inputs
+    return network, compiled(method.init)(method.reshape(network), jax.random.key(2), data=data), data.train_inputs
+
+
+@compiled
+def activations(network, inputs):
+    return network(inputs)[1]
 
 
 def radii(network, inputs, sites):
     """Mean radius in units of sqrt(d), in float64."""
-    found = {site: np.asarray(network(inputs)[1][site], np.float64) for site in sites}
+    at_sites = activations(network, inputs)
+    found = {site: np.asarray(at_sites[site], np.float64) for site in sites}
     return [float(np.mean(np.linalg.norm(h, axis=-1))) / np.sqrt(h.shape[-1]) for h in found.values()]
 
 
@@ -91,7 +109,7 @@ def test_directions_stay():
     model = MLPS["one-hot"]
     before, after, inputs = pair(model, RadiusInit(3.0))
     for site in model.sites:
-        old, new = (np.asarray(net(inputs)[1][site], np.float64) for net in (before, after))
+        old, new = (np.asarray(activations(net, inputs)[site], np.float64) for net in (before, after))
         np.testing.assert_allclose(
             new / np.linalg.norm(new, axis=1, keepdims=True),
             old / np.linalg.norm(old, axis=1, keepdims=True),
@@ -100,8 +118,8 @@ def test_directions_stay():
 
 
 def test_the_random_stream_is_not_touched():
-    network = MLPS["one-hot"].init(TASK, KEY)
-    one, other = (RadiusInit().init(network, jax.random.key(k), data=DATA) for k in (3, 4))
+    network = drawn(MLPS["one-hot"])
+    one, other = (compiled(RadiusInit().init)(network, jax.random.key(k), data=DATA) for k in (3, 4))
     assert all(np.array_equal(a, b) for a, b in zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True))
 
 
@@ -113,8 +131,8 @@ def test_the_mean_is_over_the_first_examples_alone():
 
 
 def test_weights_of_zero_stay_zero():
-    network = jax.tree.map(jnp.zeros_like, MLPS["one-hot, biases"].init(TASK, KEY))
-    after = RadiusInit().init(network, KEY, data=DATA)
+    network = jax.tree.map(jnp.zeros_like, drawn(MLPS["one-hot, biases"]))
+    after = compiled(RadiusInit().init)(network, KEY, data=DATA)
     assert all(not np.asarray(w).any() for w in jax.tree.leaves(after))
 
 
