@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import platform
 import shutil
@@ -35,9 +36,16 @@ def pytest_unconfigure():
         shutil.rmtree(COMPILED, ignore_errors=True)
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """How tests are dealt out to workers."""
+    """How tests are dealt out to workers; first, since xdist then writes each test's group into its name."""
     sharing.together_by_file(items)
+
+
+def pytest_collection_finish():
+    """What is imported and collected stays to the end, so the garbage collector need not walk through it."""
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 @pytest.fixture(autouse=True)

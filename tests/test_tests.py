@@ -132,3 +132,10 @@ def test_every_module_of_the_upper_floors_has_its_test_file(module):
 
 def test_the_list_names_modules_that_exist():
     assert set(together()) - set(upper_floors()) == set()
+
+
+def test_workers_are_given_whole_files(request):
+    """The name that xdist deals out by ends in the group: the file, where a test has no other."""
+    if not hasattr(request.config, "workerinput"):
+        pytest.skip("all tests run in one process")
+    assert request.node.nodeid.endswith("@tests/test_tests.py")

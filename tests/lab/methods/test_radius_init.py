@@ -25,9 +25,10 @@ MLPS = {
     "embedding, biases": MLP(hidden=(16,), embedding=5, bias=True, shared=False),
 }
 TRANSFORMERS = {
-    f"{norm}, {positions}": Transformer(layers=2, width=8, heads=2, mlp=16, norm=norm, positions=positions)
-    for norm, positions in (("none", "last"), ("pre", "all"), ("post", "all"), ("grokfast", "last"))
+    f"{norm}, {positions}": Transformer(layers=layers, width=8, heads=2, mlp=16, norm=norm, positions=positions)
+    for norm, positions, layers in (("none", "last", 1), ("pre", "all", 2), ("post", "all", 1), ("grokfast", "last", 1))
 }
+"""One has a second block; in one block, too, a sub-layer is scaled behind another that was."""
 
 
 compiled = functools.lru_cache(eqx.filter_jit)
