@@ -36,10 +36,15 @@ def pytest_unconfigure():
         shutil.rmtree(COMPILED, ignore_errors=True)
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """How tests are dealt out to workers; first, since xdist then writes each test's group into its name."""
-    sharing.together_by_file(items)
+    """In which order tests are dealt out."""
+    sharing.slow_first(items)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """To which worker tests are dealt out."""
+    return sharing.scheduler(config, log)
 
 
 def pytest_collection_finish():

@@ -134,8 +134,10 @@ def test_the_list_names_modules_that_exist():
     assert set(together()) - set(upper_floors()) == set()
 
 
-def test_workers_are_given_whole_files(request):
-    """The name that xdist deals out by ends in the group: the file, where a test has no other."""
-    if not hasattr(request.config, "workerinput"):
-        pytest.skip("all tests run in one process")
-    assert request.node.nodeid.endswith("@tests/test_tests.py")
+RUN_HERE: list[int] = []
+
+
+@pytest.mark.parametrize("number", range(4))
+def test_a_file_is_run_by_one_worker(number):
+    RUN_HERE.append(number)
+    assert len(RUN_HERE) == number + 1, "its tests are run by several workers: see tests/support/sharing.py"

@@ -26,7 +26,8 @@ from tests.support.laws.base import MODEL, TASK
 
 @pytest.fixture(
     scope="module",
-    params=[pytest.param(case, id=IDS[i], marks=pytest.mark.xdist_group(IDS[i])) for i, case in enumerate(CASES)],
+    params=CASES,
+    ids=IDS,
 )
 def case(request):
     """One method.  All its laws run together, on one worker, and its programs go with it.

@@ -23,6 +23,7 @@ MOST = 32
 """Structures that a common owner keeps: each program holds memory maps, of which a process has a limited number."""
 HOW = ("jax_disable_most_optimizations", "jax_enable_x64")
 """Settings that a program is compiled under."""
+LAWS = "tests/laws/test_methods.py"
 CACHE = "JAX_COMPILATION_CACHE_DIR"
 
 
@@ -61,17 +62,28 @@ def share_programs(on: bool = True) -> None:
     owner.of = _shared_of(alone) if on else alone
 
 
-def together_by_file(items: list[pytest.Item]) -> None:
-    """One worker for each file, so that what its tests share is made once; files with slow tests first.
+def scope_of(nodeid: str) -> str:
+    """What runs on one worker: the tests of a file, and of the laws, which are many, those of one method.
 
-    A file's last test may come long after its first, so the longest must not begin last.
+    Not by the mark ``xdist_group``: pytest-xdist 3.8.0 writes it into a field that pytest 9.2.0 no longer reads.
     """
-    for item in items:
-        if item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(item.nodeid.split("::")[0]))
+    file, _, test = nodeid.partition("::")
+    case = test.partition("[")[2].rstrip("]") if file == LAWS else ""
+    return f"{file}[{case}]"
 
-    def group(item):
-        return item.get_closest_marker("xdist_group").args[0]
 
-    slow = {group(item) for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: group(item) not in slow)
+def scheduler(config, log):
+    """Deals out scopes in their order, each to one worker."""
+    from xdist.scheduler.loadscope import LoadScopeScheduling
+
+    class ByScope(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return scope_of(nodeid)
+
+    return ByScope(config, log)
+
+
+def slow_first(items: list[pytest.Item]) -> None:
+    """Scopes with slow tests first: a scope's last test may come long after its first, so none may begin last."""
+    slow = {scope_of(item.nodeid) for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: scope_of(item.nodeid) not in slow)

@@ -56,7 +56,7 @@ AREAS = ("auc", "auc_same_step", "auc_twins")
 SHARES = (*AREAS, "in_time", "too_early", "false_structured", "false_control")
 CASES = ((4, "tasks", 50), (8, "seeds", 40), (16, "arms", 15))
 """Seeds, what is held out, worlds."""
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("early-warning-coverage")]
+pytestmark = pytest.mark.slow
 
 
 def world(number, seeds, arms=3):
