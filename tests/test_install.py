@@ -115,7 +115,7 @@ def test_importing_a_part_without_its_libraries_says_what_to_do_in_the_last_line
 
 
 def test_the_command_says_it_in_one_line(bare):
-    done = bare("-m", "anglewise.cli.main", "list", "tasks")
+    done = bare("-m", "anglewise.cli.main", "run", "quickstart", "--dry-run")
     assert done.returncode == 2
     assert done.stderr.startswith("anglewise: anglewise.lab needs jaxtyping, ") and done.stderr.count("\n") == 1
     assert bare("-m", "anglewise.cli.main", "--version").stdout.strip() == anglewise.__version__

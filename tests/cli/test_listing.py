@@ -31,7 +31,7 @@ def store(tmp_path_factory):
 
 NAMES = {
     "tasks": TASKS, "models": MODELS, "methods": METHODS, "experiments": EXPERIMENTS, "readings": READINGS,
-    "figures": (*FIGURES, "early-warning"),
+    "figures": (*FIGURES, "early-warning", *(f"paper-{k}" for k in (1, 3, 4, 5))),
 }  # fmt: skip
 
 

@@ -280,9 +280,9 @@ def test_doctor_can_be_read_by_a_machine(capsys):
 
 
 def test_doctor_says_what_to_do_where_something_lacks(tmp_path, monkeypatch):
-    libraries = dict.fromkeys(NEEDED, "1") | {"plotly": None, "torch": None}
+    libraries = dict.fromkeys(NEEDED, "1") | {"duckdb": None, "torch": None}
     assert missing(libraries) == [
-        "not installed: plotly. in the clone of anglewise, run: make lab (or: pip install -e '.[lab]')"
+        "not installed: duckdb. in the clone of anglewise, run: make lab (or: pip install -e '.[lab]')"
     ]
     assert place_problems(tmp_path) == [] and missing(dict.fromkeys(NEEDED, "1")) == []
     monkeypatch.setattr("os.access", lambda *_: False)

@@ -27,6 +27,7 @@ from anglewise.lab.protocols.schedule import Linear, Warmup
 from anglewise.lab.spec import (
     PROTOCOL,
     Arm,
+    Contrast,
     Experiment,
     Manifest,
     Planned,
@@ -99,7 +100,8 @@ WATCHED = {"budget", "every", "threshold", "sustain", "further"}
 
 def test_a_runs_identity_changes_with_every_field_that_is_trained_and_no_other():
     trained = dataclasses.replace(RUN, experiment="")
-    found = [made for made in variants(trained) if made.experiment == "" and made.arm.name == ARM.name]
+    called = (ARM.name, ARM.label)
+    found = [made for made in variants(trained) if not made.experiment and (made.arm.name, made.arm.label) == called]
     other = [made for made in found if any(getattr(made.training, n) != getattr(RUN.training, n) for n in WATCHED)]
     ids = [made.run_id for made in found if made not in other]
     assert len(ids) > 30 and len({*ids, RUN.run_id}) == len(ids) + 1
@@ -107,13 +109,13 @@ def test_a_runs_identity_changes_with_every_field_that_is_trained_and_no_other()
 
 
 def test_what_things_are_called_is_no_part_of_a_runs_identity():
-    renamed = dataclasses.replace(RUN, experiment="other", arm=Arm("other", ARM.methods))
+    renamed = dataclasses.replace(RUN, experiment="other", arm=Arm("other", ARM.methods, label="Another"))
     assert renamed.run_id == RUN.run_id
 
 
 def test_an_experiments_identity_leaves_out_how_it_is_shown():
     base = experiment(arms=(ARM, Arm("other", ARM.methods)))
-    shown = dataclasses.replace(base, title="a title", baseline="other")
+    shown = dataclasses.replace(base, title="a title", baseline="other", contrasts=(Contrast("other", ARM.name),))
     assert shown.experiment_id == base.experiment_id
     for other in (dataclasses.replace(base, seeds=9), dataclasses.replace(base, training=Training(budget=7, every=1))):
         assert other.experiment_id != base.experiment_id
