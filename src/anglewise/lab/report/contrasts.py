@@ -8,7 +8,6 @@ experiment.  A comparison across two changes would mix their effects, so none is
 from __future__ import annotations
 
 import dataclasses
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Literal, TypeAlias
@@ -257,11 +256,6 @@ def interval(arm: ArmSummary) -> str:
     if estimate is None or estimate.low is None or estimate.high is None:
         return "(no interval)"
     return f"[{fixed(estimate.low, 2)}, {fixed(estimate.high, 2)}]"
-
-
-def tally(found: Sequence[Answer]) -> Counter[Verdict]:
-    """How many contrasts have which verdict."""
-    return Counter(answer.verdict for answer in found)
 
 
 def _steps(arm: ArmSummary, budget: int) -> str:

@@ -35,10 +35,11 @@ def headline(
     if not any(arm.finished for arm in tables["first"]):
         return [f"No run has finished yet: 0 of {len(results.planned)} planned."]
     found = answers(results) if found is None else found
-    lines = [short(results, tables)] if short(results, tables) else [answer.sentence for answer in found[:MOST]]
-    if len(found) > MOST and len(lines) > 1:
+    alone = short(results, tables)
+    lines = [alone] if alone else [answer.sentence for answer in found[:MOST]]
+    if len(found) > MOST and not alone:
         lines.append(f"{len(found) - MOST} more questions are answered in the report.")
-    notes = list(dict.fromkeys(note for answer in found[:MOST] for note in answer.notes)) if len(lines) > 0 else []
+    notes = dict.fromkeys(note for answer in found[:MOST] for note in answer.notes)
     return [*(lines or [NO_CONTRAST]), *notes, *missing(tables["first"]), *no_control(tables["first"], found)]
 
 
