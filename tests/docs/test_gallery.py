@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,7 @@ def test_a_picture_that_is_too_large_is_refused(monkeypatch, tmp_path):
         path.write_bytes(b"0" * 20)
         return path
 
+    import_module("anglewise.lab.report.plots.gallery")  # imported later, it would keep the stand-in for `load`
     monkeypatch.setattr(gallery, "PICTURES", tmp_path)
     monkeypatch.setattr(gallery, "STILLS", ())
     monkeypatch.setattr(gallery, "MOST", 10)
