@@ -363,7 +363,16 @@ def to_json(value: Any) -> Any:
 
 def content_hash(value: Any) -> str:
     """First 20 hexadecimal digits of the SHA-256 of the canonical JSON (sorted keys, no spaces)."""
-    text = json.dumps(to_json(value), sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return text_hash(canonical(to_json(value)))
+
+
+def canonical(value: Any) -> str:
+    """JSON values as the one text that is hashed: sorted keys, no spaces."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+
+
+def text_hash(text: str) -> str:
+    """First 20 hexadecimal digits of the SHA-256 of a text."""
     return hashlib.sha256(text.encode()).hexdigest()[:20]
 
 
