@@ -264,7 +264,7 @@ class Outcome(Ending):
         """
         if "outcome" not in values:
             return None
-        known = {field.name: values[field.name] for field in dataclasses.fields(cls) if field.name in values}
+        known = {name: values[name] for name in cls.__dataclass_fields__ if name in values}
         if "rule" not in values:
             known = _of_before(known)
         known |= {"rule": Rule.of(values.get("rule") or {}), "readings": tuple(values.get("readings", ()))}

@@ -113,7 +113,11 @@ def compare(runs: Runs, criterion: Criterion = "first") -> list[ArmSummary]:
 
 def summaries(results: Results) -> dict[Criterion, list[ArmSummary]]:
     """Every arm of a store's experiment by every criterion, with what a control did not match."""
-    runs, failed = runs_of(results), matched(results)
+    return results.once("summaries", _summaries)
+
+
+def _summaries(results: Results) -> dict[Criterion, list[ArmSummary]]:
+    runs, failed = results.once("runs", runs_of), results.once("matched", matched)
     return {
         criterion: [dataclasses.replace(arm, unmatched=failed.get(arm.arm) or "") for arm in compare(runs, criterion)]
         for criterion in CRITERIA

@@ -159,10 +159,14 @@ def verdict_of(arm: ArmSummary, without: ArmSummary) -> Verdict:
 
 def answers(results: Results) -> list[Answer]:
     """The answer to every contrast of an experiment, in the order asked; none without a threshold."""
+    return results.once("answers", _answers)
+
+
+def _answers(results: Results) -> list[Answer]:
     contrasts = contrasts_of(results)
     if not results.threshold:
         return []
-    runs, failed = runs_of(results), matched(results)
+    runs, failed = results.once("runs", runs_of), results.once("matched", matched)
     first, sustained = (compared(runs, contrasts, criterion, failed) for criterion in ("first", "sustained"))
     return [
         Answer(

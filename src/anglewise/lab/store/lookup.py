@@ -136,9 +136,10 @@ class Lookup:
     def run(self, run_id: str) -> StoredRun:
         """A run, wherever it lies; in a folder that is not there if nowhere."""
         if run_id not in self._runs:
-            folder = FolderRun(self.root, run_id)
-            there = folder.path.is_dir() if self._folders is None else run_id in self._folders
-            self._runs[run_id] = folder if there else self.packs.at(run_id) or folder
+            folders = self._folders
+            there = (self.root / "runs" / run_id).is_dir() if folders is None else run_id in folders
+            packed = None if there else self.packs.at(run_id)
+            self._runs[run_id] = packed or FolderRun(self.root, run_id)
         return self._runs[run_id]
 
     def again(self, run_id: str) -> StoredRun:

@@ -34,6 +34,8 @@ from anglewise.lab.store.rows import COLUMNS, from_table, to_parquet
 if TYPE_CHECKING:
     import pyarrow as pa
 
+TEXTS = ("run_id", "spec", "provenance", "outcome", "readings_taken")
+"""Columns of the index that are texts; what was measured stands apart, since it is the same for many runs."""
 RUNS_EACH = 250
 """Runs of a pack at most: so many are trained anew where one bit flips in its rows."""
 BYTES_EACH = 2**28
@@ -133,7 +135,7 @@ def _write(folder: Path, runs: Sequence[StoredRun]) -> None:
     folder.mkdir(exist_ok=True)
     beside = folder / f"writing{BESIDE}"
     beside.mkdir()
-    columns: dict[str, list[Any]] = {name: [] for name in ("run_id", "spec", "provenance", "outcome", *KINDS)}
+    columns: dict[str, list[Any]] = {name: [] for name in (*TEXTS, *KINDS)}
     columns |= {f"{name}_{what}": [] for name in FILES for what in ("at", "bytes")}
     tables: dict[str, list[pa.Table]] = {kind: [] for kind in KINDS}
     with (beside / KEPT).open("wb") as kept:
@@ -141,8 +143,9 @@ def _write(folder: Path, runs: Sequence[StoredRun]) -> None:
             columns["run_id"].append(run.run_id)
             columns["spec"].append(run.spec_text)
             columns["provenance"].append(json.dumps(run.provenance))
-            values = run.outcome_values
-            columns["outcome"].append(json.dumps({key: x for key, x in values.items() if key != "segments"}))
+            values = {**run.outcome_values}
+            columns["readings_taken"].append(json.dumps(values.pop("readings", [])))
+            columns["outcome"].append(json.dumps({key: x for key, x in values.items() if key not in ("segments", "rows")}))
             for kind in KINDS:
                 rows = run.rows(kind)
                 tables[kind].append(rows)
@@ -168,9 +171,8 @@ def _write(folder: Path, runs: Sequence[StoredRun]) -> None:
 def _index_file(columns: dict[str, list[Any]], names: dict[str, str]) -> bytes:
     import pyarrow as pa
 
-    texts = ("run_id", "spec", "provenance", "outcome")
-    arrays = {name: pa.array(x, pa.string() if name in texts else pa.int64()) for name, x in columns.items()}
-    return _bytes(pa.table(arrays).replace_schema_metadata({NOTE: json.dumps(names)}), ["provenance"])
+    arrays = {name: pa.array(x, pa.string() if name in TEXTS else pa.int64()) for name, x in columns.items()}
+    return _bytes(pa.table(arrays).replace_schema_metadata({NOTE: json.dumps(names)}), ["provenance", "readings_taken"])
 
 
 def _rows_file(kind: str, tables: Sequence[pa.Table], run_ids: Sequence[str]) -> bytes:

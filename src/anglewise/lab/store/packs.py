@@ -58,6 +58,7 @@ class Pack:
         match = _NAME.fullmatch(path.name)
         assert match is not None, "only folders named as packs are"
         self.number, self.crc = int(match[1]), match[2]
+        self._columns: dict[str, list[Any]] = {}
 
     @functools.cached_property
     def index(self) -> pa.Table | None:
@@ -70,15 +71,34 @@ class Pack:
             return None
         return parquet.ParquetFile(pa.BufferReader(data)).read(use_threads=False)
 
-    @functools.cached_property
-    def columns(self) -> Mapping[str, list[Any]]:
-        """The index by column; empty if it is damaged."""
-        return {} if self.index is None else {name: self.index.column(name).to_pylist() for name in self.index.schema.names}
+    def column(self, name: str) -> list[Any]:
+        """A column of the index, a value per run; empty if the index is damaged."""
+        if name not in self._columns:
+            self._columns[name] = [] if self.index is None else self.index.column(name).to_pylist()
+        return self._columns[name]
 
     @functools.cached_property
     def run_ids(self) -> list[str]:
         """Its runs, in the order of their rows."""
-        return list(self.columns.get("run_id", ()))
+        return self.column("run_id")
+
+    @functools.cached_property
+    def outcomes(self) -> list[Outcome | None]:
+        """How each run ended."""
+        rows = zip(*(self.column(kind) for kind in KINDS), strict=True)
+        measured = {text: json.loads(text) for text in set(self.column("readings_taken"))}
+        return [
+            Outcome.from_json(
+                {**json.loads(text), "readings": measured[taken], "rows": dict(zip(KINDS, counts, strict=True))}
+            )
+            for text, taken, counts in zip(self.column("outcome"), self.column("readings_taken"), rows, strict=True)
+        ]
+
+    @functools.cached_property
+    def provenances(self) -> list[Json]:
+        """What each run was trained with; runs that were trained together share one object."""
+        known: dict[str, Json] = {text: json.loads(text) for text in set(self.column("provenance"))}
+        return [known[text] for text in self.column("provenance")]
 
     @property
     def files(self) -> Mapping[str, str]:
@@ -90,7 +110,7 @@ class Pack:
     @functools.cached_property
     def starts(self) -> Mapping[str, np.ndarray]:
         """Of each kind, where each run's rows begin, and where the last ones end: shape ``[runs + 1]``."""
-        return {kind: np.cumsum([0, *self.columns[kind]]) for kind in KINDS}
+        return {kind: np.cumsum([0, *self.column(kind)]) for kind in KINDS}
 
     def spoiled(self, kind: str) -> Path | None:
         """The file of a kind's rows, if it is not what was written."""
@@ -154,7 +174,7 @@ class PackedRun(NamedTuple):
     @property
     def spec_text(self) -> str:
         """Its specification as canonical JSON."""
-        return str(self.pack.columns["spec"][self.place])
+        return str(self.pack.column("spec")[self.place])
 
     @property
     def spec(self) -> Json:
@@ -164,17 +184,17 @@ class PackedRun(NamedTuple):
     @property
     def provenance(self) -> Json:
         """What it was trained with."""
-        return self._json("provenance")
+        return self.pack.provenances[self.place]
 
     @property
     def outcome(self) -> Outcome | None:
         """How it ended."""
-        return self.packs.outcomes(self.pack)[self.place]
+        return self.pack.outcomes[self.place]
 
     @property
     def outcome_values(self) -> Json:
         """The same as JSON values."""
-        return self._json("outcome")
+        return {} if self.outcome is None else self.outcome.to_json()
 
     @property
     def begun(self) -> bool:
@@ -201,7 +221,7 @@ class PackedRun(NamedTuple):
     def file(self, name: str) -> bytes | None:
         """The bytes of one of its files of weights and state; None where it was not kept."""
         column = next(column for column, file in FILES.items() if file == name)
-        at, size = (self.pack.columns[f"{column}_{what}"][self.place] for what in ("at", "bytes"))
+        at, size = (self.pack.column(f"{column}_{what}")[self.place] for what in ("at", "bytes"))
         if at is None:
             return None
         try:
@@ -212,7 +232,7 @@ class PackedRun(NamedTuple):
             return b""
 
     def _json(self, column: str) -> Json:
-        values: Json = json.loads(self.pack.columns[column][self.place])
+        values: Json = json.loads(self.pack.column(column)[self.place])
         return values
 
 
@@ -230,7 +250,6 @@ class Packs:
         self._known: dict[str, Pack] = {}
         self._places: dict[str, tuple[Pack, int]] = {}
         self._tables: dict[tuple[str, str], pa.Table] = {}
-        self._outcomes: dict[str, list[Outcome | None]] = {}
 
     def names(self) -> tuple[str, ...]:
         """Names of the folders that are there, by number."""
@@ -292,12 +311,3 @@ class Packs:
                 del self._tables[next(iter(self._tables))]
             self._tables[key] = pack.table(kind)
         return self._tables[key]
-
-    def outcomes(self, pack: Pack) -> list[Outcome | None]:
-        """How each run of a pack ended, in their order."""
-        name = pack.path.name
-        if name not in self._outcomes:
-            self._outcomes[name] = [Outcome.from_json(json.loads(text)) for text in pack.columns["outcome"]]
-        return self._outcomes[name]
-
-

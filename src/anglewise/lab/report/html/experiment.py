@@ -44,6 +44,7 @@ def write_report(
     command: str | None = None,
     baseline: str | None = None,
     run_pages: RunPages = "none",
+    results: Results | None = None,
 ) -> Path:
     """Write the report of one experiment; an old one is replaced in one move.
 
@@ -55,6 +56,7 @@ def write_report(
         baseline: The arm that speed-ups refer to; None for the experiment's.
         run_pages: Whose pages are written beside the report and linked there: of each arm's run with the median time,
             of all runs, or of none.  Pages that are there already are linked in any case.
+        results: The experiment, where it was loaded already; `experiment_id` and `baseline` then say nothing.
 
     Returns:
         The path.
@@ -63,7 +65,7 @@ def write_report(
         StoreError: If there is no such experiment.
         AnglewiseError: If a file cannot be written.
     """
-    path, results = Path(path), load(reader, experiment_id, baseline)
+    path, results = Path(path), load(reader, experiment_id, baseline) if results is None else results
     wanted = {"typical": typical(results), "all": list(results.ended), "none": []}[run_pages]
     for key in wanted:
         write_file(run_page(results, key), path.parent / page_name(results, key))

@@ -55,8 +55,32 @@ def band(series: Mapping[Key, Series], arm: str, results: Results, most: int = M
     if not kept.any():
         empty = np.empty(0)
         return Band(empty, empty, empty, empty, empty)
-    low, median, high = np.nanquantile(rows[:, kept], (0.25, 0.5, 0.75), axis=0)
-    return Band(steps[kept], low, median, high, n[kept])
+    return Band(steps[kept], *quartiles(rows[:, kept]), n[kept])
+
+
+def quartiles(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """First quartile, median and third quartile of every column, NaN left out: what `np.nanquantile` gives, faster.
+
+    Args:
+        rows: Shape ``[runs, n]``; no column is all NaN.
+
+    Example:
+        >>> quartiles(np.array([[1.0], [2.0], [np.nan], [4.0]]))[1]
+        array([2.])
+    """
+    ordered = np.sort(rows, axis=0)  # NaN last
+    last = np.sum(~np.isnan(rows), axis=0) - 1
+    places = np.arange(rows.shape[1])
+
+    def at(share: float) -> np.ndarray:
+        place = share * last
+        below = np.floor(place).astype(int)
+        part, one = place - below, ordered[below, places]
+        other = ordered[np.minimum(below + 1, last), places]
+        with np.errstate(invalid="ignore"):  # between infinities
+            return np.asarray(np.where(part < 0.5, one + (other - one) * part, other - (other - one) * (1 - part)))
+
+    return at(0.25), at(0.5), at(0.75)
 
 
 def mean_band(series: Mapping[Key, Series], arm: str, results: Results, most: int = MOST) -> Band:
@@ -64,7 +88,7 @@ def mean_band(series: Mapping[Key, Series], arm: str, results: Results, most: in
 
     The ends are the mean where there are fewer than two runs.
     """
-    from scipy import stats
+    from scipy import special
 
     steps, rows = _rows(series, arm, results, most)
     n = np.sum(np.isfinite(rows), axis=0)
@@ -72,13 +96,13 @@ def mean_band(series: Mapping[Key, Series], arm: str, results: Results, most: in
     mean = np.nanmean(rows, axis=0) if len(n) else np.empty(0)
     several = np.maximum(n - 1, 1)
     deviation = np.sqrt(np.nansum(np.square(rows - mean), axis=0) / several) if len(n) else mean
-    half = np.where(n > 1, stats.t.ppf(0.975, several) * deviation / np.sqrt(np.maximum(n, 1)), 0.0)
+    half = np.where(n > 1, special.stdtrit(several, 0.975) * deviation / np.sqrt(np.maximum(n, 1)), 0.0)
     return Band(steps, mean - half, mean, mean + half, n)
 
 
 def _rows(series: Mapping[Key, Series], arm: str, results: Results, most: int) -> tuple[np.ndarray, np.ndarray]:
     """Steps at which one of an arm's runs was read, and every run's value there, a row each; NaN where it is gone."""
-    of_arm = {key: clean(s) for key, s in series.items() if key[0] == arm}
+    of_arm = {key: clean(series[key]) for key in results.keys_of(arm) if key in series}
     of_arm = {key: s for key, s in of_arm.items() if len(s.steps)}
     if not of_arm:
         return np.empty(0), np.empty((0, 0))
@@ -107,10 +131,12 @@ def _carried(key: Key, results: Results) -> bool:
     return key in results.ended and results.ended[key].outcome in ("grokked", "generalised-at-once")
 
 
-def seeds(series: Mapping[Key, Series], arm: str, most: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def seeds(
+    series: Mapping[Key, Series], arm: str, results: Results, most: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Steps, values and seeds of an arm's runs, one after the other, with a NaN after each; empty below two runs."""
     steps, values, names = [np.empty(0, int)], [np.empty(0)], [np.empty(0, int)]
-    of_arm = [(seed, whole) for (name, seed), whole in series.items() if name == arm and len(whole.steps)]
+    of_arm = [(key[1], series[key]) for key in results.keys_of(arm) if key in series and len(series[key].steps)]
     for seed, whole in of_arm[:SEEDS]:
         kept = thin(np.arange(len(whole.steps)), most)
         steps.append(np.append(whole.steps[kept], whole.steps[kept[-1]]))
@@ -158,5 +184,4 @@ def array_band(name: str, arrays: list[np.ndarray]) -> Band | None:
         x = max((x for x, _ in pairs), key=len)
         rows = np.stack([np.pad(y.astype(float), (0, len(x) - len(y)), constant_values=np.nan) for _, y in pairs])
     kept = np.any(np.isfinite(rows), axis=0)
-    low, median, high = np.nanquantile(rows[:, kept], (0.25, 0.5, 0.75), axis=0)
-    return Band(x[kept], low, median, high, np.full(int(kept.sum()), len(pairs)))
+    return Band(x[kept], *quartiles(rows[:, kept]), np.full(int(kept.sum()), len(pairs)))
