@@ -14,6 +14,7 @@ import json
 import math
 import os
 import platform
+import resource
 import statistics
 import subprocess
 import sys
@@ -160,14 +161,15 @@ def appended(members: int) -> list[float]:
     return times
 
 
-def timed(words: list[str]) -> float:
-    """Seconds of a whole process."""
-    begun = time.perf_counter()
+def timed(words: list[str]) -> tuple[float, float]:
+    """Seconds of a whole process: on the clock, and of the processor (user and system)."""
+    before, begun = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     done = subprocess.run([sys.executable, "-m", "anglewise.cli.main", *words], capture_output=True, text=True)
     seconds = time.perf_counter() - begun
     if done.returncode:
         raise SystemExit(f"{' '.join(words)}: {done.stderr}")
-    return seconds
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return seconds, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def main() -> None:
@@ -200,8 +202,13 @@ def main() -> None:
         for name in filter(None, arguments.only.split(",")) if arguments.only else what:
             once = name in ("size", "append")
             rounds = [what[name]() for _ in range(1 if once else arguments.rounds)]
-            results[name] = rounds[0] if once else {"median": statistics.median(rounds), "seconds": rounds}
+            results[name] = rounds[0] if once else _summary(rounds)
         print(json.dumps(results, indent=1))
+
+
+def _summary(rounds: list[tuple[float, float]]) -> dict[str, Any]:
+    clock, processor = zip(*rounds, strict=True)
+    return {"median": statistics.median(clock), "seconds": clock, "processor_seconds": processor}
 
 
 if __name__ == "__main__":

@@ -143,7 +143,7 @@ def _timed(runs: Runs, arm: str, criterion: Criterion) -> dict[int, _Timed]:
     times = {}
     for seed, run in runs.of(arm).items():
         unit = seconds_per_step(run) if criterion == "seconds" else 1.0
-        if np.isfinite(unit) and unit > 0:
+        if math.isfinite(unit) and unit > 0:
             times[seed] = _Timed(time_of(run, criterion), runs.budget * unit, runs.every * unit)
     return times
 

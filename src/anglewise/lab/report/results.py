@@ -21,6 +21,8 @@ from anglewise.lab.report.labels import spoken
 from anglewise.lab.report.plots.inks import Ink, inks_of_spec
 from anglewise.lab.spec import Manifest
 
+FEW = 500
+"""Runs up to which a query names each."""
 T = TypeVar("T")
 Key: TypeAlias = tuple[str, int]
 """A run within an experiment: (arm, seed)."""
@@ -193,7 +195,7 @@ def load(reader: Any, experiment_id: str | None = None, baseline: str | None = N
         (row["arm"], row["seed"]): Ended(
             row["outcome"], row["steps"] or 0, _numbers(row["seconds"]).item(), row["first"], row["sustained"]
         )
-        for row in rows("SELECT * FROM runs WHERE outcome IS NOT NULL")
+        for row in rows("SELECT arm, seed, outcome, steps, seconds, first, sustained FROM runs WHERE outcome IS NOT NULL")
     }
     drawn = ("train_accuracy", "test_accuracy", "test_loss")
     seen = ", ".join(("arm", "seed", "step", *drawn))
@@ -329,16 +331,20 @@ def _arrays(
     reader: Any, experiment_id: str, keys: Collection[Key], names: Collection[str] | None = None, *, last: bool = False
 ) -> Arrays:
     """Arrays of a store; those of another shape than the run's last one are left out."""
-    wanted = ", ".join(f"({_quoted(arm)}, {seed})" for arm, seed in keys) or "(NULL, NULL)"
+    some = ", ".join(f"({_quoted(arm)}, {seed})" for arm, seed in keys) or "(NULL, NULL)"
+    few = len(keys) <= FEW  # of more, SQL would compare every row with every pair
     named = "" if names is None else f"AND name IN ({', '.join(map(_quoted, names)) or 'NULL'})"
     newest = "QUALIFY row_number() OVER (PARTITION BY arm, seed, name, site ORDER BY step DESC) = 1" if last else ""
     table = reader.query(
-        f'SELECT arm, seed, name, site, step, shape, "values" FROM arrays WHERE (arm, seed) IN ({wanted}) {named} '
+        f'SELECT arm, seed, name, site, step, shape, "values" FROM arrays WHERE {f"(arm, seed) IN ({some})" if few else "true"} {named} '
         f"{newest} ORDER BY name, site, arm, seed, step",
         experiment_id,
     )
     frames: dict[tuple[str, str], dict[Key, dict[int, np.ndarray]]] = {}
+    chosen = set(keys)
     for row, flat in zip(table.drop(["values"]).to_pylist(), table.column("values"), strict=True):
+        if (row["arm"], row["seed"]) not in chosen:
+            continue
         values = np.asarray(flat.values, np.float32).reshape([int(n) for n in row["shape"].split(",")])
         by_run = frames.setdefault((row["name"], row["site"]), {})
         by_run.setdefault((row["arm"], row["seed"]), {})[row["step"]] = values

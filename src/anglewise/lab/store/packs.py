@@ -17,11 +17,12 @@ that have it, the one of the highest number counts.
 from __future__ import annotations
 
 import functools
+import itertools
 import json
 import os
 import re
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -81,6 +82,11 @@ class Pack:
     def run_ids(self) -> list[str]:
         """Its runs, in the order of their rows."""
         return self.column("run_id")
+
+    @functools.cached_property
+    def themselves(self) -> list[bool]:
+        """Of each run, whether its identity is the hash of its specification."""
+        return [is_itself(run_id, text) for run_id, text in zip(self.run_ids, self.column("spec"), strict=True)]
 
     @functools.cached_property
     def outcomes(self) -> list[Outcome | None]:
@@ -169,7 +175,7 @@ class PackedRun(NamedTuple):
     @property
     def is_itself(self) -> bool:
         """Whether its identity is the hash of its specification."""
-        return is_itself(self.run_id, self.spec_text)
+        return self.pack.themselves[self.place]
 
     @property
     def spec_text(self) -> str:
@@ -213,10 +219,8 @@ class PackedRun(NamedTuple):
         Raises:
             StoreError: If they are damaged.
         """
-        if not self.is_itself:
-            raise StoreError(f"{self.path} names the run {self.run_id} otherwise than its specification: see anglewise doctor")
-        starts = self.pack.starts[kind]
-        return self.packs.table(self.pack, kind).slice(starts[self.place], starts[self.place + 1] - starts[self.place])
+        (table,), _ = packed_rows([self], kind)
+        return table
 
     def file(self, name: str) -> bytes | None:
         """The bytes of one of its files of weights and state; None where it was not kept."""
@@ -234,6 +238,26 @@ class PackedRun(NamedTuple):
     def _json(self, column: str) -> Json:
         values: Json = json.loads(self.pack.column(column)[self.place])
         return values
+
+
+def packed_rows(runs: Sequence[PackedRun], kind: str) -> tuple[list[pa.Table], list[int]]:
+    """All rows of runs of one pack, runs that follow each other as one table; and how many each run has.
+
+    Raises:
+        StoreError: If they are damaged, or a run is another than it is named after.
+    """
+    pack, starts = runs[0].pack, runs[0].pack.starts[kind]
+    for run in runs:
+        if not run.is_itself:
+            raise StoreError(f"{pack.path} holds another run than {run.run_id}, which it names: see anglewise doctor")
+    places = np.array([run.place for run in runs])
+    whole = runs[0].packs.table(pack, kind)
+    breaks = [0, *(1 + np.flatnonzero(np.diff(places) != 1)).tolist(), len(places)]
+    tables = [
+        whole.slice(starts[places[i]], starts[places[j - 1] + 1] - starts[places[i]])
+        for i, j in itertools.pairwise(breaks)
+    ]
+    return tables, (starts[places + 1] - starts[places]).tolist()
 
 
 class Packs:

@@ -17,6 +17,8 @@ once for each:
 
 from __future__ import annotations
 
+import itertools
+import os
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -31,7 +33,7 @@ from anglewise.lab.store.ask import MEMORY, ask
 from anglewise.lab.store.kept import Kept, kept_of, weights_of
 from anglewise.lab.store.layout import MARKER, STATE, WEIGHTS, check_marker, checked, manifest_files, read_json
 from anglewise.lab.store.lookup import Lookup, StoredRun
-from anglewise.lab.store.packs import Packs
+from anglewise.lab.store.packs import PackedRun, Packs, packed_rows
 from anglewise.lab.store.provenance import Provenance
 from anglewise.lab.store.rows import to_table
 from anglewise.lab.store.views import MEMBER, VIEWS, Member, followed, members_of, orphan
@@ -60,6 +62,7 @@ class Reader:
         """Check that it is there."""
         self.root, self.pauses = Path(path), pauses
         self.packs = Packs(self.root)
+        self._manifests: dict[Path, tuple[tuple[int, int, int], Manifest | None]] = {}
         if not check_marker(self.root):
             raise StoreError(_no_store(self.root))
 
@@ -67,7 +70,7 @@ class Reader:
     def unchecked(cls, root: Path) -> Reader:
         """A reader of the store in `root`, whose marker may be damaged: for examining it."""
         reader = cls.__new__(cls)
-        reader.root, reader.pauses, reader.packs = root, (), Packs(root)
+        reader.root, reader.pauses, reader.packs, reader._manifests = root, (), Packs(root), {}
         return reader
 
     def experiments(self) -> list[Manifest]:
@@ -78,10 +81,7 @@ class Reader:
         """
         manifests = []
         for path in manifest_files(self.root):
-            values = read_json(path)
-            if values is None:
-                raise StoreError(f"{path} is damaged: run the experiment again, which writes it anew, or delete it")
-            if (manifest := Manifest.from_json(values)) is not None:
+            if (manifest := self._manifest(path)) is not None:
                 manifests.append(manifest)
         return sorted(manifests, key=lambda manifest: manifest.created)
 
@@ -181,6 +181,18 @@ class Reader:
             raise StoreError(f"the SQL {sql!r} asks for nothing -- views: {_described()}")
         return table.rename_columns(_unique(table.column_names))
 
+    def _manifest(self, path: Path) -> Manifest | None:
+        """A manifest, read again only where the file is another; None for somebody's own file."""
+        found = os.stat(path)
+        stamp = found.st_ino, found.st_mtime_ns, found.st_size
+        known = self._manifests.get(path)
+        if known is None or known[0] != stamp:
+            values = read_json(path)
+            if values is None:
+                raise StoreError(f"{path} is damaged: run the experiment again, which writes it anew, or delete it")
+            known = self._manifests[path] = stamp, Manifest.from_json(values)
+        return known[1]
+
     def _settled(self, read: Callable[[Lookup], T], *, few: bool = False) -> T:
         """What is read of the store as it lies; read again where the writer moved a run meanwhile."""
         for _ in range(TRIES):
@@ -255,16 +267,13 @@ class Reader:
         """All rows of a kind: of each member those that its experiment follows, joined with what it is called."""
         import pyarrow as pa
 
-        whole: dict[str, pa.Table] = {}
+        tables, counts = self._tables(lookup, kind, [member.run_id for member in members])
         ends: list[int | None] = []
-        for member in members:
-            if member.run_id not in whole:
-                whole[member.run_id] = self._rows_of(lookup, kind, member.run_id)
-            ending = self._outcome(lookup, member) if member.rule is not None and len(whole[member.run_id]) else None
+        for member, n in zip(members, counts, strict=True):
+            ending = self._outcome(lookup, member) if member.rule is not None and n else None
             ends.append(None if ending is None else ending.steps)
-        tables = [whole[member.run_id] for member in members]
         rows = pa.concat_tables([to_table(kind, []), *tables]).combine_chunks()
-        owner = np.repeat(np.arange(len(tables)), [len(table) for table in tables])
+        owner = np.repeat(np.arange(len(counts)), counts)
         kept = followed([member.rule for member in members], ends, rows.column("step").to_numpy(), owner)
         if not kept.all():
             rows, owner = rows.filter(pa.array(kept)), owner[kept]
@@ -274,6 +283,24 @@ class Reader:
                 column = column.dictionary_encode()  # a text per row would cost more than the row
             rows = rows.add_column(place, name, column.take(pa.array(owner)))
         return rows
+
+    def _tables(self, lookup: Lookup, kind: str, run_ids: Sequence[str]) -> tuple[list[pa.Table], list[int]]:
+        """Rows of runs as tables in their order, those that lie together in a pack as one; and each run's number."""
+        tables: list[pa.Table] = []
+        counts: list[int] = []
+        whole: dict[str, pa.Table] = {}
+        for pack, some in itertools.groupby(map(lookup.run, run_ids), lambda run: getattr(run, "pack", None)):
+            runs = list(some)
+            if pack is not None:
+                rows, own = packed_rows([run for run in runs if isinstance(run, PackedRun)], kind)
+                tables, counts = [*tables, *rows], [*counts, *own]
+                continue
+            for run in runs:
+                if run.run_id not in whole:
+                    whole[run.run_id] = self._rows_of(lookup, kind, run.run_id)
+                tables.append(whole[run.run_id])
+                counts.append(len(tables[-1]))
+        return tables, counts
 
     def _rows_of(self, lookup: Lookup, kind: str, run_id: str) -> pa.Table:
         """One run's rows; read again if the writer rewound or reset it in the middle."""

@@ -22,8 +22,8 @@ MOST = 400
 """Points kept per drawn curve."""
 GRID = 160
 """Points of a density that is the median of several."""
-SEEDS = 24
-"""Runs of an arm whose own curves are drawn."""
+SEEDS, FEWEST, CURVES = 24, 3, 600
+"""Runs of an arm whose own curves are drawn, at most and at least, and about so many of all arms together."""
 WIDE = 30.0
 """Ratio of the largest to the smallest value beyond which an axis starts logarithmic."""
 
@@ -102,7 +102,12 @@ def mean_band(series: Mapping[Key, Series], arm: str, results: Results, most: in
 
 def _rows(series: Mapping[Key, Series], arm: str, results: Results, most: int) -> tuple[np.ndarray, np.ndarray]:
     """Steps at which one of an arm's runs was read, and every run's value there, a row each; NaN where it is gone."""
-    of_arm = {key: clean(series[key]) for key in results.keys_of(arm) if key in series}
+    of_arm = {key: series[key] for key in results.keys_of(arm) if key in series}
+    if of_arm and len({len(s.steps) for s in of_arm.values()}) == 1:  # as of runs that all trained to the budget
+        steps, values = (np.stack([s[i] for s in of_arm.values()]) for i in range(2))
+        if 0 < steps.shape[1] <= most and np.all(steps == steps[0]) and np.all(np.isfinite(values)):
+            return steps[0], values
+    of_arm = {key: clean(s) for key, s in of_arm.items()}
     of_arm = {key: s for key, s in of_arm.items() if len(s.steps)}
     if not of_arm:
         return np.empty(0), np.empty((0, 0))
@@ -117,6 +122,8 @@ def _rows(series: Mapping[Key, Series], arm: str, results: Results, most: int) -
 def clean(series: Series) -> Series:
     """A series without values that are not finite."""
     fine = np.isfinite(series.values)
+    if fine.all():
+        return series
     return Series(series.steps[fine], series.values[fine])
 
 
@@ -137,13 +144,18 @@ def seeds(
     """Steps, values and seeds of an arm's runs, one after the other, with a NaN after each; empty below two runs."""
     steps, values, names = [np.empty(0, int)], [np.empty(0)], [np.empty(0, int)]
     of_arm = [(key[1], series[key]) for key in results.keys_of(arm) if key in series and len(series[key].steps)]
-    for seed, whole in of_arm[:SEEDS]:
+    for seed, whole in of_arm[: shown_seeds(results)]:
         kept = thin(np.arange(len(whole.steps)), most)
         steps.append(np.append(whole.steps[kept], whole.steps[kept[-1]]))
         values.append(np.append(whole.values[kept], np.nan))
         names.append(np.full(len(kept) + 1, seed))
     chosen = slice(0) if len(steps) < 3 else slice(None)  # one run is the median already
     return np.concatenate(steps)[chosen], np.concatenate(values)[chosen], np.concatenate(names)[chosen]
+
+
+def shown_seeds(results: Results) -> int:
+    """Runs of an arm whose own curves are drawn, so that the page of many arms can still be opened."""
+    return int(np.clip(CURVES // max(len(results.arms), 1), FEWEST, SEEDS))
 
 
 def moments(results: Results) -> dict[int, float]:

@@ -13,7 +13,7 @@ import numpy as np
 
 from anglewise.lab.readings.quantities import meaning
 from anglewise.lab.report.plots import panel
-from anglewise.lab.report.plots.bands import SEEDS, band, clean, thin, wide
+from anglewise.lab.report.plots.bands import band, clean, shown_seeds, thin, wide
 from anglewise.lab.report.plots.panel import Line, Plot
 from anglewise.lab.report.plots.style import Panel, packed
 from anglewise.lab.report.results import Key, Results, Series
@@ -44,7 +44,7 @@ def lines(results: Results, site: str) -> Iterator[Line]:
     """Of every arm, the median's line, and one with its runs, one after the other, where there are several."""
     radii, accuracies = results.readings.get(("radius", site), {}), results.curves.get("test_accuracy", {})
     for i, arm in enumerate(results.arms):
-        keys = [key for key in results.planned if key[0] == arm and key in radii and key in accuracies]
+        keys = [key for key in results.keys_of(arm) if key in radii and key in accuracies]
         ways = {key[1]: found for key in keys if (found := way(radii[key], accuracies[key])) is not None}
         name = results.labels[arm]
         if len(ways) == 1:
@@ -55,7 +55,7 @@ def lines(results: Results, site: str) -> Iterator[Line]:
             both = way(Series(radius.steps, radius.median), Series(accuracy.steps, accuracy.median))
             if both is not None:
                 yield _line(i, name, both, f"median of {len(ways)}, step %{{customdata}}")
-            yield _runs(i, name, ways)
+            yield _runs(i, name, dict(list(ways.items())[: shown_seeds(results)]))
 
 
 def path(results: Results, site: str, key: Key) -> Line | None:
@@ -69,8 +69,8 @@ def _line(i: int, name: str, found: Way, noted: str) -> Line:
 
 
 def _runs(i: int, name: str, ways: Mapping[int, Way]) -> Line:
-    """The first runs of an arm as one line with gaps."""
-    parts = list(ways.items())[:SEEDS]
+    """Some runs of an arm as one line with gaps."""
+    parts = ways.items()
     x = np.concatenate([np.append(one.radius, one.radius[-1]) for _, one in parts])
     y = np.concatenate([np.append(one.accuracy, np.nan) for _, one in parts])
     seeds = np.concatenate([np.full(len(one.steps) + 1, seed) for seed, one in parts])
