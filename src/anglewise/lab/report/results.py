@@ -195,18 +195,16 @@ def load(reader: Any, experiment_id: str | None = None, baseline: str | None = N
         (row["arm"], row["seed"]): Ended(
             row["outcome"], row["steps"] or 0, _numbers(row["seconds"]).item(), row["first"], row["sustained"]
         )
-        for row in rows("SELECT arm, seed, outcome, steps, seconds, first, sustained FROM runs WHERE outcome IS NOT NULL")
+        for row in rows(
+            "SELECT arm, seed, outcome, steps, seconds, first, sustained FROM runs WHERE outcome IS NOT NULL"
+        )
     }
     drawn = ("train_accuracy", "test_accuracy", "test_loss")
     seen = ", ".join(("arm", "seed", "step", *drawn))
-    sorted_curves = reader.query(f"SELECT {seen} FROM curves ORDER BY arm, seed, step", manifest.experiment_id)
-    curves = _series(sorted_curves, ("arm", "seed"), drawn)
-    sorted_readings = reader.query(
-        "SELECT name, site, arm, seed, step, value FROM readings ORDER BY name, site, arm, seed, step",
-        manifest.experiment_id,
-    )
+    curves = _series(reader.query(f"SELECT {seen} FROM curves", manifest.experiment_id), ("arm", "seed"), drawn)
+    read = reader.query("SELECT name, site, arm, seed, step, value FROM readings", manifest.experiment_id)
     readings: dict[tuple[str, str], dict[Key, Series]] = {}
-    for (name, site, arm, seed), series in _series(sorted_readings, ("name", "site", "arm", "seed"), ("value",))[0]:
+    for (name, site, arm, seed), series in _series(read, ("name", "site", "arm", "seed"), ("value",))[0]:
         readings.setdefault((name, site), {})[arm, seed] = series
     training = manifest.training
     runs: dict[Key, str] = {(run.arm, run.seed): run.run_id for run in manifest.runs}
@@ -232,13 +230,11 @@ def load(reader: Any, experiment_id: str | None = None, baseline: str | None = N
     )
 
 
-def _series(
-    table: Any, groups: Sequence[str], columns: Sequence[str]
-) -> list[list[tuple[tuple[Any, ...], Series]]]:
-    """Rows sorted by group and step, cut where the group changes.
+def _series(table: Any, groups: Sequence[str], columns: Sequence[str]) -> list[list[tuple[tuple[Any, ...], Series]]]:
+    """Rows by group: the groups sorted, and each in the order of its steps.  NumPy sorts faster here than SQL.
 
     Args:
-        table: An Arrow table.
+        table: An Arrow table, in any order.
         groups: Columns whose values say which group a row belongs to.
         columns: Columns of values.
 
@@ -248,31 +244,40 @@ def _series(
     whole = table.combine_chunks()
     if not len(whole):
         return [[] for _ in columns]
-    changes = np.zeros(len(whole), bool)
+    group = np.zeros(len(whole), np.int64)
     for name in groups:
-        values = _codes(whole.column(name))
-        changes[1:] |= values[1:] != values[:-1]
-    changes[0] = True
-    starts = np.flatnonzero(changes)
-    ends = [*starts[1:].tolist(), len(whole)]
-    keys = list(zip(*(whole.column(name).take(starts).to_pylist() for name in groups), strict=True))
+        codes, values = _codes(whole.column(name))
+        group = group * len(values) + codes
     steps = np.array(whole.column("step").to_numpy(), int)
+    order = np.argsort(group, kind="stable")
+    ordered, by_step = group[order], steps[order]
+    if np.any((ordered[1:] == ordered[:-1]) & (by_step[1:] < by_step[:-1])):
+        order = np.lexsort((steps, group))
+    group, steps = group[order], steps[order]
+    starts = np.flatnonzero(np.append(True, group[1:] != group[:-1]))
+    ends = [*starts[1:].tolist(), len(whole)]
+    keys = list(zip(*(whole.column(name).take(order[starts]).to_pylist() for name in groups), strict=True))
     found = []
     for name in columns:
-        numbers = np.array(whole.column(name).cast("float64").fill_null(float("nan")).to_numpy(), float)
+        numbers = np.array(whole.column(name).cast("float64").fill_null(float("nan")).to_numpy(), float)[order]
         cuts = zip(keys, starts.tolist(), ends, strict=True)
         found.append([(key, Series(steps[low:high], numbers[low:high])) for key, low, high in cuts])
     return found
 
 
-def _codes(column: Any) -> np.ndarray:
-    """Numbers that differ where a column's values do."""
+def _codes(column: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Of each value its place among the different ones, and these, sorted."""
     chunk = column.combine_chunks()
-    if hasattr(chunk, "num_chunks"):
-        chunk = chunk.chunk(0)
-    if str(chunk.type).startswith(("string", "large_string")):
-        chunk = chunk.dictionary_encode()
-    return np.asarray(chunk.indices.fill_null(-1) if hasattr(chunk, "indices") else chunk)
+    chunk = chunk.chunk(0) if hasattr(chunk, "num_chunks") else chunk
+    if not str(chunk.type).startswith("int"):
+        chunk = chunk if hasattr(chunk, "indices") else chunk.dictionary_encode()
+        names = np.array(chunk.dictionary.to_pylist(), object)
+        order = np.argsort(names)
+        rank = np.empty(len(names), np.int64)
+        rank[order] = np.arange(len(names))
+        return rank[np.asarray(chunk.indices)], names[order]
+    values, codes = np.unique(np.asarray(chunk), return_inverse=True)
+    return codes, values
 
 
 def _chosen(reader: Any, experiment_id: str | None) -> Manifest:
@@ -332,11 +337,11 @@ def _arrays(
 ) -> Arrays:
     """Arrays of a store; those of another shape than the run's last one are left out."""
     some = ", ".join(f"({_quoted(arm)}, {seed})" for arm, seed in keys) or "(NULL, NULL)"
-    few = len(keys) <= FEW  # of more, SQL would compare every row with every pair
+    which = f"(arm, seed) IN ({some})" if len(keys) <= FEW else "true"  # of more, SQL would be slow to choose
     named = "" if names is None else f"AND name IN ({', '.join(map(_quoted, names)) or 'NULL'})"
     newest = "QUALIFY row_number() OVER (PARTITION BY arm, seed, name, site ORDER BY step DESC) = 1" if last else ""
     table = reader.query(
-        f'SELECT arm, seed, name, site, step, shape, "values" FROM arrays WHERE {f"(arm, seed) IN ({some})" if few else "true"} {named} '
+        f'SELECT arm, seed, name, site, step, shape, "values" FROM arrays WHERE {which} {named} '
         f"{newest} ORDER BY name, site, arm, seed, step",
         experiment_id,
     )

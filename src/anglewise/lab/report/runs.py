@@ -13,7 +13,7 @@ import io
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -89,6 +89,11 @@ class Runs:
     def of(self, arm: str) -> dict[int, Finish]:
         """Finished runs of an arm by seed, in the order of the seeds."""
         return dict(self._by_arm.get(arm, {}))
+
+    @functools.cached_property
+    def known(self) -> dict[Any, Any]:
+        """What was computed of these runs, so that nothing is computed twice."""
+        return {}
 
     @functools.cached_property
     def _by_arm(self) -> dict[str, dict[int, Finish]]:

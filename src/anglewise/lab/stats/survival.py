@@ -203,4 +203,3 @@ def logrank(x: Sequence[float | None], y: Sequence[float | None], budget: float)
         warnings.simplefilter("ignore")  # 0/0 where no event happened while both groups were at risk
         p = float(stats.logrank(censored(x), censored(y)).pvalue)
     return 1.0 if np.isnan(p) else p
-

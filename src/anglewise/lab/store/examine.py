@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from anglewise.files import BESIDE
 from anglewise.lab.outcome import Outcome, outcome_under
 from anglewise.lab.protocols.arrays import unpack
 from anglewise.lab.spec import Manifest, content_hash
+from anglewise.lab.store.finding import AGAIN, Finding, differences
 from anglewise.lab.store.kept import kept_of
 from anglewise.lab.store.layout import (
     FORMAT,
@@ -34,7 +35,6 @@ from anglewise.lab.store.layout import (
     run_folders,
     segments,
 )
-from anglewise.lab.store.finding import AGAIN, Finding, differences
 from anglewise.lab.store.packs import Packs
 from anglewise.lab.store.packs_examined import examined_packs
 from anglewise.lab.store.reader import Reader

@@ -128,11 +128,11 @@ def is_itself(run_id: str, spec: Json | str | None) -> bool:
     text = spec if isinstance(spec, str) else canonical(spec) if spec else ""
     if text_hash(text) == run_id:
         return True
-    spec = json.loads(text or "{}")
-    if "protocol" in spec:
+    values = json.loads(text or "{}")
+    if "protocol" in values:
         return False
-    if spec.get("is") == "Run":  # before PROTOCOL 3
-        return any(content_hash({"protocol": protocol, **spec}) == run_id for protocol in (1, 2))
+    if values.get("is") == "Run":  # before PROTOCOL 3
+        return any(content_hash({"protocol": protocol, **values}) == run_id for protocol in (1, 2))
     return True
 
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from anglewise.errors import StoreError
 from anglewise.lab.outcome import Outcome
-from anglewise.lab.spec import Json
-from anglewise.lab.store.layout import KINDS, NAME, VERSION, canonical, gap, is_itself, read_json
+from anglewise.lab.spec import Json, canonical
+from anglewise.lab.store.layout import KINDS, NAME, VERSION, gap, is_itself, read_json
 from anglewise.lab.store.packs import PackedRun, Packs
 from anglewise.lab.store.rows import contents, damaged, read, to_table
 
@@ -170,5 +170,3 @@ def _folders(root: Path) -> set[str]:
             return {entry.name for entry in entries if NAME.fullmatch(entry.name) and entry.is_dir()}
     except FileNotFoundError:
         return set()
-
-

@@ -13,6 +13,7 @@ import os
 import shutil
 import zlib
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -40,6 +41,10 @@ RUNS_EACH = 250
 """Runs of a pack at most: so many are trained anew where one bit flips in its rows."""
 BYTES_EACH = 2**28
 """Bytes of weights and states in a pack, from which on it takes no further run."""
+
+
+THREADS = 16
+"""That delete folders."""
 
 
 class Compacted(NamedTuple):
@@ -74,12 +79,9 @@ def compact(root: Path, packs: Packs, finished: set[str]) -> Compacted:
     for part in _parts([runs[run_id] for run_id in _in_order(root, runs)]):
         _write(packs.folder, part)
         written += 1
-        for run in part:
-            if isinstance(run, FolderRun):
-                _remove(run.path)
+        _remove_all([run.path for run in part if isinstance(run, FolderRun)])
         sync(root / "runs")
-    for pack in old:
-        _remove(pack.path)
+    _remove_all([pack.path for pack in old])
     for run_id in folders - moving:
         path = root / "runs" / run_id
         if packs.find(run_id) is None and not path.is_symlink() and not any(path.iterdir()):
@@ -145,7 +147,9 @@ def _write(folder: Path, runs: Sequence[StoredRun]) -> None:
             columns["provenance"].append(json.dumps(run.provenance))
             values = {**run.outcome_values}
             columns["readings_taken"].append(json.dumps(values.pop("readings", [])))
-            columns["outcome"].append(json.dumps({key: x for key, x in values.items() if key not in ("segments", "rows")}))
+            columns["outcome"].append(
+                json.dumps({key: x for key, x in values.items() if key not in ("segments", "rows")})
+            )
             for kind in KINDS:
                 rows = run.rows(kind)
                 tables[kind].append(rows)
@@ -222,8 +226,8 @@ def unpack(run: PackedRun, path: Path) -> None:
     if tables:
         files["outcome.json"] = json_bytes({**run.outcome_values, "segments": names})
     for file in FILES.values():
-        if (data := run.file(file)) is not None:
-            files[file] = data
+        if (kept := run.file(file)) is not None:
+            files[file] = kept
     for name, data in files.items():
         (beside / name).write_bytes(data)
     settle([*beside.rglob("*"), beside])
@@ -237,6 +241,12 @@ def clear_leftovers(root: Path) -> None:
         for left in folder.glob(f"*{BESIDE}"):
             if left.is_dir() and not left.is_symlink():
                 shutil.rmtree(left)
+
+
+def _remove_all(folders: Sequence[Path]) -> None:
+    """Delete folders; some file systems take milliseconds for each file, and many at once."""
+    with ThreadPoolExecutor(THREADS) as pool:
+        list(pool.map(_remove, folders))
 
 
 def _remove(folder: Path) -> None:

@@ -288,9 +288,7 @@ class Packs:
         names = self.names()
         if names != self._names:
             self._known = {name: self._known.get(name) or Pack(self.folder / name) for name in names}
-            self._places = {
-                run_id: (pack, i) for pack in self._known.values() for i, run_id in enumerate(pack.run_ids)
-            }
+            self._places = {run_id: (pack, i) for pack in self._known.values() for i, run_id in enumerate(pack.run_ids)}
             self._tables = {key: table for key, table in self._tables.items() if key[0] in self._known}
             self._names = names
         return list(self._known.values())

@@ -35,7 +35,9 @@ def _pack(packs: Packs, pack: Pack) -> Iterator[Finding]:
         return
     spoiled = [path for kind in KINDS if (path := pack.spoiled(kind)) is not None]
     for path in spoiled:
-        yield Finding(path, f"is damaged or missing: rows of {len(pack.run_ids)} runs", f"{AGAIN}, and the others of it")
+        yield Finding(
+            path, f"is damaged or missing: rows of {len(pack.run_ids)} runs", f"{AGAIN}, and the others of it"
+        )
     for place in range(len(pack.run_ids)):
         run = PackedRun(packs, pack, place)
         if not run.is_itself:
@@ -47,7 +49,11 @@ def _pack(packs: Packs, pack: Pack) -> Iterator[Finding]:
                 unpack(b"" if data is None else data)
             except ValueError:
                 if data is not None:
-                    yield Finding(pack.path / KEPT, f"{file} of the run {run.run_id} is damaged", "a longer budget trains that run from its beginning")
+                    yield Finding(
+                        pack.path / KEPT,
+                        f"{file} of the run {run.run_id} is damaged",
+                        "a longer budget trains that run from its beginning",
+                    )
         if not spoiled:
             yield from _outcome(run)
 

@@ -20,14 +20,14 @@ from __future__ import annotations
 import itertools
 import os
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar, cast
 
 import numpy as np
 
 from anglewise.errors import StoreError, unknown
-from anglewise.lab.outcome import Ending, Outcome, outcome_under
+from anglewise.lab.outcome import Ending, Outcome, Rule, outcome_under
 from anglewise.lab.spec import Json, Manifest
 from anglewise.lab.store.ask import MEMORY, ask
 from anglewise.lab.store.kept import Kept, kept_of, weights_of
@@ -234,21 +234,31 @@ class Reader:
 
     def _view(self, lookup: Lookup, view: str, members: list[Member]) -> pa.Table:
         if view == "runs":
-            return _table(view, [self._judged(lookup, member) for member in members])
+            return self._runs(lookup, members)
         if view == "experiments":
-            return _table(view, [member._asdict() for member in members if member.experiment_id is not None])
+            named = [member for member in members if member.experiment_id is not None]
+            return _table({name: [getattr(member, name) for member in named] for name in VIEWS[view]}, VIEWS[view])
         return self._rows(lookup, view, members)
 
-    def _judged(self, lookup: Lookup, member: Member) -> dict[str, Any]:
-        """A run's row: how it ended by the experiment's rule, or how far it is."""
-        rule = {} if member.rule is None else member.rule._asdict()
-        run = lookup.run(member.run_id)
-        row = {**member._asdict(), **rule, "spec": run.spec_text or None}
-        outcome = self._outcome(lookup, member)
-        if outcome is not None:
-            return {**vars(outcome), **row}
-        last = run.last
-        return {**row, "steps": last, "trained": last}
+    def _runs(self, lookup: Lookup, members: list[Member]) -> pa.Table:
+        """A row per run: how it ended by the experiment's rule, or how far it is."""
+        runs, endings = [], []
+        for member in members:
+            run = lookup.run(member.run_id)
+            runs.append(run)
+            endings.append(self._outcome(lookup, member) or _so_far(run))
+        columns: dict[str, list[Any]] = {"spec": [run.spec_text or None for run in runs]}
+        for name in VIEWS["runs"]:
+            if name in Member._fields:
+                columns[name] = [getattr(member, name) for member in members]
+            elif name in Rule._fields:
+                columns[name] = [
+                    getattr(ending, name, None) if member.rule is None else getattr(member.rule, name)
+                    for member, ending in zip(members, endings, strict=True)
+                ]
+            elif name != "spec":
+                columns[name] = [getattr(ending, name, None) for ending in endings]
+        return _table(columns, VIEWS["runs"])
 
     def _outcome(self, lookup: Lookup, member: Member) -> Ending | None:
         """How a run ended by a member's rule; None if what was trained does not reach that."""
@@ -334,11 +344,22 @@ def _arrow(of: type) -> Any:
     return {int: pa.int64(), float: pa.float64(), str: pa.string()}[of]
 
 
-def _table(view: str, rows: list[dict[str, Any]]) -> pa.Table:
+def _table(columns: Mapping[str, list[Any]], types: Mapping[str, type]) -> pa.Table:
     import pyarrow as pa
 
-    columns = VIEWS[view].items()
-    return pa.table({name: pa.array([row.get(name) for row in rows], _arrow(of)) for name, of in columns})
+    return pa.table({name: pa.array(columns[name], _arrow(of)) for name, of in types.items()})
+
+
+class _SoFar(NamedTuple):
+    """How far a run is that has not ended."""
+
+    steps: int | None
+    trained: int | None
+
+
+def _so_far(run: StoredRun) -> _SoFar:
+    last = run.last
+    return _SoFar(last, last)
 
 
 def _described() -> str:

@@ -26,13 +26,12 @@ from anglewise.lab.store.layout import (
     WEIGHTS,
     gap,
     json_bytes,
-    read_bytes,
     read_json,
     segment_name,
     segments,
 )
 from anglewise.lab.store.provenance import Provenance
-from anglewise.lab.store.rows import Rows, contents, counted, from_table, from_tail, pack, read, to_line, to_parquet
+from anglewise.lab.store.rows import contents, counted, from_table, from_tail, pack, read, to_line, to_parquet
 
 
 class _Known(NamedTuple):
@@ -158,26 +157,11 @@ class RunFolder:
                     tail[kind] = from_table(read(segment))
             tail[kind] = [row for row in tail[kind] if row[0] <= step]
             beyond += late
-        self._cut(tail)
+        put(self.tail, to_line(tail) if any(tail.values()) else b"")
         for segment in reversed(beyond):
             os.unlink(segment.path)
         del self._known
         return self._known.last["curves"]
-
-    def _cut(self, rows: Rows) -> None:
-        """Leave these rows in the tail, which may be its first lines alone."""
-        kept: Rows = {kind: [] for kind in KINDS}
-        size = 0
-        for line in (read_bytes(self.tail) or b"").splitlines(keepends=True):
-            if all(len(kept[kind]) >= len(rows[kind]) for kind in KINDS):
-                break
-            for kind, new in from_tail(line)[0].items():
-                kept[kind] += new
-            size += len(line)
-        if kept == rows and self.tail.exists():
-            os.truncate(self.tail, size)
-        else:
-            put(self.tail, to_line(rows) if any(rows.values()) else b"")
 
     def without_kept(self) -> None:
         """Remove the files of the last weights and state."""

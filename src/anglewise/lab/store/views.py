@@ -93,5 +93,3 @@ def followed(
     last = np.array([far if end is None else end for end in ends], np.int64)
     most = np.where([rule is None for rule in rules], far, np.minimum(budget, last)).astype(np.int64)[owner]
     return np.asarray((steps <= most) & ((steps % every == 0) | (steps == budget[owner])))
-
-

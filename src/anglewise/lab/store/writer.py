@@ -281,17 +281,26 @@ class Store:
                     )
                 if is_whole(run, read_json(run / "outcome.json")):
                     self._finished.add(run.name)
-            packed = [run for name in self.packs.run_ids() if (run := self.packs.at(name)) is not None]
-            self._finished |= {run.run_id for run in packed if run.pack.is_whole} - {run.name for run in folders}
+            packed = [found for name in self.packs.run_ids() if (found := self.packs.at(name)) is not None]
+            whole = {found.run_id for found in packed if found.pack.is_whole and found.is_itself}
+            self._finished |= whole - {run.name for run in folders}
         return set(self._finished)
 
-    def compact(self) -> Compacted:
+    def compact(self, *, least: int = 0) -> Compacted:
         """Move finished runs from their folders to packs, many to a file; a kill at any moment loses nothing.
+
+        Args:
+            least: Folders of runs, finished or not, below which nothing is done.
+
+        Returns:
+            How many runs moved, and to how many packs.
 
         Raises:
             StoreError: If the disk does not take it.
         """
         self._still_ours()
+        if len(run_folders(self.root)) < least:
+            return Compacted(0, 0)
         finished = self.finished()
         with writing(self.root / PACKS):
             done = compact(self.root, self.packs, finished)

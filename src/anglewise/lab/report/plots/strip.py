@@ -165,7 +165,8 @@ def _row(
     size = RADIUS if len(row.dots) <= 40 else 2.5
     lifts = lifted([place(dot.x) for dot in row.dots], size)
     if not named:
-        marks += _unnamed(row, [(place(dot.x), round(middle + lift, 1)) for dot, lift in zip(row.dots, lifts, strict=True)])
+        places = [(place(dot.x), round(middle + lift, 1)) for dot, lift in zip(row.dots, lifts, strict=True)]
+        marks += _unnamed(row, places)
     for dot, lift in zip(row.dots, lifts, strict=True) if named else ():
         kind = "dot" if dot.reached else "cross"
         told = f"seed {dot.seed}: {number(dot.x)} steps" if dot.reached else f"seed {dot.seed}: not within the budget"
