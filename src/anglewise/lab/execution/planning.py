@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
@@ -81,8 +82,9 @@ def plan(
     asked = asked if experiment.training.measure_every else ()
     done, again, further = set[str](), set[str](), set[str]()
     jobs: list[Job] = []
+    known = reader.outcomes(run_id for run_id in runs if run_id in finished) if reader else {}
     for run_id, run in runs.items():
-        outcome = reader.outcome(run_id) if reader and run_id in finished else None
+        outcome = known.get(run_id)
         outcome = outcome if outcome is not None and outcome.rule is not None else None
         if reader and outcome and serves(outcome, run.training.rule, asked, partial(reader.curves, run_id)):
             done.add(run_id)
@@ -111,7 +113,7 @@ def serves(
         asked: Readings that are asked for and suit the run.
         curves: Returns the run's evaluations; called only where the rule is another than the one it ended by.
     """
-    if any(described(reading) not in outcome.readings for reading in asked):
+    if any(_text(reading) not in outcome.readings for reading in asked):
         return False
     if outcome.rule == rule:
         return True
@@ -145,6 +147,12 @@ def described(reading: Reading) -> dict[str, Any]:
     """A reading as JSON values; with its source where its class is the user's own."""
     source = source_of(reading)
     return to_json(reading) | ({"source": source} if source else {})
+
+
+@functools.lru_cache(maxsize=256)
+def _text(reading: Reading) -> dict[str, Any]:
+    """The same, which many runs are compared with."""
+    return described(reading)
 
 
 def _rebuilt(description: Json) -> Reading | None:

@@ -270,6 +270,8 @@ class Packs:
     def __init__(self, root: Path):
         """Read nothing yet."""
         self.folder = root / PACKS
+        self._listed: tuple[str, ...] = ()
+        self._sorted: tuple[str, ...] = ()
         self._names: tuple[str, ...] = ()
         self._known: dict[str, Pack] = {}
         self._places: dict[str, tuple[Pack, int]] = {}
@@ -278,10 +280,14 @@ class Packs:
     def names(self) -> tuple[str, ...]:
         """Names of the folders that are there, by number."""
         try:
-            names = [name for name in os.listdir(self.folder) if _NAME.fullmatch(name)]
+            listed = tuple(os.listdir(self.folder))
         except FileNotFoundError:
             return ()
-        return tuple(sorted(names, key=lambda name: (int(name.partition("-")[0]), name)))
+        if listed != self._listed:
+            names = [name for name in listed if _NAME.fullmatch(name)]
+            self._sorted = tuple(sorted(names, key=lambda name: (int(name.partition("-")[0]), name)))
+            self._listed = listed
+        return self._sorted
 
     def all(self) -> list[Pack]:
         """The packs, by number."""

@@ -89,6 +89,11 @@ class Reader:
         """How the run `run_id` ended; None if it has not, or was never begun."""
         return self._of(run_id, lambda run: run.outcome)
 
+    def outcomes(self, run_ids: Iterable[str]) -> dict[str, Outcome | None]:
+        """How each of many runs ended; None for one that has not, or was never begun."""
+        ids = [checked("run_id", run_id) for run_id in run_ids]
+        return self._settled(lambda lookup: {run_id: lookup.run(run_id).outcome for run_id in ids})
+
     def spec(self, run_id: str) -> Json:
         """The specification of the run `run_id`; empty if it was never begun."""
         return self._of(run_id, lambda run: run.spec)
