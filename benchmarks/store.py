@@ -3,7 +3,9 @@
     python benchmarks/store.py [--runs 10000] [--steps 1000] [--rounds 5] [--at DIR] [--only a,b]
 
 Makes a store of synthetic runs through the writer (100 arms, seeds as needed, an evaluation every 25 steps), unless DIR
-holds one, and times whole processes.  Prints one JSON object, with every time in seconds of every round.
+holds one, and times whole processes: seconds on the clock, and of the processor.  Without `--only` it does `size`,
+`compact`, `packed`, `query`, `rows`, `report`, `nothing`, `plan` and `append`, in this order: what comes after `compact`
+reads packs.  Prints one JSON object with every round.
 """
 
 from __future__ import annotations
@@ -27,13 +29,13 @@ from unittest import mock
 
 import numpy as np
 
-from anglewise.lab.execution.planning import described
+from anglewise.lab.execution.planning import described, plan
 from anglewise.lab.methods.optimizers import AdamW
 from anglewise.lab.models.mlp import MLP
 from anglewise.lab.outcome import Outcome, outcome_under
 from anglewise.lab.readings.sets import DEFAULT
 from anglewise.lab.spec import Arm, Experiment, Manifest, Training
-from anglewise.lab.store import Store, collect
+from anglewise.lab.store import Reader, Store, collect
 from anglewise.lab.store.kept import Kept
 from anglewise.lab.tasks.modular import Modular
 
@@ -138,27 +140,49 @@ def size(root: Path) -> dict[str, int]:
     }
 
 
-def appended(members: int) -> list[float]:
-    """Seconds that the rows of a segment of a population take, synced: the same members, again and again."""
+def appended(members: int) -> dict[str, Any]:
+    """Seconds that rows of a population take as its training stores them: segments, checkpoints, all runs' end."""
     wanted = experiment(1, members, 10_000)
     runs = [(run.run_id, run.spec) for run in wanted.runs()]
-    times = []
+    weights = {"layers.0.weight": np.zeros((16, 22), "f4")}
+    times: dict[str, list[float]] = {"begin": [], "segment": [], "checkpoint": [], "end": []}
+
+    @contextlib.contextmanager
+    def clock(what: str) -> Iterator[None]:
+        begun = time.perf_counter()
+        yield
+        times[what].append(time.perf_counter() - begun)
+
     with tempfile.TemporaryDirectory(dir=".") as folder, Store.open(Path(folder) / "store") as store:
-        with unsynced():
+        with clock("begin"):
             for run_id, spec in runs:
                 store.begin(run_id, spec, {})
         for step in range(0, 6 * EVERY, EVERY):
             curve = {"step": step, "train_accuracy": 1.0, "test_accuracy": 0.5, "train_loss": 0.1, "test_loss": 0.2}
             reading = {"step": step, "site": "hidden.0.pre", "name": "radius", "value": 1.0}
-            begun = time.perf_counter()
-            for run_id, _ in runs:
-                store.append(run_id, [curve], [reading])
-            times.append(time.perf_counter() - begun)
-        begun = time.perf_counter()
-        for run_id, _ in runs:
-            store.seal(run_id)
-        times.append(time.perf_counter() - begun)
+            with clock("segment"):
+                for run_id, _ in runs:
+                    store.append(run_id, [curve], [reading])
+            if step % (2 * EVERY):
+                with clock("checkpoint"):
+                    store.secure(run_id for run_id, _ in runs)
+        ends = {
+            run_id: (Outcome("trained", step), Kept(weights, {}, step, step, 1.0, EVERY, (), store.counts(run_id)))
+            for run_id, _ in runs
+        }
+        with clock("end"):
+            store.finish_all(ends)
     return times
+
+
+def planned(wanted: Experiment, root: Path) -> tuple[float, float]:
+    """Seconds in which `run` finds that nothing is to be trained, in this process: its identities, what is whole."""
+    again = experiment(len(wanted.arms), wanted.seeds, wanted.training.budget)
+    clock, processor = time.perf_counter(), time.process_time()
+    with Store.open(root) as store:
+        todo = plan(again, Reader(root), store.finished(), tuple(DEFAULT.values()))
+    assert not todo.jobs and len(todo.done) == len(wanted.arms) * wanted.seeds
+    return time.perf_counter() - clock, time.process_time() - processor
 
 
 def timed(words: list[str]) -> tuple[float, float]:
@@ -180,7 +204,7 @@ def main() -> None:
     parser.add_argument("--members", type=int, default=1_000)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--at", type=Path, help="the store; made where there is none (default: made, then deleted)")
-    parser.add_argument("--only", default="", help="some of size,query,rows,report,nothing,append")
+    parser.add_argument("--only", default="", help="some of the steps, in any order")
     arguments = parser.parse_args()
     with contextlib.ExitStack() as stack:
         folder = arguments.at or Path(stack.enter_context(tempfile.TemporaryDirectory(dir=".")))
@@ -192,15 +216,19 @@ def main() -> None:
             fill(root, wanted)
         what: dict[str, Callable[[], Any]] = {
             "size": lambda: size(root),
+            "compact": lambda: timed(["compact", str(root)]),
+            "packed": lambda: size(root),
             "query": lambda: timed(["query", SQL, str(root)]),
             "rows": lambda: timed(["query", SQL_ROWS, str(root)]),
             "report": lambda: timed(["report", str(root)]),
             "nothing": lambda: timed(["run", str(config), "--out", str(root), "--quiet"]),
+            "plan": lambda: planned(wanted, root),
             "append": lambda: appended(arguments.members),
         }
-        results: dict[str, Any] = {"runs": arguments.runs, "steps": arguments.steps, "machine": platform.platform()}
+        results: dict[str, Any] = {"runs": arguments.runs, "steps": arguments.steps, "machine": platform.platform(),
+                                   "cores": os.cpu_count(), "load": os.getloadavg()}  # fmt: skip
         for name in filter(None, arguments.only.split(",")) if arguments.only else what:
-            once = name in ("size", "append")
+            once = name in ("size", "compact", "packed", "append")
             rounds = [what[name]() for _ in range(1 if once else arguments.rounds)]
             results[name] = rounds[0] if once else _summary(rounds)
         print(json.dumps(results, indent=1))

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from anglewise import files
 from anglewise.errors import AnglewiseError
-from anglewise.files import put
+from anglewise.files import put, put_all, settle
 from anglewise.lab.report.html.document import write_file
 from anglewise.lab.report.plots import paper
 
@@ -93,3 +93,58 @@ def test_a_page_in_a_place_that_cannot_be_is_one_line(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(AnglewiseError, match="cannot write .*: (File exists|Not a directory); choose another place"):
         write_file("x", tmp_path / "file" / "page.html")
+
+
+def many(folder, n=40):
+    return {folder / f"{i:02d}": str(i).encode() for i in range(n)}
+
+
+def test_many_files_are_written_with_two_syncs(tmp_path, monkeypatch):
+    synced = []
+    monkeypatch.setattr(files, "_sync_file_system", lambda folder: synced.append(folder) or True)
+    monkeypatch.setattr(files, "sync", lambda path: synced.append(path))
+    put_all(many(tmp_path))
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == many(tmp_path)
+    assert synced == [tmp_path, tmp_path], "the file system, then the one folder"
+
+
+def test_few_files_are_synced_one_by_one(tmp_path, monkeypatch):
+    synced = []
+    monkeypatch.setattr(files, "sync", lambda path: synced.append(path.name))
+    put_all({tmp_path / "x": b"1", tmp_path / "y": b"2"})
+    assert synced == ["x.tmp", "y.tmp", tmp_path.name]
+
+
+@pytest.mark.parametrize("operation", ["fsync", "replace"])
+def test_many_files_of_which_one_fails_leave_the_old_ones(tmp_path, monkeypatch, operation):
+    put_all({tmp_path / "x": b"old", tmp_path / "y": b"old"})
+    refusing(operation, monkeypatch)
+    with pytest.raises(OSError, match="No space left"):
+        put_all({tmp_path / "x": b"new", tmp_path / "y": b"new"})
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"x": b"old", "y": b"old"}
+
+
+def test_where_the_system_cannot_sync_everything_each_file_is_synced(tmp_path, monkeypatch):
+    monkeypatch.setattr(files.platform, "release", lambda: "5.4.0-generic")
+    synced = []
+    monkeypatch.setattr(files, "sync", synced.append)
+    settle(list(many(tmp_path)))
+    assert synced == list(many(tmp_path))
+
+
+def test_what_the_system_says_when_a_sync_fails_is_raised(tmp_path, monkeypatch):
+    class Refusing:
+        def syncfs(self, handle):
+            return -1
+
+    monkeypatch.setattr(files.sys, "platform", "linux")
+    monkeypatch.setattr(files.platform, "release", lambda: "6.1.0")
+    monkeypatch.setattr(files.ctypes, "CDLL", lambda *args, **kwargs: Refusing())
+    monkeypatch.setattr(files.ctypes, "get_errno", lambda: errno.EIO)
+    with pytest.raises(OSError, match="Input/output error"):
+        settle(list(many(tmp_path)))
+
+
+def test_what_is_not_there_needs_no_sync(tmp_path):
+    settle([tmp_path / "gone"])
+    assert not (tmp_path / "gone").exists()

@@ -69,7 +69,8 @@ def everything(root):
     views = {view: [repr(row) for row in reader.query(f"SELECT * FROM {view}").to_pylist()] for view in VIEWS}
     parts = {
         run_id: (
-            reader.spec(run_id), reader.provenance(run_id), reader.kept(run_id) and reader.weights(run_id)["w"].tolist(),
+            reader.spec(run_id), reader.provenance(run_id),
+            reader.kept(run_id) and reader.weights(run_id)["w"].tolist(),
             {**vars(reader.outcome(run_id) or ENDED), "segments": None},
         )
         for run_id in IDS

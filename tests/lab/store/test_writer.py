@@ -11,6 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import Phase, settings
 from hypothesis import strategies as st
@@ -27,6 +28,7 @@ from anglewise.errors import StoreError
 from anglewise.lab.outcome import Outcome, Rule
 from anglewise.lab.spec import Manifest
 from anglewise.lab.store import Reader, Store
+from anglewise.lab.store.kept import Kept
 
 METRICS = ("train_accuracy", "test_accuracy", "train_loss", "test_loss")
 doubles = st.floats() | st.integers(0, 2**64 - 1).map(lambda n: struct.unpack(">d", n.to_bytes(8, "big"))[0])
@@ -317,16 +319,16 @@ def test_a_second_store_in_this_process_is_refused_until_the_first_is_closed(tmp
 def test_full_disks_and_later_room(store, monkeypatch):
     store.append("r", [curve(0)], [reading(0)])
     store.seal("r")
+    store.append("r", [curve(5)], [])
 
     def full(handle):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     calls = [
-        lambda: store.append("r", [curve(10)], []),
+        lambda: store.secure(["r"]),
         lambda: store.seal("r"),
         lambda: store.finish("r", Outcome("grokked", 10)),
         lambda: store.manifest(Manifest("e", "e", ())),
-        lambda: store.begin("s", {}, {}),
         lambda: store.rewind("r", 0),
     ]
     for call in calls:
@@ -397,3 +399,49 @@ def test_outcomes_are_json_for_anybody(store):
     stored = Reader(store.root).outcome("r")
     assert stored == dataclasses.replace(outcome, segments=tuple(names), rows=rows)
     assert sorted(names) == sorted(p.name for p in (store.root / "runs/r/v1").iterdir())
+
+
+def test_an_append_is_seen_at_once_and_needs_no_sync(store, monkeypatch):
+    synced = []
+    monkeypatch.setattr(os, "fsync", synced.append)
+    store.append("r", [curve(0)], [reading(0)])
+    assert synced == [] and stored(store.root) == [[curve(0)], [reading(0)]]
+    store.secure(["r"])
+    assert synced, "before a checkpoint says that they are there"
+    synced.clear()
+    store.secure(["r"])
+    assert synced == [], "what is safe is not synced again"
+
+
+def test_a_tail_that_has_grown_long_becomes_a_segment(store):
+    store.append("r", [curve(0)], [])
+    store.secure(["r"])
+    assert not list((store.root / "runs/r/v1").iterdir())
+    store.append("r", [curve(10)], [])
+    store.secure(["r"], longest=100)
+    assert len(list((store.root / "runs/r/v1").iterdir())) == 1
+    assert (store.root / "runs/r/tail.jsonl").read_bytes() == b""
+    assert stored(store.root)[0] == [curve(0), curve(10)]
+
+
+def test_runs_that_end_together_are_finished_as_if_one_after_the_other(tmp_path, monkeypatch):
+    def train(folder, finish):
+        with Store.open(folder) as store:
+            for run_id in ("r", "s", "t"):
+                store.begin(run_id, {"seed": run_id}, {})
+                store.append(run_id, [curve(0), curve(10)], [reading(0)])
+            finish(store)
+        return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("runs/**/*") if path.is_file()}
+
+    kept = Kept({"w": np.ones(2, "f4")}, {}, 10, 10, 1.0, 10, (), {})
+    ends = {run_id: (Outcome("grokked", 10), kept if run_id == "s" else None) for run_id in ("r", "s", "t")}
+
+    def one_by_one(store):
+        for run_id, (outcome, state) in ends.items():
+            store.keep(run_id, state)
+            store.finish(run_id, outcome)
+
+    monkeypatch.setattr("anglewise.lab.store.writer.AT_ONCE", 2)
+    one, other = train(tmp_path / "one", one_by_one), train(tmp_path / "other", lambda store: store.finish_all(ends))
+    assert one == other and sum(path.name == "outcome.json" for path in one) == 3
+    assert sum(path.name == "weights.safetensors" for path in one) == 1

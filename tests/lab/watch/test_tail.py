@@ -2,6 +2,7 @@
 
 import pytest
 
+from anglewise.lab.outcome import Outcome
 from anglewise.lab.watch.tail import Tail
 
 
@@ -76,3 +77,21 @@ def test_how_it_ended_comes_with_its_last_rows(run):
 
 def test_a_run_that_never_began_is_no_news(writer, tmp_path):
     assert Tail(tmp_path / "nowhere").read() is None
+
+
+def test_a_run_that_moves_to_a_pack_and_back_changes_nothing_of_what_is_known(run):
+    made, run_id, tail = run
+    assert steps(tail.read()) == [0, 10]
+    made.store.finish(run_id, Outcome("memorised", 10))
+    assert tail.read().outcome.outcome == "memorised"
+    fresh, late = Tail(tail.path), Tail(tail.path)
+    late.read()
+    made.store.compact()
+    assert not tail.path.exists() and tail.read() is None and late.read() is None
+    news = fresh.read()
+    assert news.again and steps(news) == [0, 10] and news.outcome.outcome == "memorised" and fresh.read() is None
+    assert [x[1].tolist() for x in news.radii.values()] == 2 * [[1.25, 1.25]]
+    made.store.rewind(run_id, 0)
+    for one in (tail, fresh, late):
+        news = one.read()
+        assert news.again and steps(news) == [0] and news.outcome is None

@@ -13,8 +13,8 @@ def block_order(shares: np.ndarray) -> np.ndarray:
             neuron.
 
     Returns:
-        Neurons in order, shape ``[neurons]``, dead ones last: ``shares[block_order(shares)]`` is block-diagonal where neurons are
-        selective.
+        Neurons in order, shape ``[neurons]``, dead ones last: ``shares[block_order(shares)]`` is block-diagonal where
+        neurons are selective.
 
     Example:
         >>> block_order(np.array([[0.1, 0.6], [0.8, 0.1], [np.nan, np.nan], [0.9, 0.0], [0.0, 0.7]])).tolist()
