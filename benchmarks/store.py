@@ -4,8 +4,8 @@
 
 Makes a store of synthetic runs through the writer (100 arms, seeds as needed, an evaluation every 25 steps), unless DIR
 holds one, and times whole processes: seconds on the clock, and of the processor.  Without `--only` it does `size`,
-`compact`, `packed`, `query`, `rows`, `report`, `nothing`, `plan` and `append`, in this order: what comes after `compact`
-reads packs.  Prints one JSON object with every round.
+`compact`, `packed`, `query`, `rows`, `report`, `nothing`, `plan` and `append`, in this order: what comes after
+`compact` reads packs.  Prints one JSON object with every round.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ from anglewise.lab.store import Reader, Store
 from anglewise.lab.store.examine import examine
 from anglewise.lab.store.kept import Kept
 from anglewise.lab.store.packs import Packs
+from anglewise.lab.store.working import hold
 
 TRAINING = {"budget": 20, "every": 10, "threshold": 0.95, "sustain": 5, "further": -1, "measure_every": 0}
 SPECS = [{"protocol": 3, "seed": seed, "training": TRAINING} for seed in range(5)]
@@ -317,3 +318,26 @@ def test_the_verb_says_what_it_did(root, capsys):
     assert "4 runs moved to packs, 1 packs written" in capsys.readouterr().out
     assert main(["compact", str(root / "runs")]) == 2
     assert "is inside the store" in capsys.readouterr().err
+
+
+def test_a_store_whose_workers_still_train_is_not_compacted(root):
+    with hold(root, "unit", [IDS[4]], lambda: False):
+        with (
+            Store.open(root) as store,
+            pytest.raises(StoreError, match=r"workers still train runs of .*: compact it when"),
+        ):
+            store.compact()
+        left = root / "runs" / f"{IDS[4]}.tmp"
+        left.mkdir()  # as a worker that gives the run its folder back
+        Store.open(root).close()
+        assert left.exists()
+    Store.open(root).close()
+    assert not left.exists() and compact(root) == (4, 1)
+
+
+def test_a_worker_knows_runs_in_packs(root):
+    compact(root)
+    with Store.join(root, "unit", IDS) as store:
+        assert store.finished_of(IDS) == set(IDS[:4])
+        assert store.rewind(IDS[0], 10) == 10
+        assert store.finished_of(IDS) == set(IDS[1:4])

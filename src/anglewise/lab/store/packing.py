@@ -31,6 +31,7 @@ from anglewise.lab.store.layout import (
 from anglewise.lab.store.lookup import FolderRun, StoredRun
 from anglewise.lab.store.packs import FILES, KEPT, NOTE, PACKS, RUNS, Pack, PackedRun, Packs
 from anglewise.lab.store.rows import COLUMNS, from_table, to_parquet
+from anglewise.lab.store.working import busy
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -237,9 +238,10 @@ def unpack(run: PackedRun, path: Path) -> None:
 
 def clear_leftovers(root: Path) -> None:
     """Delete what an interrupted compaction left behind: packs and folders that were not yet or no longer in place."""
+    trained = busy(root)  # a worker may be giving a run its folder back
     for folder in (root / PACKS, root / "runs"):
         for left in folder.glob(f"*{BESIDE}"):
-            if left.is_dir() and not left.is_symlink():
+            if left.is_dir() and not left.is_symlink() and left.stem not in trained:
                 shutil.rmtree(left)
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import datetime
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import IO
@@ -43,6 +43,7 @@ from anglewise.lab.store.packing import Compacted, clear_leftovers, compact, unp
 from anglewise.lab.store.packs import PACKS, Packs
 from anglewise.lab.store.provenance import Provenance
 from anglewise.lab.store.run_folder import RunFolder, delete
+from anglewise.lab.store.working import LOCK, busy, hold, path_of
 
 TAIL = 2**16
 """Bytes of rows of one run that may wait in its tail when a checkpoint is written."""
@@ -51,16 +52,18 @@ AT_ONCE = 250
 
 
 class Store:
-    """A store, open for writing by this process alone; a context manager.  :meth:`open` makes it.
+    """A store, open for writing by this process alone; a context manager.  :meth:`open` makes it, and :meth:`join` lets
+    a worker write the runs that were given to it.
 
     Args:
         root: Its folder.
-        lock: The open file whose lock this process holds."""
+        lock: The open file whose lock this process holds.
+        path: Where that lies; None for the store's own lock."""
 
-    def __init__(self, root: Path, lock: IO[str]):
+    def __init__(self, root: Path, lock: IO[str], path: Path | None = None):
         """Take over a folder whose lock is held."""
         self.root = root
-        self._lock = lock
+        self._lock, self._path = lock, root / "lock" if path is None else path
         self.packs = Packs(root)
         self._runs: dict[str, RunFolder] = {}
         self._finished: set[str] | None = None
@@ -99,8 +102,34 @@ class Store:
                 raise
         return cls(root, lock)
 
+    @classmethod
+    def join(
+        cls, path: str | Path, unit: str, runs: Collection[str], give_up: Callable[[], bool] = lambda: False
+    ) -> Store | None:
+        """Open a store for writing some runs, for a process that holds its lock.
+
+        Args:
+            path: Its folder.
+            unit: A name for these runs.
+            runs: Their ids; the only ones that may be written.
+            give_up: Asked while another process still writes one of them; True ends the waiting.
+
+        Returns:
+            The store; None if the waiting was given up.
+
+        Raises:
+            StoreError: If there is no store, or it cannot be written.
+        """
+        root = Path(path)
+        if not check_marker(root):
+            raise StoreError(f"{root} is not a store: it was moved away, or this machine does not see that folder")
+        lock = hold(root, unit, runs, give_up)
+        return None if lock is None else cls(root, lock, path_of(root, unit, LOCK))
+
     def close(self) -> None:
         """Let others write."""
+        if self._path.suffix == LOCK and is_lock(self._lock, self._path):
+            self._path.unlink(missing_ok=True)
         self._lock.close()
 
     def __enter__(self) -> Store:
@@ -271,20 +300,30 @@ class Store:
     def finished(self) -> set[str]:
         """Runs that ended and are whole: every segment and every pack is checked byte for byte, once per opening."""
         if self._finished is None:
-            self._finished = set()
             folders = run_folders(self.root)
-            for run in folders:
-                if not is_itself(run.name, read_json(run / "spec.json")):
-                    raise StoreError(
-                        f"{run} holds another run than it is named after: anglewise doctor {self.root} --mend gives it "
-                        "its name back, or move it away"
-                    )
-                if is_whole(run, read_json(run / "outcome.json")):
-                    self._finished.add(run.name)
-            packed = [found for name in self.packs.run_ids() if (found := self.packs.at(name)) is not None]
-            whole = {found.run_id for found in packed if found.pack.is_whole and found.is_itself}
-            self._finished |= whole - {run.name for run in folders}
+            packed = set(self.packs.run_ids()) - {run.name for run in folders}
+            whole = {run.name for run in folders if self._whole(run)}
+            self._finished = whole | {run_id for run_id in packed if self._whole_in_pack(run_id)}
         return set(self._finished)
+
+    def finished_of(self, run_ids: Collection[str]) -> set[str]:
+        """Those of the runs `run_ids` that ended and are whole, as they are now."""
+        paths = [self.root / "runs" / checked("run_id", run_id) for run_id in run_ids]
+        return {
+            path.name for path in paths if (self._whole(path) if path.is_dir() else self._whole_in_pack(path.name))
+        }
+
+    def _whole(self, run: Path) -> bool:
+        if not is_itself(run.name, read_json(run / "spec.json")):
+            raise StoreError(
+                f"{run} holds another run than it is named after: anglewise doctor {self.root} --mend gives it "
+                "its name back, or move it away"
+            )
+        return is_whole(run, read_json(run / "outcome.json"))
+
+    def _whole_in_pack(self, run_id: str) -> bool:
+        found = self.packs.find(run_id)
+        return found is not None and found.pack.is_whole and found.is_itself
 
     def compact(self, *, least: int = 0) -> Compacted:
         """Move finished runs from their folders to packs, many to a file; a kill at any moment loses nothing.
@@ -296,11 +335,13 @@ class Store:
             How many runs moved, and to how many packs.
 
         Raises:
-            StoreError: If the disk does not take it.
+            StoreError: If the disk does not take it, or workers still write to the store.
         """
         self._still_ours()
         if len(run_folders(self.root)) < least:
             return Compacted(0, 0)
+        if busy(self.root):
+            raise StoreError(f"workers still train runs of {self.root}: compact it when they have ended")
         finished = self.finished()
         with writing(self.root / PACKS):
             done = compact(self.root, self.packs, finished)
@@ -376,7 +417,7 @@ class Store:
         Raises:
             StoreError: If the file that is locked is no longer the store's.
         """
-        if not is_lock(self._lock, self.root / "lock"):
+        if not is_lock(self._lock, self._path):
             raise StoreError(
                 f"{self.root} was moved, or its lock was removed, while this process writes to it: what was saved so "
                 "far is whole. Put it back and run the same command again"
