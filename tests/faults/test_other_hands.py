@@ -15,7 +15,7 @@ from anglewise.lab.models.mlp import MLP
 from anglewise.lab.report.progress import progress_for
 from anglewise.lab.runner import Interrupted, train
 from anglewise.lab.spec import Arm, Experiment, Training
-from anglewise.lab.store import Reader, Store
+from anglewise.lab.store import Reader, Store, writer
 from anglewise.lab.tasks.modular import Modular
 
 LONG = Experiment(
@@ -42,6 +42,12 @@ def undisturbed(tmp_path_factory):
     return numbers(root)
 
 
+@pytest.fixture
+def sealed(monkeypatch):
+    """Every checkpoint turns tails into segments, however short they are."""
+    monkeypatch.setattr(writer, "TAIL", 0)
+
+
 def interrupted(root, after=2):
     calls = iter(range(10**6))
     with pytest.raises(Interrupted):
@@ -60,7 +66,7 @@ def test_a_bit_that_flips_in_a_checkpoint_costs_time_and_no_number(tmp_path, und
 
 @pytest.mark.parametrize("which", [0, -1])
 @pytest.mark.parametrize("kind", ["curves", "readings"])
-def test_a_segment_that_goes_while_a_run_waits_to_go_on_is_made_again(tmp_path, undisturbed, kind, which):
+def test_a_segment_that_goes_while_a_run_waits_to_go_on_is_made_again(tmp_path, undisturbed, sealed, kind, which):
     interrupted(tmp_path / "store", after=1)
     interrupted(tmp_path / "store", after=3)
     segments = sorted((tmp_path / "store").glob(f"runs/*/v1/{kind}-*"))
@@ -70,8 +76,17 @@ def test_a_segment_that_goes_while_a_run_waits_to_go_on_is_made_again(tmp_path, 
     assert numbers(tmp_path / "store") == undisturbed
 
 
+def test_a_tail_that_goes_while_a_run_waits_to_go_on_is_made_again(tmp_path, undisturbed):
+    interrupted(tmp_path / "store", after=3)
+    [tail] = (tmp_path / "store").glob("runs/*/tail.jsonl")
+    assert tail.stat().st_size > 0
+    tail.unlink()
+    trained(tmp_path / "store")
+    assert numbers(tmp_path / "store") == undisturbed
+
+
 @pytest.mark.parametrize("which", [0, -1])
-def test_a_segment_that_goes_while_a_run_trains_is_said_and_made_again(tmp_path, undisturbed, which):
+def test_a_segment_that_goes_while_a_run_trains_is_said_and_made_again(tmp_path, undisturbed, sealed, which):
     calls = iter(range(10**6))
 
     def taking():

@@ -189,18 +189,19 @@ class Store:
         with self._changing(run_id) as run:
             run.append({"curves": curves, "readings": readings, "arrays": arrays})
 
-    def secure(self, run_ids: Iterable[str], *, longest: int = TAIL) -> None:
+    def secure(self, run_ids: Iterable[str], *, longest: int | None = None) -> None:
         """Make all rows of runs survive a power cut; tails that have grown long become segments.
 
         Args:
             run_ids: Their identities.
-            longest: Bytes that a tail may have.
+            longest: Bytes that a tail may have; None for :data:`TAIL`.
 
         Raises:
             StoreError: If the disk does not take it; nothing is lost then.
         """
         with self._changing_all(run_ids) as runs:
-            long = [run for run in runs if run.tail_bytes() > longest]
+            most = TAIL if longest is None else longest
+            long = [run for run in runs if run.tail_bytes() > most]
             _seal(long)
             self._settle(runs)
 

@@ -114,14 +114,15 @@ class Tail:
         outcome = of(self.path / "outcome.json", "st_ino", "st_mtime_ns")
         if outcome is not None and outcome == self.seen[4]:
             return self.seen
-        folder = of(self.path, "st_ino")
+        folder = of(self.path, "st_ino")  # which the next folder may have again, but not a specification of that age
+        begun = folder and (folder, of(self.path / "spec.json", "st_mtime_ns"))
         if folder is None:
             packed = self.packs.find(self.path.name) is not None
             if packed and self.seen[4] is not None:
                 return self.seen  # it had ended, and moved
             return (PACKED if packed else None, None, None, None, PACKED if packed else None)
         tail = of(self.path / "tail.jsonl", "st_ino", "st_size", "st_mtime_ns")
-        return folder, tail and tail[:1], tail, of(self.path / VERSION, "st_mtime_ns"), outcome
+        return begun, tail and tail[:1], tail, of(self.path / VERSION, "st_mtime_ns"), outcome
 
     def _new(self) -> tuple[pa.Table, pa.Table]:
         """New evaluations and new radii, in order."""
