@@ -90,7 +90,7 @@ class Reader:
         return self._of(run_id, lambda run: run.outcome)
 
     def outcomes(self, run_ids: Iterable[str]) -> dict[str, Outcome | None]:
-        """How each of many runs ended; None for one that has not, or was never begun."""
+        """How each of the runs `run_ids` ended; None for one that has not, or was never begun."""
         ids = [checked("run_id", run_id) for run_id in run_ids]
         return self._settled(lambda lookup: {run_id: lookup.run(run_id).outcome for run_id in ids})
 
@@ -140,7 +140,7 @@ class Reader:
         return cast(Provenance, self._of(run_id, lambda run: run.provenance))
 
     def provenances(self, run_ids: Iterable[str]) -> list[Provenance]:
-        """What each of many runs was trained with; empty for one that was never begun."""
+        """What each of the runs `run_ids` was trained with, in their order; empty for one that was never begun."""
         ids = list(run_ids)
         found = self._settled(lambda lookup: [lookup.run(run_id).provenance for run_id in ids])
         return cast(list[Provenance], found)
