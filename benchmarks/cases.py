@@ -1,0 +1,171 @@
+"""What is compared: a case and its alternatives, how much time they get, and the rooms that have them."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import importlib
+import importlib.util
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from benchmarks import timing
+from benchmarks.timing import Measure, Summary, interleaved, paired, steps_for, summary
+from benchmarks.workers import Failed, Worker
+
+ROOMS = {
+    "engine": "a training step, beside PyTorch eager, compiled, and ensembles of 8",
+    "readings": "each reading, and all of them at an experiment's cadence, as a share of training",
+    "overheads": "the store, the default readings and the live page, as ratios of training alone",
+    "dropin": "the radial penalty in PyTorch: a step with it over a step without, and with over with",
+    "networks": "networks trained to generalisation per minute: jobs, and batched populations",
+    "store": "a store of many runs: query, report, and a run with nothing to do",
+}
+"""Each is the module ``benchmarks.NAME`` with a function ``cases(speed)``.  One without a module is not there yet."""
+
+
+def rooms() -> list[str]:
+    """Names of the rooms that are there, in the order in which they run."""
+    return [name for name in ROOMS if importlib.util.find_spec(f"benchmarks.{name}") is not None]
+
+
+@dataclasses.dataclass(frozen=True)
+class Speed:
+    """How much time is spent.
+
+    Args:
+        quick: Whether only the smallest cases run: to see that it works, and roughly where it stands.
+        rounds: Rounds of a case at most.
+        seconds: Of one measurement.
+        most_seconds: After which a case begins no further round.
+    """
+
+    quick: bool = False
+    rounds: int = 31
+    seconds: float = 0.6
+    most_seconds: float = 300.0
+
+
+FULL, QUICK = Speed(), Speed(True, rounds=6, seconds=0.2, most_seconds=6.0)
+
+
+@dataclasses.dataclass
+class Opened:
+    """The alternatives of a case, ready to be measured.
+
+    Args:
+        measures: By name.
+        first_steps: Seconds from the start of a process to the end of its first step, by name.
+        left_out: Alternatives that cannot be measured here, and why.
+        facts: What else is known, as JSON values.
+    """
+
+    measures: dict[str, Measure] = dataclasses.field(default_factory=dict)
+    first_steps: dict[str, float] = dataclasses.field(default_factory=dict)
+    left_out: dict[str, str] = dataclasses.field(default_factory=dict)
+    facts: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """Alternatives that are measured under equal conditions.
+
+    Args:
+        name: Of the case.
+        unit: Of the values.
+        open: Makes the alternatives ready, for as long as its block lasts.
+        ratios: Pairs (over, under); empty for the first alternative over each of the others.
+        limit: What a ratio is wanted to be at most, by ``OVER / UNDER``.
+        better: ``"less"`` or ``"more"``.
+        facts: Further facts, made of the medians by alternative.
+        note: One line on how to read it.
+    """
+
+    name: str
+    unit: str
+    open: Callable[[], contextlib.AbstractContextManager[Opened]]
+    ratios: tuple[tuple[str, str], ...] = ()
+    limit: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    better: str = "less"
+    facts: Callable[[Mapping[str, float]], Mapping[str, Any]] = lambda medians: {}
+    note: str = ""
+
+
+def cases(room: str, speed: Speed) -> Iterator[Case]:
+    """The cases of a room."""
+    yield from importlib.import_module(f"benchmarks.{room}").cases(speed)
+
+
+def measured(room: str, case: Case, speed: Speed) -> dict[str, Any]:
+    """Measure a case; gives its row of the results."""
+    with case.open() as opened:
+        values = interleaved(opened.measures, speed.rounds, most_seconds=speed.most_seconds)
+    medians = {name: summary(each).median for name, each in values.items()}
+    pairs = case.ratios or tuple((next(iter(values), ""), other) for other in list(values)[1:])
+    ratios = {f"{a} / {b}": paired(values[a], values[b]) for a, b in pairs if a in values and b in values}
+    return {
+        "room": room,
+        "name": case.name,
+        "unit": case.unit,
+        "better": case.better,
+        "alternatives": {name: summary(each)._asdict() for name, each in values.items()},
+        "ratios": {name: ratio._asdict() | _decided(ratio, case.limit.get(name)) for name, ratio in ratios.items()},
+        "seconds_to_first_step": opened.first_steps,
+        "left_out": opened.left_out,
+        "facts": opened.facts | dict(case.facts(medians)),
+        "note": case.note,
+    }
+
+
+def _decided(ratio: Summary, limit: float | None) -> dict[str, Any]:
+    return {} if limit is None else {"limit": limit, "decision": timing.decision(ratio, limit)}
+
+
+@dataclasses.dataclass(frozen=True)
+class Alternative:
+    """Something that trains, in a process of its own.
+
+    Args:
+        build: ``"module:function"`` that returns a :class:`~benchmarks.workers.Timed`.
+        arguments: Its arguments, as plain data.
+        each: Networks that one of its steps trains; its times are per network.
+    """
+
+    build: str
+    arguments: tuple[Any, ...] = ()
+    each: int = 1
+
+
+@contextlib.contextmanager
+def workers(
+    alternatives: Mapping[str, Alternative], speed: Speed, facts: Callable[[Mapping[str, Worker]], Mapping[str, Any]]
+    = lambda workers: {},
+) -> Iterator[Opened]:  # fmt: skip
+    """A process for each alternative, warm; measures are milliseconds per step and network.
+
+    Args:
+        alternatives: By name.  One that fails is left out, and the row says why.
+        speed: Gives the seconds of a measurement.
+        facts: Asks the workers for what else is to be known.
+    """
+    opened, running = Opened(), dict[str, Worker]()
+    with contextlib.ExitStack() as stack:
+        for name, alternative in alternatives.items():
+            try:
+                worker = Worker(alternative.build, *alternative.arguments)
+                stack.callback(worker.end)
+                opened.first_steps[name] = worker.first_step()
+                worker.ask("seconds", 2)
+                steps = steps_for(lambda n, worker=worker: worker.ask("seconds", n), speed.seconds)
+            except Failed as error:
+                opened.first_steps.pop(name, None)
+                opened.left_out[name] = str(error)
+                continue
+            running[name] = worker
+            opened.measures[name] = _milliseconds(worker, steps, alternative.each)
+        opened.facts |= facts(running)
+        yield opened
+
+
+def _milliseconds(worker: Worker, steps: int, each: int) -> Measure:
+    return lambda: 1e3 * worker.ask("seconds", steps) / steps / each

@@ -1,0 +1,119 @@
+"""A process for each alternative: libraries fight for threads, and share what they compile between models.
+
+The idle ones wait for a word and take no time.  A worker builds its object and runs its first step at once, and says
+how many seconds passed since it was started: imports, compilation and all.
+"""
+
+from __future__ import annotations
+
+import importlib
+import multiprocessing
+import os
+import time
+from multiprocessing.connection import Connection
+from typing import Any, Protocol
+
+
+class Failed(Exception):
+    """An alternative could not be built or run here; says why in one line."""
+
+
+class Trains(Protocol):
+    """What a worker builds."""
+
+    def run(self, steps: int) -> None:
+        """Train so many steps; back when they are done."""
+
+
+class Timed:
+    """Runs steps of something and gives the seconds.
+
+    Args:
+        trains: What is run.
+        cpu: Whether seconds are those of this process's own processor time, which others on the machine disturb least.
+            Only for what has one thread.
+    """
+
+    def __init__(self, trains: Trains, *, cpu: bool = False):
+        self.trains = trains
+        self.clock = time.process_time if cpu else time.perf_counter
+
+    def seconds(self, steps: int) -> float:
+        """Seconds that so many steps take."""
+        begun = self.clock()
+        self.trains.run(steps)
+        return self.clock() - begun
+
+
+class Worker:
+    """A process that builds an object and calls its methods when asked.
+
+    Args:
+        build: ``"module:function"`` that returns the object.  It is imported in the process alone.
+        *arguments: Its arguments, as plain data.
+
+    Raises:
+        Failed: If it cannot be built.
+    """
+
+    def __init__(self, build: str, *arguments: Any):
+        context = multiprocessing.get_context("spawn")
+        self.pipe, other = context.Pipe()
+        self.begun = time.perf_counter()
+        self.process = context.Process(target=_serve, args=(other, build, arguments), daemon=True)
+        self.process.start()
+        other.close()
+        self._answer()
+
+    def ask(self, method: str, *arguments: Any) -> Any:
+        """Call a method of the object.
+
+        Raises:
+            Failed: If it raises.
+        """
+        self.pipe.send((method, arguments))
+        return self._answer()
+
+    def first_step(self) -> float:
+        """Run one step; seconds since the process was started."""
+        self.ask("seconds", 1)
+        return time.perf_counter() - self.begun
+
+    def end(self) -> None:
+        """End the process."""
+        try:
+            self.pipe.send(None)
+        except OSError:
+            pass  # it has ended already
+        self.process.join(20)
+        if self.process.is_alive():
+            self.process.kill()
+            self.process.join()
+        self.pipe.close()
+
+    def _answer(self) -> Any:
+        try:
+            good, value = self.pipe.recv()
+        except EOFError as error:
+            self.process.join()
+            raise Failed(f"its process ended with status {self.process.exitcode}") from error
+        if not good:
+            raise Failed(value)
+        return value
+
+
+def _serve(pipe: Connection, build: str, arguments: tuple[Any, ...]) -> None:
+    """What the process does until it is told to end."""
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
+    os.environ.setdefault("KINETO_LOG_LEVEL", "5")
+    try:
+        module, _, function = build.partition(":")
+        built = getattr(importlib.import_module(module), function)(*arguments)
+        pipe.send((True, None))
+        while (order := pipe.recv()) is not None:
+            method, words = order
+            pipe.send((True, getattr(built, method)(*words)))
+    except (EOFError, KeyboardInterrupt):
+        return
+    except Exception as error:  # whatever it is, it is the answer
+        pipe.send((False, f"{type(error).__name__}: {next(iter(str(error).strip().splitlines()), '')}"[:300]))
