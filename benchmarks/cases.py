@@ -6,8 +6,8 @@ import contextlib
 import dataclasses
 import importlib
 import importlib.util
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Protocol
 
 from benchmarks import timing
 from benchmarks.timing import Measure, Summary, interleaved, paired, steps_for, summary
@@ -35,18 +35,21 @@ class Speed:
 
     Args:
         quick: Whether only the smallest cases run: to see that it works, and roughly where it stands.
-        rounds: Rounds of a case at most.
+        rounds: Rounds of a case at most, in each of its restarts.
         seconds: Of one measurement.
-        most_seconds: After which a case begins no further round.
+        most_seconds: After which a restart begins no further round.
+        restarts: How often a case is set up anew: a process keeps the memory that it was given, and two of the same
+            program differ by two per cent for as long as they live.
     """
 
     quick: bool = False
-    rounds: int = 31
+    rounds: int = 12
     seconds: float = 0.6
-    most_seconds: float = 300.0
+    most_seconds: float = 120.0
+    restarts: int = 3
 
 
-FULL, QUICK = Speed(), Speed(True, rounds=6, seconds=0.2, most_seconds=6.0)
+FULL, QUICK = Speed(), Speed(True, rounds=6, seconds=0.2, most_seconds=6.0, restarts=1)
 
 
 @dataclasses.dataclass
@@ -90,6 +93,10 @@ class Case:
     facts: Callable[[Mapping[str, float]], Mapping[str, Any]] = lambda medians: {}
     note: str = ""
 
+    def pairs(self, names: Sequence[str]) -> Sequence[tuple[str, str]]:
+        """Which ratios are formed of alternatives of these names."""
+        return self.ratios or [(names[0], other) for other in names[1:]]
+
 
 def cases(room: str, speed: Speed) -> Iterator[Case]:
     """The cases of a room."""
@@ -98,21 +105,33 @@ def cases(room: str, speed: Speed) -> Iterator[Case]:
 
 def measured(room: str, case: Case, speed: Speed) -> dict[str, Any]:
     """Measure a case; gives its row of the results."""
-    with case.open() as opened:
-        values = interleaved(opened.measures, speed.rounds, most_seconds=speed.most_seconds)
-    medians = {name: summary(each).median for name, each in values.items()}
-    pairs = case.ratios or tuple((next(iter(values), ""), other) for other in list(values)[1:])
-    ratios = {f"{a} / {b}": paired(values[a], values[b]) for a, b in pairs if a in values and b in values}
+    kept, values, medians = Opened(), dict[str, list[float]](), list[dict[str, float]]()
+    for restart in range(speed.restarts):
+        with case.open() as opened:
+            new = interleaved(opened.measures, speed.rounds, most_seconds=speed.most_seconds, seed=restart)
+        for name, each in new.items():
+            values.setdefault(name, []).extend(each)
+        kept = opened if restart == 0 else kept
+        pairs = [pair for pair in case.pairs(list(new)) if set(pair) <= set(new)]
+        medians.append({f"{a} / {b}": paired(new[a], new[b]).median for a, b in pairs})
+    ratios = {
+        f"{a} / {b}": paired(values[a], values[b]) for a, b in case.pairs(list(values)) if {a, b} <= set(values)
+    }
     return {
         "room": room,
         "name": case.name,
         "unit": case.unit,
         "better": case.better,
         "alternatives": {name: summary(each)._asdict() for name, each in values.items()},
-        "ratios": {name: ratio._asdict() | _decided(ratio, case.limit.get(name)) for name, ratio in ratios.items()},
-        "seconds_to_first_step": opened.first_steps,
-        "left_out": opened.left_out,
-        "facts": opened.facts | dict(case.facts(medians)),
+        "ratios": {
+            name: ratio._asdict()
+            | {"by_restart": [each[name] for each in medians if name in each]}
+            | _decided(ratio, case.limit.get(name))
+            for name, ratio in ratios.items()
+        },
+        "seconds_to_first_step": kept.first_steps,
+        "left_out": kept.left_out,
+        "facts": kept.facts | dict(case.facts({name: summary(each).median for name, each in values.items()})),
         "note": case.note,
     }
 
@@ -136,19 +155,25 @@ class Alternative:
     each: int = 1
 
 
+class Together(Protocol):
+    """Several alternatives in one process."""
+
+    def first(self, name: str) -> float:
+        """Build one and run its first step; seconds, imports apart."""
+
+    def seconds(self, name: str, steps: int) -> float:
+        """Seconds that so many steps of one take."""
+
+
 @contextlib.contextmanager
-def workers(
-    alternatives: Mapping[str, Alternative], speed: Speed, facts: Callable[[Mapping[str, Worker]], Mapping[str, Any]]
-    = lambda workers: {},
-) -> Iterator[Opened]:  # fmt: skip
+def workers(alternatives: Mapping[str, Alternative], speed: Speed) -> Iterator[Opened]:
     """A process for each alternative, warm; measures are milliseconds per step and network.
 
     Args:
         alternatives: By name.  One that fails is left out, and the row says why.
         speed: Gives the seconds of a measurement.
-        facts: Asks the workers for what else is to be known.
     """
-    opened, running = Opened(), dict[str, Worker]()
+    opened = Opened()
     with contextlib.ExitStack() as stack:
         for name, alternative in alternatives.items():
             try:
@@ -161,11 +186,40 @@ def workers(
                 opened.first_steps.pop(name, None)
                 opened.left_out[name] = str(error)
                 continue
-            running[name] = worker
             opened.measures[name] = _milliseconds(worker, steps, alternative.each)
-        opened.facts |= facts(running)
         yield opened
 
 
 def _milliseconds(worker: Worker, steps: int, each: int) -> Measure:
     return lambda: 1e3 * worker.ask("seconds", steps) / steps / each
+
+
+@contextlib.contextmanager
+def together(
+    build: str, arguments: tuple[Any, ...], names: Sequence[str], speed: Speed, *, facts: bool = False
+) -> Iterator[Opened]:
+    """One process for all alternatives: for differences of a per cent, which two processes differ by anyway.
+
+    Args:
+        build: ``"module:function"`` that returns a :class:`Together`.
+        arguments: Its arguments, as plain data.
+        names: Of the alternatives.
+        speed: Gives the seconds of a measurement.
+        facts: Whether the object is asked for its ``facts()`` too.
+    """
+    opened, worker = Opened(), Worker(build, *arguments)
+    with contextlib.ExitStack() as stack:
+        stack.callback(worker.end)
+        for name in names:
+            try:
+                first = worker.ask("first", name)
+            except Failed as error:
+                opened.left_out[name] = str(error)
+            else:
+                opened.first_steps[name] = first
+        for name in opened.first_steps:
+            worker.ask("seconds", name, 1)
+            steps = steps_for(lambda n, name=name: worker.ask("seconds", name, n), speed.seconds)
+            opened.measures[name] = lambda name=name, steps=steps: 1e3 * worker.ask("seconds", name, steps) / steps
+        opened.facts |= worker.ask("facts") if facts else {}
+        yield opened

@@ -14,6 +14,10 @@ from multiprocessing.connection import Connection
 from typing import Any, Protocol
 
 
+QUIET = {"TORCH_CPP_LOG_LEVEL": "ERROR", "KINETO_LOG_LEVEL": "5"}
+"""PyTorch reads these as a process begins: its profiler otherwise writes between our lines."""
+
+
 class Failed(Exception):
     """An alternative could not be built or run here; says why in one line."""
 
@@ -59,6 +63,7 @@ class Worker:
     def __init__(self, build: str, *arguments: Any):
         context = multiprocessing.get_context("spawn")
         self.pipe, other = context.Pipe()
+        os.environ.update(QUIET)
         self.begun = time.perf_counter()
         self.process = context.Process(target=_serve, args=(other, build, arguments), daemon=True)
         self.process.start()
@@ -104,8 +109,6 @@ class Worker:
 
 def _serve(pipe: Connection, build: str, arguments: tuple[Any, ...]) -> None:
     """What the process does until it is told to end."""
-    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
-    os.environ.setdefault("KINETO_LOG_LEVEL", "5")
     try:
         module, _, function = build.partition(":")
         built = getattr(importlib.import_module(module), function)(*arguments)
