@@ -82,6 +82,8 @@ class Case:
         better: ``"less"`` or ``"more"``.
         facts: Further facts, made of the medians by alternative.
         note: One line on how to read it.
+        restarts: At most so many; 0 for as many as the speed has.
+        rounds: At most so many; 0 for as many as the speed has.
     """
 
     name: str
@@ -92,6 +94,8 @@ class Case:
     better: str = "less"
     facts: Callable[[Mapping[str, float]], Mapping[str, Any]] = lambda medians: {}
     note: str = ""
+    restarts: int = 0
+    rounds: int = 0
 
     def pairs(self, names: Sequence[str]) -> Sequence[tuple[str, str]]:
         """Which ratios are formed of alternatives of these names."""
@@ -106,9 +110,10 @@ def cases(room: str, speed: Speed) -> Iterator[Case]:
 def measured(room: str, case: Case, speed: Speed) -> dict[str, Any]:
     """Measure a case; gives its row of the results."""
     kept, values, medians = Opened(), dict[str, list[float]](), list[dict[str, float]]()
-    for restart in range(speed.restarts):
+    rounds = min(speed.rounds, case.rounds or speed.rounds)
+    for restart in range(min(speed.restarts, case.restarts or speed.restarts)):
         with case.open() as opened:
-            new = interleaved(opened.measures, speed.rounds, most_seconds=speed.most_seconds, seed=restart)
+            new = interleaved(opened.measures, rounds, most_seconds=speed.most_seconds, seed=restart)
         for name, each in new.items():
             values.setdefault(name, []).extend(each)
         kept = opened if restart == 0 else kept
@@ -196,7 +201,7 @@ def _milliseconds(worker: Worker, steps: int, each: int) -> Measure:
 
 @contextlib.contextmanager
 def together(
-    build: str, arguments: tuple[Any, ...], names: Sequence[str], speed: Speed, *, facts: bool = False
+    build: str, arguments: tuple[Any, ...], names: Sequence[str], speed: Speed, *, facts: bool = False, steps: int = 0
 ) -> Iterator[Opened]:
     """One process for all alternatives: for differences of a per cent, which two processes differ by anyway.
 
@@ -206,6 +211,7 @@ def together(
         names: Of the alternatives.
         speed: Gives the seconds of a measurement.
         facts: Whether the object is asked for its ``facts()`` too.
+        steps: Of one measurement; 0 for as many as take the seconds of the speed.
     """
     opened, worker = Opened(), Worker(build, *arguments)
     with contextlib.ExitStack() as stack:
@@ -218,8 +224,9 @@ def together(
             else:
                 opened.first_steps[name] = first
         for name in opened.first_steps:
-            worker.ask("seconds", name, 1)
-            steps = steps_for(lambda n, name=name: worker.ask("seconds", name, n), speed.seconds)
-            opened.measures[name] = lambda name=name, steps=steps: 1e3 * worker.ask("seconds", name, steps) / steps
+            if not (count := steps):
+                worker.ask("seconds", name, 1)
+                count = steps_for(lambda n, name=name: worker.ask("seconds", name, n), speed.seconds)
+            opened.measures[name] = lambda name=name, count=count: 1e3 * worker.ask("seconds", name, count) / count
         opened.facts |= worker.ask("facts") if facts else {}
         yield opened
