@@ -66,3 +66,8 @@ def seconds_compiling() -> float:
         True
     """
     return _covered().seconds
+
+
+def add_seconds(seconds: float) -> None:
+    """Count seconds that other processes spent on compiling for this one."""
+    _covered().before += seconds

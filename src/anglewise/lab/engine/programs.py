@@ -19,6 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
+from anglewise.lab.engine import cache
 from anglewise.lab.engine.placement import Place, Placement, choose, first_device
 from anglewise.lab.engine.step import Member, Past, Program, State, Values
 from anglewise.lab.protocols.model import Model
@@ -180,6 +181,7 @@ class Programs:
 
     def __init__(self, at_evaluations: tuple[ActivationReading, ...] = (), *, place: Place = choose, most: int = MOST):
         """Compile nothing yet."""
+        cache.use()
         self._at_evaluations, self._place, self._most = at_evaluations, place, most
         self._kept: OrderedDict[tuple[Structure, Placement, tuple[Reading, ...]], Compiled] = OrderedDict()
 

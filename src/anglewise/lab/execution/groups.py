@@ -99,11 +99,14 @@ def groups(jobs: Sequence[Job], store: Store, programs: Programs) -> Iterator[Gr
 def _interrupted(waiting: dict[str, Job], store: Store) -> Iterator[Group]:
     """Groups that go on from a checkpoint; their jobs are taken out of `waiting`."""
     for folder in store.populations():
+        if not set(checkpoint.members_in(folder / STATE)) & set(waiting):
+            continue
         note = checkpoint.note_of(folder / STATE)
-        if note is None or not set(note["runs"]) & set(waiting):
+        if note is None:
             continue
         jobs = {run_id: waiting[run_id] for run_id in note["runs"] if run_id in waiting}
-        if set(note["runs"]) - set(jobs) - store.finished():
+        others = set(note["runs"]) - set(jobs)
+        if others - store.finished_of(others):
             continue  # shared with runs that are not asked for now: leave it to them
         watch = _watch(note, list(jobs.values()))
         if watch is None:
