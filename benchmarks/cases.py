@@ -49,7 +49,7 @@ class Speed:
     restarts: int = 3
 
 
-FULL, QUICK = Speed(), Speed(True, rounds=6, seconds=0.2, most_seconds=6.0, restarts=1)
+FULL, QUICK = Speed(), Speed(True, rounds=6, seconds=0.2, most_seconds=10.0, restarts=1)
 
 
 @dataclasses.dataclass
@@ -119,9 +119,7 @@ def measured(room: str, case: Case, speed: Speed) -> dict[str, Any]:
         kept = opened if restart == 0 else kept
         pairs = [pair for pair in case.pairs(list(new)) if set(pair) <= set(new)]
         medians.append({f"{a} / {b}": paired(new[a], new[b]).median for a, b in pairs})
-    ratios = {
-        f"{a} / {b}": paired(values[a], values[b]) for a, b in case.pairs(list(values)) if {a, b} <= set(values)
-    }
+    ratios = {f"{a} / {b}": paired(values[a], values[b]) for a, b in case.pairs(list(values)) if {a, b} <= set(values)}
     return {
         "room": room,
         "name": case.name,

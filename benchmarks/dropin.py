@@ -15,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import json
+import os
 import sys
 import tempfile
 import time
@@ -105,7 +106,8 @@ class Training:
             torch.cuda.reset_peak_memory_stats()
             self.run(1)
             return torch.cuda.max_memory_allocated()
-        with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profile:
+        cpu = [torch.profiler.ProfilerActivity.CPU]
+        with silenced(), torch.profiler.profile(activities=cpu, profile_memory=True) as profile:
             self.step()
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "trace.json"
@@ -113,6 +115,20 @@ class Training:
             events = [e for e in json.loads(path.read_text())["traceEvents"] if e.get("name") == "[memory]"]
         events.sort(key=lambda e: e["ts"])
         return self.kept + int(np.cumsum([e["args"]["Bytes"] for e in events]).max())
+
+
+@contextlib.contextmanager
+def silenced() -> Iterator[None]:
+    """Drop what native code writes to standard error, such as the profiler's begin and end."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 class Arms:

@@ -86,7 +86,7 @@ def step_case(name: str, setup: Setup, strength: float, speed: Speed) -> Case:
 
     return Case(
         name + (" + penalty" if strength else ""), "ms per step and network",
-        lambda: workers(alternatives, speed), facts=facts,
+        lambda: workers(alternatives, speed), facts=facts, restarts=2,
     )  # fmt: skip
 
 
@@ -98,7 +98,7 @@ def population_case(speed: Speed) -> Case:
     alternatives |= {f"vmap of {n}": Alternative(OURS, (setup, STRENGTH, n), n) for n in sizes}
     pairs = tuple((name, "one network") for name in list(alternatives)[1:])
     return Case("track C2 + penalty, members of a population", "ms per step and network",
-                lambda: workers(alternatives, speed), ratios=pairs)  # fmt: skip
+                lambda: workers(alternatives, speed), ratios=pairs, restarts=2)  # fmt: skip
 
 
 def flops(setup: Setup) -> float:

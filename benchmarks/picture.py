@@ -107,7 +107,7 @@ def draw(results: Sequence[Mapping[str, Any]], path: Path) -> Path:
 def title(result: Mapping[str, Any]) -> str:
     """The machine in words."""
     machine = result["machine"]
-    return f"{machine['cpu']}, {machine['cores']} cores" + ("" if machine["device"] == "cpu" else f", {machine['device']}")
+    return ", ".join(dict.fromkeys([machine["cpu"], f"{machine['cores']} cores", machine["device"]]))
 
 
 def _panel(axis: Any, panel: Panel, results: Sequence[Mapping[str, Any]]) -> None:

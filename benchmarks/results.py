@@ -88,11 +88,11 @@ def write(result: Mapping[str, Any], path: Path) -> Path:
     return path
 
 
-def history_path(result: Mapping[str, Any], folder: Path = HISTORY) -> Path:
+def history_path(result: Mapping[str, Any]) -> Path:
     """Where a result stands in the history: ``KIND/DATE-COMMIT.json``, a quick one with ``-quick`` behind it."""
-    date, _, dirty = result["date"][:10], *result["commit"].partition("-")[1:]
-    name = f"{date}-{result['commit'][:8]}" + ("-dirty" if dirty else "") + ("-quick" if result["quick"] else "")
-    return folder / result["machine"]["kind"] / f"{name}.json"
+    commit, _, dirty = result["commit"].partition("-")
+    name = f"{result['date'][:10]}-{commit[:8]}" + ("-dirty" if dirty else "") + ("-quick" if result["quick"] else "")
+    return HISTORY / result["machine"]["kind"] / f"{name}.json"
 
 
 def slug(text: str) -> str:

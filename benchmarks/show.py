@@ -12,7 +12,7 @@ def head(result: Mapping[str, Any]) -> str:
     """What was measured where, and whether others disturbed it."""
     machine, versions = result["machine"], result["versions"]
     lines = [
-        f"{machine['device']}: {machine['cpu']}, {machine['cores']} cores, {machine['gemm_gflops']:g} GFLOP/s in float32",
+        f"{machine['device']}: {machine['cpu']}, {machine['cores']} cores, {machine['gemm_gflops']:g} GFLOP/s",
         f"commit {result['commit'][:8]}, jax {versions['jax']}, torch {versions['torch'] or 'not installed'}, "
         f"{result['seconds']:.0f} s" + (", quick" if result["quick"] else ""),
     ]
@@ -31,7 +31,7 @@ def row(one: Mapping[str, Any]) -> str:
          each["n"], number(first[name]) if name in first else None]
         for name, each in one["alternatives"].items()
     ]  # fmt: skip
-    columns = (Column("alternative", words=True), one["unit"], "95 % interval", "range", "rounds", "seconds to 1st step")
+    columns = (Column("alternative", words=True), one["unit"], "95 % interval", "range", "rounds", "first step (s)")
     parts = [printed(Table(columns, lines, title=f"{one['room']}: {one['name']}"))]
     if one["ratios"]:
         ratios = [

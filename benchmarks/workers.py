@@ -6,6 +6,7 @@ how many seconds passed since it was started: imports, compilation and all.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import multiprocessing
 import os
@@ -13,9 +14,10 @@ import time
 from multiprocessing.connection import Connection
 from typing import Any, Protocol
 
-
-QUIET = {"TORCH_CPP_LOG_LEVEL": "ERROR", "KINETO_LOG_LEVEL": "5"}
-"""PyTorch reads these as a process begins: its profiler otherwise writes between our lines."""
+COLD = {"ANGLEWISE_CACHE": "off", "TORCHINDUCTOR_FORCE_DISABLE_CACHES": "1"}
+"""Environment of a process that has nothing compiled yet, so that its first step tells what compiling takes."""
+SILENT = {"TORCH_CPP_LOG_LEVEL": "ERROR", "KINETO_LOG_LEVEL": "5"}
+"""Environment of one that does not write between our lines."""
 
 
 class Failed(Exception):
@@ -63,7 +65,7 @@ class Worker:
     def __init__(self, build: str, *arguments: Any):
         context = multiprocessing.get_context("spawn")
         self.pipe, other = context.Pipe()
-        os.environ.update(QUIET)
+        os.environ.update(COLD | SILENT)  # a spawned process inherits them
         self.begun = time.perf_counter()
         self.process = context.Process(target=_serve, args=(other, build, arguments), daemon=True)
         self.process.start()
@@ -86,10 +88,8 @@ class Worker:
 
     def end(self) -> None:
         """End the process."""
-        try:
+        with contextlib.suppress(OSError):  # it may have ended already
             self.pipe.send(None)
-        except OSError:
-            pass  # it has ended already
         self.process.join(20)
         if self.process.is_alive():
             self.process.kill()
