@@ -11,6 +11,7 @@ import importlib
 import multiprocessing
 import os
 import time
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Any, Protocol
 
@@ -78,7 +79,8 @@ class Worker:
         Raises:
             Failed: If it raises.
         """
-        self.pipe.send((method, arguments))
+        with contextlib.suppress(OSError):  # where it has ended, the answer says so
+            self.pipe.send((method, arguments))
         return self._answer()
 
     def first_step(self) -> float:
@@ -99,7 +101,7 @@ class Worker:
     def _answer(self) -> Any:
         try:
             good, value = self.pipe.recv()
-        except EOFError as error:
+        except (EOFError, OSError) as error:
             self.process.join()
             raise Failed(f"its process ended with status {self.process.exitcode}") from error
         if not good:
@@ -109,14 +111,20 @@ class Worker:
 
 def _serve(pipe: Connection, build: str, arguments: tuple[Any, ...]) -> None:
     """What the process does until it is told to end."""
-    try:
-        module, _, function = build.partition(":")
-        built = getattr(importlib.import_module(module), function)(*arguments)
-        pipe.send((True, None))
-        while (order := pipe.recv()) is not None:
-            method, words = order
-            pipe.send((True, getattr(built, method)(*words)))
-    except (EOFError, KeyboardInterrupt):
-        return
-    except Exception as error:  # whatever it is, it is the answer
-        pipe.send((False, f"{type(error).__name__}: {next(iter(str(error).strip().splitlines()), '')}"[:300]))
+    module, _, function = build.partition(":")
+
+    def answer(call: Callable[[], Any]) -> bool:
+        try:
+            pipe.send((True, call()))
+        except (EOFError, KeyboardInterrupt, BrokenPipeError):
+            raise
+        except Exception as error:  # whatever it is, it is the answer
+            pipe.send((False, f"{type(error).__name__}: {next(iter(str(error).strip().splitlines()), '')}"[:300]))
+            return False
+        return True
+
+    built: list[Any] = []
+    with contextlib.suppress(EOFError, KeyboardInterrupt, BrokenPipeError):
+        if answer(lambda: built.append(getattr(importlib.import_module(module), function)(*arguments))):
+            while (order := pipe.recv()) is not None:
+                answer(lambda order=order: getattr(built[0], order[0])(*order[1]))
