@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 COLD = {"ANGLEWISE_CACHE": "off", "TORCHINDUCTOR_FORCE_DISABLE_CACHES": "1"}
 """Environment of a process that has nothing compiled yet, so that its first step tells what compiling takes."""
-SILENT = {"TORCH_CPP_LOG_LEVEL": "ERROR", "KINETO_LOG_LEVEL": "5"}
+SILENT = {"TORCH_CPP_LOG_LEVEL": "ERROR", "KINETO_LOG_LEVEL": "5", "PYTHONWARNINGS": "ignore:dynamo_pgo:UserWarning"}
 """Environment of one that does not write between our lines."""
 
 
