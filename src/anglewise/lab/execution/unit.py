@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 
 from anglewise.lab.engine import checkpoint
 from anglewise.lab.engine.programs import Programs, structure_of
+from anglewise.lab.execution.ahead import compiled_ahead
 from anglewise.lab.execution.drive import Drive, Listening, Progress
 from anglewise.lab.execution.groups import groups
 from anglewise.lab.execution.planning import Job, job_of, suited
@@ -93,10 +94,11 @@ def train_jobs(
     Raises:
         Interrupted: After a checkpoint, when `stop` returned True.
     """
-    for group in groups(jobs, store, programs):
+    for group in compiled_ahead(groups(jobs, store, programs), programs):
         if isinstance(progress, Listening):
             progress.doing("compiling", group.runs)
-        drive = Drive(group.population(programs), group.folder, store, progress, keep=care.keep)
+        population = group.population(programs, store)
+        drive = Drive(population, group.folder, store, progress, keep=care.keep)
         drive.to_the_end(care.provenance, stop, care.checkpoint_seconds, care.append_seconds)
 
 

@@ -249,7 +249,7 @@ class Store:
         return set(self._finished)
 
     def finished_of(self, run_ids: Collection[str]) -> set[str]:
-        """Those of some runs that ended and are whole, as they are now."""
+        """Those of the runs `run_ids` that ended and are whole, as they are now."""
         return {run_id for run_id in run_ids if self._whole(self.root / "runs" / checked("run_id", run_id))}
 
     def _whole(self, run: Path) -> bool:
