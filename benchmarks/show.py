@@ -19,7 +19,10 @@ def head(result: Mapping[str, Any]) -> str:
     taken = machine["taken_by_others"]
     if not machine["quiet"]:
         share = "an unknown share" if taken is None else f"{taken:.0%}"
-        lines.append(f"NOT QUIET: other processes took {share} of the processors; ratios are paired, times are not")
+        lines.append(
+            f"NOT QUIET: other processes took {share} of the processors. Do not quote these numbers, ratios included: "
+            "libraries whose threads wait for one another suffer more than others"
+        )
     return "\n".join(lines)
 
 

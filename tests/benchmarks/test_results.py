@@ -8,7 +8,7 @@ import json
 import pytest
 
 from benchmarks import __main__ as runner
-from benchmarks import cases, networks, results, timing
+from benchmarks import cases, networks, results, show, timing
 from benchmarks.cases import Speed
 from tests.benchmarks.test_cases import case
 
@@ -92,3 +92,14 @@ def test_others_on_the_machine_are_seen(tmp_path):
 @pytest.mark.parametrize("module", [timing, results, networks], ids=lambda module: module.__name__)
 def test_examples_of_docstrings_hold(module):
     assert doctest.testmod(module).attempted > 0 and doctest.testmod(module).failed == 0
+
+
+@pytest.mark.parametrize(
+    ("taken", "quiet", "said"), [(0.36, False, "took 36%"), (None, False, "unknown share"), (0.01, True, "")]
+)
+def test_numbers_of_a_busy_machine_are_marked(taken, quiet, said):
+    machine = {"device": "cpu", "cpu": "A processor", "cores": 2, "gemm_gflops": 50.0, "taken_by_others": taken}
+    versions = {"jax": "1", "torch": None}
+    result = {"commit": "0123456789", "quick": True, "seconds": 9.0, "versions": versions}
+    text = show.head(result | {"machine": machine | {"quiet": quiet}})
+    assert ("NOT QUIET" in text) is not quiet and said in text and "torch not installed" in text
