@@ -223,9 +223,10 @@ def together(
                 opened.left_out[name] = str(error)
             else:
                 opened.first_steps[name] = first
+        for name in () if steps else opened.first_steps:
+            worker.ask("seconds", name, 1)  # code that they share may be compiled anew once all are there
         for name in opened.first_steps:
             if not (count := steps):
-                worker.ask("seconds", name, 1)
                 count = steps_for(lambda n, name=name: worker.ask("seconds", name, n), speed.seconds)
             opened.measures[name] = lambda name=name, count=count: 1e3 * worker.ask("seconds", name, count) / count
         opened.facts |= worker.ask("facts") if facts else {}

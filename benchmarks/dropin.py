@@ -6,7 +6,7 @@ thread, timed in the processor seconds of its own process.
 
 Three models take turns in one process: without, with, and with once more.  The third over the second is the null
 control: what it leaves open, the method cannot tell.  In processes of their own, equal models differ by two per cent.
-Each model has a copy of the example's code, so that none runs what was compiled for another.  Memory is the largest
+Each model has a copy of the example's code, so that none is compiled with regard to another.  Memory is the largest
 number of bytes allocated at any moment of a step, weights and optimiser included.
 """
 
@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import itertools
 import json
 import os
 import sys
@@ -31,6 +32,7 @@ CHARACTERS = 65
 STRENGTH = 0.01
 WITHOUT, WITH, AGAIN = "without", "with the penalty", "with the penalty again"
 STRENGTHS = {WITHOUT: 0.0, WITH: STRENGTH, AGAIN: STRENGTH}
+COPIES = itertools.count()
 LIMITS = {"eager": 1.04, "compiled": 1.02}
 """What the ratio is wanted to be at most."""
 SIZES = {"small": "GPT of 0.4 M weights", "full": "GPT of 10.6 M weights"}
@@ -163,7 +165,7 @@ class Arms:
 def own_copy() -> Any:
     """The example's module, loaded anew."""
     sys.path.insert(0, str(EXAMPLES))
-    spec = importlib.util.spec_from_file_location(f"gpt_{len(sys.modules)}", EXAMPLES / "gpt.py")
+    spec = importlib.util.spec_from_file_location(f"gpt_copy_{next(COPIES)}", EXAMPLES / "gpt.py")
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module  # a dataclass asks for its module
