@@ -79,7 +79,7 @@ class Case:
         name: Of the case.
         unit: Of the values.
         open: Makes the alternatives ready, for as long as its block lasts.
-        ratios: Pairs (over, under); empty for the first alternative over each of the others.
+        ratios: Pairs (over, under); None for the first alternative over each of the others.
         limit: What a ratio is wanted to be at most, by ``OVER / UNDER``.
         better: ``"less"`` or ``"more"``.
         facts: Further facts, made of the medians by alternative.
@@ -91,7 +91,7 @@ class Case:
     name: str
     unit: str
     open: Callable[[], contextlib.AbstractContextManager[Opened]]
-    ratios: tuple[tuple[str, str], ...] = ()
+    ratios: tuple[tuple[str, str], ...] | None = None
     limit: Mapping[str, float] = dataclasses.field(default_factory=dict)
     better: str = "less"
     facts: Callable[[Mapping[str, float]], Mapping[str, Any]] = lambda medians: {}
@@ -101,7 +101,7 @@ class Case:
 
     def pairs(self, names: Sequence[str]) -> Sequence[tuple[str, str]]:
         """Which ratios are formed of alternatives of these names."""
-        return self.ratios or [(names[0], other) for other in names[1:]]
+        return [(names[0], other) for other in names[1:]] if self.ratios is None else self.ratios
 
 
 def cases(room: str, speed: Speed) -> Iterator[Case]:
