@@ -37,6 +37,8 @@ from anglewise.lab.spec import Training
 Chain: TypeAlias = tuple[Method, ...]
 MEASURING = 0xFFFFFFFF
 """Splits the keys that readings draw with off a run's noise; no step has this number."""
+OPTIMISER, EVALUATION = "optimiser", "evaluation"
+"""Names of what a profile tells apart: operations of the compiled program bear them."""
 OUTER = 50
 """One in so many training examples is held out for methods that learn on such (as published, arXiv 2504.17243)."""
 Values: TypeAlias = Mapping[tuple[str, str], Array]
@@ -215,6 +217,7 @@ class Program:
         left = n - (batches - 1) * size
         return take(size)(state) if left == size else jax.lax.cond(index == batches - 1, take(left), take(size), state)
 
+    @jax.named_scope(EVALUATION)
     def evaluate(self, member: Member, state: State) -> dict[str, Any]:
         """Loss and accuracy on both parts, and under ``"readings"`` values by (site, name)."""
         data, row = member.data, dict[str, Any]()
@@ -355,9 +358,11 @@ class Program:
             if "noise" in method.needs:
                 extra["key"] = jax.random.fold_in(noise, index + 1)
             transform = optax.with_extra_args_support(method.transform())
-            direction, new = transform.update(direction, opt_state[index], state.params, **extra)
+            with jax.named_scope(OPTIMISER):
+                direction, new = transform.update(direction, opt_state[index], state.params, **extra)
             opt_state[index] = _like(new, opt_state[index])
-        params = optax.apply_updates(state.params, direction)
+        with jax.named_scope(OPTIMISER):
+            params = optax.apply_updates(state.params, direction)
         for method in chain:
             params = method.project(params) if method.project is not None else params
         return State(state.step + 1, state.order, _like(params, state.params), tuple(opt_state))
