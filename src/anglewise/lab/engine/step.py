@@ -214,8 +214,10 @@ class Program:
 
             return run
 
-        left = n - (batches - 1) * size
-        return take(size)(state) if left == size else jax.lax.cond(index == batches - 1, take(left), take(size), state)
+        left, last = n - (batches - 1) * size, index == batches - 1
+        if left == size:
+            return take(size)(state)
+        return _if(last, take(left), _if(~last, take(size), state))
 
     @jax.named_scope(EVALUATION)
     def evaluate(self, member: Member, state: State) -> dict[str, Any]:
@@ -378,6 +380,15 @@ def _drawing(model: Model, task: Task) -> Callable[[PRNGKeyArray], tuple[Any, An
 
 def _shuffle(key: PRNGKeyArray, order: Int[Array, " n"]) -> Int[Array, " n"]:
     return jax.random.permutation(key, order.shape[0]).astype(order.dtype)
+
+
+def _if(condition: Bool[Array, ""], then: Callable[[State], State], state: State) -> State:
+    """``then(state)`` where `condition` holds, else `state`: a loop of one round or none.
+
+    A loop keeps its state in place.  Of a ``cond`` the compiler copies all that comes out of it, here the weights and
+    the optimiser's memory, at every step.
+    """
+    return jax.lax.fori_loop(0, condition.astype(jnp.int32), lambda _, s: then(s), state)
 
 
 def _is_weight(x: Any) -> bool:
