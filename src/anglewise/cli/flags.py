@@ -24,6 +24,12 @@ def add_large(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_jobs(parser: argparse.ArgumentParser) -> None:
+    """``--jobs``."""
+    text = "processes that train at once, each with its share of the cores (default: what suits this machine)"
+    parser.add_argument("--jobs", type=jobs, metavar="N", help=text)
+
+
 def add_json(parser: argparse.ArgumentParser) -> None:
     """``--json``."""
     parser.add_argument("--json", action="store_true", help="print one JSON object, and nothing else")
@@ -71,6 +77,17 @@ def criteria_of(tables: str) -> list[Criterion]:
         if name not in (*CRITERIA, "all"):
             raise SpecError(unknown("table", name, [*CRITERIA, "all"]))
     return [criterion for criterion in CRITERIA if criterion in names or "all" in names]
+
+
+def jobs(text: str) -> int:
+    """A number of processes for a flag.
+
+    Raises:
+        argparse.ArgumentTypeError: If it is not a whole number from 1 to 1,024.
+    """
+    if text.isascii() and text.isdigit() and 1 <= int(text) <= 1024:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"expected a whole number of processes from 1 to 1024, got {shown(text)}")
 
 
 def seconds(text: str) -> float:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from anglewise.cli.flags import AddVerb, add_json, add_large, add_pages, add_tables, criteria_of, seconds
+from anglewise.cli.flags import AddVerb, add_jobs, add_json, add_large, add_pages, add_tables, criteria_of, seconds
 from anglewise.cli.output import print_json
 from anglewise.cli.report import print_report
 from anglewise.cli.training import train_missing
@@ -37,6 +37,7 @@ def add(verb: AddVerb) -> None:
     parser.add_argument("--budget", metavar="STEPS", help="optimiser steps at most, the same for all arms")
     parser.add_argument("--arms", metavar="A,B", help="only these arms")
     parser.add_argument("--out", metavar="DIR", type=Path, help="the store (default: runs/NAME)")
+    add_jobs(parser)
     add_large(parser)
     parser.add_argument("--dry-run", action="store_true", help="show the plan, train nothing, compile nothing")
     parser.add_argument("--cost", action="store_true", help="with --dry-run: compile, and time a few steps of each arm")
@@ -73,7 +74,8 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.dry_run:
         from anglewise.cli.dry_run import described, text
 
-        dry = described(experiment, out, readings, timed=TIMED if arguments.cost else 0.0)
+        timed = TIMED if arguments.cost else 0.0
+        dry = described(experiment, out, readings, timed=timed, jobs=arguments.jobs)
         if arguments.json:
             print_json("run", dry_run=dry)
         else:
@@ -82,7 +84,7 @@ def run(arguments: argparse.Namespace) -> None:
     with watched(out) if arguments.watch else contextlib.nullcontext():
         plan = train_missing(
             experiment, out, quiet=arguments.quiet, readings=readings, anonymous=arguments.anonymous,
-            checkpoint_seconds=arguments.checkpoint, keep=not arguments.no_weights,
+            checkpoint_seconds=arguments.checkpoint, keep=not arguments.no_weights, jobs=arguments.jobs,
         )  # fmt: skip
     for line in news(plan):
         print(line, file=sys.stderr if arguments.json else sys.stdout)

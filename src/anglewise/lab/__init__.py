@@ -11,7 +11,7 @@ from anglewise.lazy import attach
 
 READING = ("jaxtyping", "scipy", "pyarrow", "duckdb", "safetensors", "matplotlib", "rich", "jinja2")
 """What reading a store needs: a laptop without JAX can show what an accelerator trained."""
-TRAINING = ("jax", "equinox", "optax", "matfree", "tomli_w")
+TRAINING = ("jax", "equinox", "optax", "matfree", "tomli_w", "loky", "platformdirs", "filelock")
 """What training needs besides; with the above, what the extra `lab` brings."""
 
 

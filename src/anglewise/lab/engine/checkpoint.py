@@ -19,6 +19,10 @@ Tree: TypeAlias = Any
 """A pytree: arrays, or their shapes, in any structure that JAX knows."""
 
 
+HEAD = 2**26
+"""Bytes that the header of a checkpoint has at most."""
+
+
 def named(tree: Tree) -> dict[str, np.ndarray]:
     """Leaves of a pytree by path, as NumPy arrays."""
     return {jax.tree_util.keystr(path): np.asarray(leaf) for path, leaf in jax.tree_util.tree_leaves_with_path(tree)}
@@ -48,6 +52,17 @@ def note_of(path: Path) -> Json | None:
         return dict(json.loads(header_of(data)["note"]))
     except (OSError, KeyError, ValueError, TypeError):
         return None
+
+
+def members_in(path: Path) -> list[str]:
+    """The runs that a checkpoint says it holds, by its first bytes alone, which are not checked; empty without any."""
+    try:
+        with path.open("rb") as file:
+            size = file.read(8)
+            head = size + file.read(min(int.from_bytes(size, "little"), HEAD))
+        return [str(run_id) for run_id in json.loads(header_of(head)["note"])["runs"]]
+    except (OSError, KeyError, ValueError, TypeError):
+        return []
 
 
 def read(path: Path, like: Tree) -> Tree:

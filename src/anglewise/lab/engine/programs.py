@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias, TypeVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
+from anglewise.lab.engine import cache
 from anglewise.lab.engine.placement import Place, Placement, choose, first_device
 from anglewise.lab.engine.step import Member, Past, Program, State, Values
 from anglewise.lab.protocols.model import Model
@@ -26,9 +28,11 @@ from anglewise.lab.protocols.reading import ActivationReading, PastWeights, Read
 from anglewise.lab.protocols.task import Task
 from anglewise.lab.spec import Run, Training
 
+T = TypeVar("T")
 MEMBERS: Any = Member(0, 0, 0, 0)  # type: ignore[arg-type]
 STATES: Any = State(None, 0, 0, 0)  # type: ignore[arg-type]
-"""Axes along which a batched program's members and states are stacked: all count the same steps."""
+PASTS: Any = (PastWeights(0, None),) * 2  # type: ignore[arg-type]
+"""Axes along which a batched program's members, states and past weights are stacked: all count the same steps."""
 Doing: TypeAlias = Literal["compiling", "training", "measuring"]
 """What compiled functions are at: the first measurement with some readings compiles its program and runs it."""
 AT_ONCE = 8
@@ -79,9 +83,11 @@ class Compiled:
         segment = self._segment
         if placement.batched:
             segment = jax.vmap(segment, in_axes=(MEMBERS, STATES, None, None), out_axes=(STATES, 0))
+            segment = spread(segment, placement.devices, (MEMBERS, STATES, None, None), (STATES, 0))
         self._advance = jax.jit(segment, donate_argnums=1)
         self._measures: dict[tuple[Reading, ...], jax.stages.Wrapped] = {}
         self._ready: dict[tuple[int, ...], jax.stages.Compiled] = {}
+        self._compiling = threading.Lock()
 
     def measure(
         self, readings: tuple[Reading, ...], member: Member, state: State, past: Past
@@ -101,6 +107,7 @@ class Compiled:
 
     def _measure(self, readings: tuple[Reading, ...], precision: str) -> Callable[[Member, State, Past], Values]:
         """One program for some readings."""
+        batched = self.placement.batched
 
         def measure(member: Member, state: State, past: Past) -> Values:
             if precision == "float64":
@@ -118,7 +125,7 @@ class Compiled:
 
             return jax.lax.map(one, (member, moving, [was.params for was in past]), batch_size=AT_ONCE)
 
-        return some_at_once if self.placement.batched else measure
+        return spread(some_at_once, self.placement.devices, (MEMBERS, STATES, PASTS), 0) if batched else measure
 
     def _segment(self, member: Member, state: State, targets: Array, count: Array) -> tuple[State, Any]:
         evaluate, step = self.program.evaluate, self.program.step
@@ -138,20 +145,72 @@ class Compiled:
         padded = np.zeros(self.length, np.int32)
         padded[: len(targets)] = targets
         args = (member, state, jnp.asarray(padded), jnp.asarray(len(targets), jnp.int32))
-        size = jax.tree.leaves(state.params)[0].shape
-        if size not in self._ready:
+        if _size(state) not in self._ready:
             self.told("compiling")
-            self._ready[size] = self._advance.lower(*args).compile()
+        segment = self.prepare(member, state)
         self.told("training")
         begun = time.perf_counter()
-        state, rows = jax.block_until_ready(self._ready[size](*args))
+        state, rows = jax.block_until_ready(segment(*args))
         return state, jax.tree.map(np.asarray, rows), time.perf_counter() - begun
+
+    def prepare(self, member: Member, state: State) -> jax.stages.Compiled:
+        """The segment's program for members like these, or of these shapes; compiled by the first who asks for it."""
+        with self._compiling:
+            if (size := _size(state)) not in self._ready:
+                steps = jax.ShapeDtypeStruct((self.length,), jnp.int32), jax.ShapeDtypeStruct((), jnp.int32)
+                with arithmetic(self.training):
+                    self._ready[size] = self._advance.lower(member, state, *steps).compile()
+            return self._ready[size]
 
     def planned_bytes(self, member: Member, state: State) -> int:
         """Memory that the compiler plans for a segment of these members, beside what they hold themselves."""
         targets, zero = jnp.zeros(self.length, jnp.int32), jnp.zeros((), jnp.int32)
         plan: Any = self._advance.lower(member, state, targets, zero).compile().memory_analysis()
         return int(plan.temp_size_in_bytes + plan.output_size_in_bytes)
+
+
+def mesh_of(devices: int) -> jax.sharding.Mesh:
+    """The first devices of this host, along the axis of members."""
+    auto = (jax.sharding.AxisType.Auto,)
+    return jax.make_mesh((devices,), ("members",), axis_types=auto, devices=jax.local_devices()[:devices])
+
+
+def placed(tree: T, devices: int) -> T:
+    """Arrays with a row for each member, each row on the device that trains it."""
+    sharding = sharding_of(devices)
+    return tree if sharding is None else jax.device_put(tree, sharding)  # type: ignore[no-any-return]
+
+
+def sharding_of(devices: int) -> jax.sharding.Sharding | None:
+    """How rows of members lie on devices; None for one device."""
+    if devices == 1:
+        return None
+    return jax.sharding.NamedSharding(mesh_of(devices), jax.sharding.PartitionSpec("members"))
+
+
+def _size(state: State) -> tuple[int, ...]:
+    """What programs for different numbers of members differ in."""
+    return tuple(jax.tree.leaves(state.params)[0].shape)
+
+
+def spread(batched: Callable[..., Any], devices: int, inputs: Any, outputs: Any) -> Callable[..., Any]:
+    """A batched function whose members are spread over devices: each computes its part, and none asks another.
+
+    Args:
+        batched: Works on any number of members.
+        devices: How many; with one it stays as it is.
+        inputs: For each argument the axis of its members, as for ``vmap``: 0, or None where all have the same.
+        outputs: For its result likewise.
+    """
+    if devices == 1:
+        return batched
+    mesh = mesh_of(devices)
+
+    def specs(axes: Any) -> Any:
+        spec = jax.sharding.PartitionSpec
+        return jax.tree.map(lambda x: spec() if x is None else spec("members"), axes, is_leaf=lambda x: x is None)
+
+    return jax.shard_map(batched, mesh=mesh, in_specs=specs(inputs), out_specs=specs(outputs), check_vma=False)
 
 
 def _widened(x: Array) -> Array:
@@ -180,8 +239,10 @@ class Programs:
 
     def __init__(self, at_evaluations: tuple[ActivationReading, ...] = (), *, place: Place = choose, most: int = MOST):
         """Compile nothing yet."""
+        cache.use()
         self._at_evaluations, self._place, self._most = at_evaluations, place, most
         self._kept: OrderedDict[tuple[Structure, Placement, tuple[Reading, ...]], Compiled] = OrderedDict()
+        self._changing = threading.Lock()
 
     @property
     def device(self) -> jax.Device:
@@ -199,9 +260,10 @@ class Programs:
         structure = structure_of(run)._replace(training=same)
         placement = self._place(run.task, run.training, self.device.platform)
         key = structure, placement, readings
-        if key not in self._kept:
-            self._kept[key] = Compiled(run, placement, readings, self._at_evaluations)
-            if len(self._kept) > self._most:
-                self._kept.popitem(last=False)
-        self._kept.move_to_end(key)
-        return self._kept[key]
+        with self._changing:
+            if key not in self._kept:
+                self._kept[key] = Compiled(run, placement, readings, self._at_evaluations)
+                if len(self._kept) > self._most:
+                    self._kept.popitem(last=False)
+            self._kept.move_to_end(key)
+            return self._kept[key]

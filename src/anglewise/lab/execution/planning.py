@@ -77,27 +77,44 @@ def plan(
         readings: What is to be measured; those that do not suit the task and model are left out.
     """
     runs = {run.run_id: run for run in experiment.runs()}
-    asked = tuple(r for r in readings if r.suits(experiment.task, experiment.model))
-    asked = asked if experiment.training.measure_every else ()
-    done, again, further = set[str](), set[str](), set[str]()
-    jobs: list[Job] = []
+    done, jobs, ended = set[str](), list[Job](), set[str]()
     for run_id, run in runs.items():
-        outcome = reader.outcome(run_id) if reader and run_id in finished else None
-        outcome = outcome if outcome is not None and outcome.rule is not None else None
-        if reader and outcome and serves(outcome, run.training.rule, asked, partial(reader.curves, run_id)):
+        job, has_ended = job_of(run, reader, run_id in finished, suited(readings, run))
+        if job is None:
             done.add(run_id)
             continue
-        kept = reader.kept(run_id) if reader else None  # large, so read only where it may be needed
-        before = outcome or kept
-        if reader is None or before is None:
-            jobs.append(Job(run, asked, Watch(run.training.every), kept=False))
-            continue
-        job = _continued(run, asked, before, kept is not None and kept.step == before.trained, reader)
         jobs.append(job)
-        if outcome is not None:
-            (further if job.kept else again).add(run_id)
+        if has_ended:
+            ended.add(run_id)
     jobs.sort(key=lambda job: job.run.seed)
-    return Plan(experiment, frozenset(done), tuple(jobs), frozenset(again), frozenset(further))
+    further = frozenset(job.run.run_id for job in jobs if job.kept) & ended
+    return Plan(experiment, frozenset(done), tuple(jobs), frozenset(ended) - further, further)
+
+
+def suited(readings: Sequence[Reading], run: Run) -> tuple[Reading, ...]:
+    """Those readings that can be taken of a run; none where nothing is measured."""
+    return tuple(r for r in readings if r.suits(run.task, run.model)) if run.training.measure_every else ()
+
+
+def job_of(run: Run, reader: Reader | None, finished: bool, asked: tuple[Reading, ...]) -> tuple[Job | None, bool]:
+    """What is to be done for a run, None where the store has all of it; and whether it had ended before.
+
+    Args:
+        run: Which.
+        reader: The store; None where there is none yet.
+        finished: Whether the store holds the run whole.
+        asked: Readings that suit the run.
+    """
+    outcome = reader.outcome(run.run_id) if reader and finished else None
+    outcome = outcome if outcome is not None and outcome.rule is not None else None
+    if reader and outcome and serves(outcome, run.training.rule, asked, partial(reader.curves, run.run_id)):
+        return None, True
+    kept = reader.kept(run.run_id) if reader else None  # large, so read only where it may be needed
+    before = outcome or kept
+    if reader is None or before is None:
+        return Job(run, asked, Watch(run.training.every), kept=False), False
+    job = _continued(run, asked, before, kept is not None and kept.step == before.trained, reader)
+    return job, outcome is not None
 
 
 def serves(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,9 +11,11 @@ from typing import Any
 import jax
 
 from anglewise.lab.engine.compiling import seconds_compiling
-from anglewise.lab.execution.estimate import admit
+from anglewise.lab.execution.estimate import admit, cost
 from anglewise.lab.execution.planning import Plan
+from anglewise.lab.execution.processes import local, threads_of
 from anglewise.lab.execution.stopping import stoppable
+from anglewise.lab.execution.workers import Workers
 from anglewise.lab.experiments.announce import Announced
 from anglewise.lab.experiments.request import Readings, requested
 from anglewise.lab.protocols.reading import Reading
@@ -35,6 +38,7 @@ def run(
     out: str | Path | None = None,
     large: bool = False,
     quiet: bool = False,
+    jobs: int | None = None,
 ) -> ExperimentResults:
     """Train what is missing of an experiment, and give its results.
 
@@ -51,6 +55,7 @@ def run(
         out: Folder of the store; None for ``runs/NAME``.
         large: Whether to train also what asks for more than 10,000 runs, 10^9 steps or this machine's memory.
         quiet: Whether to show nothing while it trains.
+        jobs: Processes that train at once, each with its share of the cores; None for what suits this machine.
 
     Returns:
         The results; a notebook shows the verdict and the summary.
@@ -76,7 +81,7 @@ def run(
     for line in () if quiet else request.notes:
         print(line, file=sys.stderr)
     plan = train_missing(
-        request.experiment, folder, provenance=provenance, quiet=quiet, readings=request.readings
+        request.experiment, folder, provenance=provenance, quiet=quiet, readings=request.readings, jobs=jobs
     )  # fmt: skip
     for line in () if quiet else news(plan):
         print(line, file=sys.stderr)
@@ -85,7 +90,8 @@ def run(
 
 def train_missing(
     experiment: Experiment, folder: Path, *, provenance: Provenance, quiet: bool = False,
-    readings: Sequence[Reading] = (), checkpoint_seconds: float = 20.0, keep: bool = True,
+    readings: Sequence[Reading] = (), checkpoint_seconds: float = 20.0, keep: bool = True, jobs: int | None = None,
+    workers: Workers | None = None,
 ) -> Plan:  # fmt: skip
     """Train what a store lacks of an experiment; Ctrl-C saves and stops.
 
@@ -97,20 +103,28 @@ def train_missing(
         readings: What is read of the networks.
         checkpoint_seconds: Seconds of training between checkpoints.
         keep: Whether each run's last weights stay in the store.
+        jobs: Processes that train at once; None for what suits this machine.
+        workers: Processes that are there already, here or elsewhere; `jobs` then does not count.
 
     Returns:
         The plan as it was before training.
 
     Raises:
+        SpecError: If several processes are asked for on an accelerator.
         StoreError: If the store cannot be written.
         Interrupted: After Ctrl-C, when everything is saved.
     """
-    with Store.open(folder) as store, stoppable() as stop:
+    with Store.open(folder) as store, stoppable() as stop, contextlib.ExitStack() as stack:
+        if workers is None:
+            workers = local(len(experiment.arms) * experiment.seeds, cost(experiment, readings).bytes, jobs)
+            provenance = {**provenance, "threads": threads_of(workers)}
+            if workers is not None:
+                stack.enter_context(workers)
         progress = Announced(folder, progress_for(quiet=quiet, compiled=seconds_compiling))
         return train(
             experiment, store, progress, provenance=provenance,
             command=str(provenance.get("command") or ""), stop=stop.is_set, readings=readings,
-            checkpoint_seconds=checkpoint_seconds, keep=keep,
+            checkpoint_seconds=checkpoint_seconds, keep=keep, workers=workers,
         )  # fmt: skip
 
 

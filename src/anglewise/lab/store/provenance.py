@@ -24,7 +24,8 @@ class Provenance(TypedDict, total=False):
     """Everything beside its spec that a run's numbers may depend on, as JSON values.
 
     ``git_commit`` and ``git_dirty`` are None where the code is no part of a git checkout, ``command`` where there was
-    no command line, ``host`` where it was left out.  Each time that a run goes on, ``resumed`` grows by what differs.
+    no command line, ``host`` where it was left out.  ``threads`` is what one run has of the ``cores``; whoever trains
+    adds it.  Each time that a run goes on, ``resumed`` grows by what differs.
     """
 
     anglewise: str
@@ -35,6 +36,7 @@ class Provenance(TypedDict, total=False):
     platform: str
     cpu: str
     cores: int | None
+    threads: int
     device: str
     precision: str
     command: str | None

@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import datetime
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import IO
@@ -37,19 +37,22 @@ from anglewise.lab.store.layout import (
 from anglewise.lab.store.lock import is_lock, opened, take
 from anglewise.lab.store.provenance import Provenance
 from anglewise.lab.store.run_folder import RunFolder, delete
+from anglewise.lab.store.working import LOCK, hold, path_of
 
 
 class Store:
-    """A store, open for writing by this process alone; a context manager.  :meth:`open` makes it.
+    """A store, open for writing by this process alone; a context manager.  :meth:`open` makes it, and :meth:`join` lets
+    a worker write the runs that were given to it.
 
     Args:
         root: Its folder.
-        lock: The open file whose lock this process holds."""
+        lock: The open file whose lock this process holds.
+        path: Where that lies; None for the store's own lock."""
 
-    def __init__(self, root: Path, lock: IO[str]):
+    def __init__(self, root: Path, lock: IO[str], path: Path | None = None):
         """Take over a folder whose lock is held."""
         self.root = root
-        self._lock = lock
+        self._lock, self._path = lock, root / "lock" if path is None else path
         self._runs: dict[str, RunFolder] = {}
         self._finished: set[str] | None = None
 
@@ -86,8 +89,34 @@ class Store:
                 raise
         return cls(root, lock)
 
+    @classmethod
+    def join(
+        cls, path: str | Path, unit: str, runs: Collection[str], give_up: Callable[[], bool] = lambda: False
+    ) -> Store | None:
+        """Open a store for writing some runs, for a process that holds its lock.
+
+        Args:
+            path: Its folder.
+            unit: A name for these runs.
+            runs: Their ids; the only ones that may be written.
+            give_up: Asked while another process still writes one of them; True ends the waiting.
+
+        Returns:
+            The store; None if the waiting was given up.
+
+        Raises:
+            StoreError: If there is no store, or it cannot be written.
+        """
+        root = Path(path)
+        if not check_marker(root):
+            raise StoreError(f"{root} is not a store: it was moved away, or this machine does not see that folder")
+        lock = hold(root, unit, runs, give_up)
+        return None if lock is None else cls(root, lock, path_of(root, unit, LOCK))
+
     def close(self) -> None:
         """Let others write."""
+        if self._path.suffix == LOCK and is_lock(self._lock, self._path):
+            self._path.unlink(missing_ok=True)
         self._lock.close()
 
     def __enter__(self) -> Store:
@@ -216,16 +245,20 @@ class Store:
     def finished(self) -> set[str]:
         """Runs that ended and are whole: every segment is checked byte for byte, once per opening."""
         if self._finished is None:
-            self._finished = set()
-            for run in run_folders(self.root):
-                if not is_itself(run.name, read_json(run / "spec.json")):
-                    raise StoreError(
-                        f"{run} holds another run than it is named after: anglewise doctor {self.root} --mend gives it "
-                        "its name back, or move it away"
-                    )
-                if is_whole(run, read_json(run / "outcome.json")):
-                    self._finished.add(run.name)
+            self._finished = {run.name for run in run_folders(self.root) if self._whole(run)}
         return set(self._finished)
+
+    def finished_of(self, run_ids: Collection[str]) -> set[str]:
+        """Those of the runs `run_ids` that ended and are whole, as they are now."""
+        return {run_id for run_id in run_ids if self._whole(self.root / "runs" / checked("run_id", run_id))}
+
+    def _whole(self, run: Path) -> bool:
+        if not is_itself(run.name, read_json(run / "spec.json")):
+            raise StoreError(
+                f"{run} holds another run than it is named after: anglewise doctor {self.root} --mend gives it "
+                "its name back, or move it away"
+            )
+        return is_whole(run, read_json(run / "outcome.json"))
 
     def reset(self, run_id: str) -> None:
         """Delete the run `run_id`, if it is there, so that it can be trained from its beginning.
@@ -276,7 +309,7 @@ class Store:
         Raises:
             StoreError: If the file that is locked is no longer the store's.
         """
-        if not is_lock(self._lock, self.root / "lock"):
+        if not is_lock(self._lock, self._path):
             raise StoreError(
                 f"{self.root} was moved, or its lock was removed, while this process writes to it: what was saved so "
                 "far is whole. Put it back and run the same command again"

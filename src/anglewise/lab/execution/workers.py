@@ -1,0 +1,56 @@
+"""Where units are trained: the one interface of processes on this machine, of a Ray cluster, of SLURM."""
+
+from __future__ import annotations
+
+from concurrent.futures import BrokenExecutor, Future
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol, Self
+
+from anglewise.lab.execution.unit import Unit
+
+
+class Lost(BrokenExecutor):
+    """A worker ended before its unit did: killed, out of memory, or its machine is gone."""
+
+
+class Workers(Protocol):
+    """Processes that train units; a context manager.
+
+    Attributes:
+        slots: Units that are worked on at once; what is sent beyond that waits there.
+        ahead: Units that are sent before the first of them has ended.
+        members: Runs in one unit, at most.
+        place: Where they are, in words.
+    """
+
+    slots: int
+    ahead: int
+    members: int
+    place: str
+
+    def send(self, root: Path, unit: Unit, session: str) -> Future[bool]:
+        """Have a unit worked on by :func:`~anglewise.lab.execution.worker.work`.
+
+        Args:
+            root: The store.
+            unit: What is to be trained.
+            session: Names the stop file.
+
+        Returns:
+            Whether it came to its end.  Where its worker ended too early, the exception is a `BrokenExecutor`.
+        """
+
+    def kill(self) -> None:
+        """End all workers at once; what they saved stays."""
+
+    def close(self) -> None:
+        """End workers that have nothing to do."""
+
+    def __enter__(self) -> Self:
+        """Enter a block at whose end it is closed."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close."""
