@@ -4,11 +4,12 @@
 
 A case is trained segment by segment, as the runner does it, with its evaluations.  XLA's profiler gives the time of
 every operation, and the compiled program's text says what the operation is: a product of which shape, an optimiser's
-arithmetic, a look-up, a copy.  An operation's time is the lower quartile over its executions, times how often it runs,
+arithmetic, a look-up, a copy.  An operation's time is the lower tenth over its executions, times how often it runs,
 so that other programs on the machine disturb little.  What is left of the wall time is dispatch.
 
-With one thread every operation's time is whole.  With more, operations overlap, and the table says only how much
-faster the step is as a whole.  The product peak is measured between the rounds, on the same threads.
+With one thread every operation's time is whole.  The step, the product peak and each product of more than a millisecond
+(alone, at its shape and layout) are then timed in processor time, which other programs do not lengthen.  With more
+threads operations overlap: the step's wall time says how much is gained, and the table of parts means little.
 """
 
 from __future__ import annotations
@@ -27,10 +28,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 SHAPE = re.compile(r"f(?:32|64)\[([\d,]*)\]")
-DOT = re.compile(r"f(?:32|64)\[([\d,]+)\]\S* dot\(([^)]*)\), lhs_contracting_dims=\{(\d)\}, rhs_contracting_dims=\{(\d)\}")
+DOT = re.compile(
+    r"f(?:32|64)\[([\d,]+)\]\S* dot\(([^)]*)\), lhs_contracting_dims=\{(\d)\}, rhs_contracting_dims=\{(\d)\}"
+)
 LINE = re.compile(r"^\s*(?:ROOT )?%?([\w.-]+) = (.*)$")
 FORMS = {("1", "0"): "x w", ("1", "1"): "g w'", ("0", "0"): "x' g", ("0", "1"): "x' g'"}
 """Which axes are summed over, as a layer uses it: forward, gradient of its input, gradient of its weight."""
+
+LARGE = 4e7
+"""Flops of a product from which it is timed alone: a millisecond of one core."""
 
 
 class Operation(NamedTuple):
@@ -61,7 +67,6 @@ def _operation(line: str, bodies: dict[str, list[str]], lines: dict[str, str]) -
     inside = [line, *(bodies.get(called[1], []) if called else [])]
     where = re.search(r'op_name="([^"]*)"', line)
     path = where[1] if where else ""
-    kind = re.sub(r"[.\d]+$", "", LINE.match(line)[1]) if os.environ.get("DETAIL") else ""
     before = "evaluation: " if "evaluation" in path else ""
     for each in inside:
         if product := DOT.search(each):
@@ -86,7 +91,7 @@ def _operation(line: str, bodies: dict[str, list[str]], lines: dict[str, str]) -
         return Operation("optimiser", "", 0.0)
     if re.search(r" reduce\(", body):
         return Operation(before + "sums over rows or classes", "", 0.0)
-    return Operation(before + "element-wise", kind, 0.0)
+    return Operation(before + "element-wise", "", 0.0)
 
 
 def exclusive(events: Any) -> Iterator[tuple[str, float]]:
@@ -104,8 +109,43 @@ def exclusive(events: Any) -> Iterator[tuple[str, float]]:
 
 
 def lower(values: list[float]) -> float:
-    """The lower quartile: of a time, what undisturbed executions take."""
-    return sorted(values)[len(values) // 4]
+    """The lower tenth: of a time, what undisturbed executions take."""
+    return sorted(values)[len(values) // 10]
+
+
+def product_peak(threads: int, n: int = 1024, times: int = 12) -> float:
+    """Best rate of a square product in GFLOP/s, in processor time where there is one thread."""
+    import jax
+    import jax.numpy as jnp
+
+    clock = time.process_time if threads == 1 else time.perf_counter
+    product, best = jax.jit(lambda a, b: a @ b), float("inf")
+    with jax.default_matmul_precision("highest"):
+        a = jnp.sin(jnp.arange(n * n, dtype=jnp.float32)).reshape(n, n)
+        product(a, a).block_until_ready()
+        for _ in range(times):
+            begun = clock()
+            product(a, a).block_until_ready()
+            best = min(best, clock() - begun)
+    return 2 * n**3 / best / 1e9
+
+
+def alone(detail: str, times: int = 7) -> float:
+    """Milliseconds of one product alone, at its shape and layout, in processor time."""
+    import jax
+
+    form, (m, k, n) = detail[:5].strip(), [int(x) for x in re.findall(r"\d+", detail[5:])]
+    left = (k, m) if form.startswith("x'") else (m, k)
+    right = (n, k) if form.endswith("'") else (k, n)
+    a, b = jax.random.normal(jax.random.key(0), left), jax.random.normal(jax.random.key(1), right)
+    product = jax.jit(lambda a, b: (a.T if form.startswith("x'") else a) @ (b.T if form.endswith("'") else b))
+    found = list[float]()
+    with jax.default_matmul_precision("highest"):
+        for _ in range(times + 1):
+            begun = time.process_time()
+            product(a, b).block_until_ready()
+            found.append(1e3 * (time.process_time() - begun))
+    return min(found[1:])
 
 
 def cases(penalty: bool) -> dict[str, Any]:
@@ -128,7 +168,6 @@ def profiled(run: Any, rounds: int, seconds: float) -> dict[str, Any]:
     """Parts of one run's step in milliseconds, with the wall time and the product peak beside them."""
     import jax
 
-    from anglewise.cli.doctor import gemm_peak
     from anglewise.lab.engine.placement import choose
     from anglewise.lab.engine.population import Population
     from anglewise.lab.engine.programs import Compiled
@@ -138,14 +177,14 @@ def profiled(run: Any, rounds: int, seconds: float) -> dict[str, Any]:
     population.begin()
     for _ in range(2):
         population.advance()
-    known = operations(next(iter(compiled._ready.values())).as_text())  # noqa: SLF001  the program that trains
+    known = operations(next(iter(compiled._ready.values())).as_text())  # the program that trains
     walls, cpus, hosts, peaks = list[float](), list[float](), list[float](), list[float]()
     own = collections.defaultdict[str, list[float]](list)
-    options = jax.profiler.ProfileOptions()
+    threads, options = len(os.sched_getaffinity(0)), jax.profiler.ProfileOptions()
     options.python_tracer_level, options.host_tracer_level = 0, 3
     traced = 0
     for _ in range(rounds):
-        peaks.append(gemm_peak(seconds=0.2))
+        peaks.append(product_peak(threads))
         end = time.perf_counter() + seconds
         while time.perf_counter() < end:
             steps, inside, begun = population.step, population.seconds[0], (time.perf_counter(), time.process_time())
@@ -168,12 +207,16 @@ def profiled(run: Any, rounds: int, seconds: float) -> dict[str, Any]:
                     for name, milliseconds in exclusive(line.events):
                         if name in known:
                             own[name].append(milliseconds)
+    large = {known[name].detail for name in own if known[name].flops > LARGE}
+    lone = {detail: alone(detail) for detail in large} if threads == 1 else {}
     parts = collections.defaultdict[tuple[str, str], list[float]](lambda: [0.0, 0.0])
     for name, times in own.items():
-        cell = parts[known[name].part, known[name].detail]
-        cell[0] += lower(times) * len(times) / traced
+        each, operation = lower(times), known[name]
+        if threads == 1 and operation.flops > LARGE:
+            each = min(each, lone[operation.detail])
+        cell = parts[operation.part, operation.detail]
+        cell[0] += each * len(times) / traced
         cell[1] += known[name].flops * len(times) / traced
-    threads = len(os.sched_getaffinity(0))
     wall, peak = lower(cpus if threads == 1 else walls), max(peaks)
     rows = [{"part": part, "detail": detail, "ms": ms, "share": ms / wall, "of_peak": flops / ms / 1e6 / peak}
             for (part, detail), (ms, flops) in parts.items()]  # fmt: skip
