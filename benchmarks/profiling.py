@@ -1,6 +1,6 @@
 """Where each millisecond of a training step goes: the engine's own program, traced operation by operation.
 
-    python benchmarks/profile.py [--only mlp,c2,a] [--threads 1] [--rounds 7] [--penalty] [--out build/profile.json]
+    python benchmarks/profiling.py [--only mlp,c2,a] [--threads 1] [--rounds 7] [--penalty] [--out build/profiling.json]
 
 A case is trained segment by segment, as the runner does it, with its evaluations.  XLA's profiler gives the time of
 every operation, and the compiled program's text says what the operation is: a product of which shape, an optimiser's
@@ -251,7 +251,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=1.0, help="of a round")
     parser.add_argument("--penalty", action="store_true", help="train with the radial penalty")
-    parser.add_argument("--out", type=Path, default=Path("build/profile.json"))
+    parser.add_argument("--out", type=Path, default=Path("build/profiling.json"))
     args = parser.parse_args()
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-args.threads :])  # before JAX counts processors
     found = {}
