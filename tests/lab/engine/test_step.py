@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -58,8 +60,11 @@ def near(these, those):
     )
 
 
+@pytest.mark.parametrize("platform", ["cpu", "gpu"])
 @pytest.mark.parametrize("batch", [5, 4], ids=["the last batch is short", "all batches are equal"])
-def test_the_last_step_of_an_epoch_learns_from_what_is_left_once(batch):
+def test_the_last_step_of_an_epoch_learns_from_what_is_left_once(batch, platform, monkeypatch):
+    """Written as for a CPU, or as for an accelerator."""
+    monkeypatch.setattr("anglewise.lab.engine.step.first_device", lambda: SimpleNamespace(platform=platform))
     member, before, after, program = stepped(batch)
     left = 12 - (-(-12 // batch) - 1) * batch
     assert int(after.step) == int(before.step) + 1

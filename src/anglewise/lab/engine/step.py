@@ -26,6 +26,7 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 from anglewise.errors import SpecError
 from anglewise.lab.engine.forward import with_methods
 from anglewise.lab.engine.names import check_names
+from anglewise.lab.engine.placement import first_device
 from anglewise.lab.protocols.dataclass import at_step
 from anglewise.lab.protocols.loss import cross_entropy, per_example
 from anglewise.lab.protocols.method import Method
@@ -217,7 +218,7 @@ class Program:
         left, last = n - (batches - 1) * size, index == batches - 1
         if left == size:
             return take(size)(state)
-        return _if(last, take(left), _if(~last, take(size), state))
+        return _either(last, take(left), take(size), state)
 
     @jax.named_scope(EVALUATION)
     def evaluate(self, member: Member, state: State) -> dict[str, Any]:
@@ -382,13 +383,20 @@ def _shuffle(key: PRNGKeyArray, order: Int[Array, " n"]) -> Int[Array, " n"]:
     return jax.random.permutation(key, order.shape[0]).astype(order.dtype)
 
 
-def _if(condition: Bool[Array, ""], then: Callable[[State], State], state: State) -> State:
-    """``then(state)`` where `condition` holds, else `state`: a loop of one round or none.
+def _either(
+    condition: Bool[Array, ""], this: Callable[[State], State], that: Callable[[State], State], state: State
+) -> State:
+    """``this(state)`` where `condition` holds, else ``that(state)``.
 
-    A loop keeps its state in place.  Of a ``cond`` the compiler copies all that comes out of it, here the weights and
-    the optimiser's memory, at every step.
+    On a CPU both are loops of one round or none, since a loop keeps its state in place.  Of a ``cond`` the compiler
+    copies all that comes out of it, here the weights and the optimiser's memory, at every step.  On an accelerator
+    the host waits for each condition of a loop, which costs more.
     """
-    return jax.lax.fori_loop(0, condition.astype(jnp.int32), lambda _, s: then(s), state)
+    if first_device().platform != "cpu":
+        return jax.lax.cond(condition, this, that, state)
+    for wanted, then in ((~condition, that), (condition, this)):
+        state = jax.lax.fori_loop(0, wanted.astype(jnp.int32), lambda _, s, then=then: then(s), state)
+    return state
 
 
 def _is_weight(x: Any) -> bool:
