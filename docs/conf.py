@@ -53,7 +53,7 @@ ORDER: dict[str, tuple[str, ...]] = {
     "Reference": ("reference/cli", "reference/json", "reference/anglewise", "reference/torch", "reference/lab",
                   "reference/values", "reference/store", "reference/errors", "reference/benchmarks"),
     "Explanation": ("verdicts", "paper", "findings", "explanation/how-it-works/index", "explanation/published-settings",
-                    "architecture"),
+                    "architecture", "performance"),
     "Project": ("README </README>", "/CONTRIBUTING", "/CHANGELOG", "/records/README"),
 }  # fmt: skip
 """The pages in the order of the side bar, by its headings."""

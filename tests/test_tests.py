@@ -62,7 +62,7 @@ def test_control_a_helper_that_promises_to_assert_must():
 # One test file for several modules: a verb as a whole command, data with the code that reads it, a figure by the page
 # that shows it, a declaration with what fulfils it.
 TOGETHER = {
-    "cli/test_json.py": "cli: output",
+    "cli/test_json.py": "cli: compact output",
     "cli/test_main.py": "cli: doctor report training",
     "cli/test_bad_input.py": "cli: flags",
     "cli/test_listing.py": "cli: animate names query; lab: catalogue",

@@ -121,7 +121,7 @@ def test_control_a_program_that_nobody_has_is_seen(said):
 def shows_bare_commands(name: str) -> bool:
     """Whether a page's commands need an environment's programs on the path."""
     bare = [line for block in SHOWING.get(name, ()) for line in block.splitlines() if re.search(r"^ *anglewise ", line)]
-    inline = re.findall(r"`(?:anglewise|python examples/|python -m benchmarks)[ \w]", PAGES[name])
+    inline = re.findall(r"`(?:anglewise|python examples/|python -m benchmarks|python benchmarks/)[ \w]", PAGES[name])
     return bool(bare or (inline and not name.startswith(("records/", "CHANGELOG"))))
 
 

@@ -119,10 +119,11 @@ def described(
         )
     asked = cost(experiment, suited)
     workers = local(asked.runs, asked.bytes, jobs)
+    slots = workers.slots if workers else 1
     return Dry(
         experiment.name, experiment.title, str(experiment.task), str(experiment.model), str(rule),
         experiment.task.sizes, tuple(names[type(reading)] for reading in suited), rule.measure_every, out,
-        len(todo.further), len(todo.again), asked, tuple(arms), rule.further >= 0, workers.slots if workers else 1, device,
+        len(todo.further), len(todo.again), asked, tuple(arms), rule.further >= 0, slots, device,
     )  # fmt: skip
 
 

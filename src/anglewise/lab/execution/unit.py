@@ -68,8 +68,9 @@ def train_unit(
     unit: Unit, store: Store, progress: Progress, programs: Programs, stop: Callable[[], bool] = lambda: False
 ) -> None:
     """Train what the store lacks of a unit; the arguments are those of :func:`train_jobs`."""
-    reader, finished = Reader(store.root), store.finished_of(unit.ids)
-    jobs = [job_of(run, reader, run.run_id in finished, suited(unit.readings, run))[0] for run in unit.runs]
+    reader = Reader(store.root)
+    known = reader.outcomes(store.finished_of(unit.ids))
+    jobs = [job_of(run, reader, known.get(run.run_id), suited(unit.readings, run))[0] for run in unit.runs]
     train_jobs([job for job in jobs if job is not None], unit.care, store, progress, programs, stop)
 
 
