@@ -1,14 +1,15 @@
 # make demo: sets up, runs the quickstart and the plateau, says where their reports are.   make test: sets up, passes the tests.
 # make lab: sets up .venv with the laboratory.   make torch: with the drop-in for PyTorch.
 # make watch: with the live page.
-# make check: lint, types, import contracts.   make bench: the engine against plain PyTorch loops.
+# make check: lint, types, import contracts.   make bench-quick: benchmarks in three minutes.
+# make bench: all benchmarks, an hour or two.   make bench-history: the same, kept in benchmarks/history with its picture.
 # make records: render the pages that state results from the rows of the records.
 # make gallery: train the plateau, draw the pictures of docs/gallery.md.
 # make docs: write the generated pages, build the site into build/site.
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: lab torch watch demo test check records docs gallery bench bench-torch clean
+.PHONY: lab torch watch demo test check records docs gallery bench bench-quick bench-history clean
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -64,11 +65,14 @@ gallery: .venv/.demo
 	$(BIN)/python -m docs.gallery
 
 bench: .venv/.dev
-	$(BIN)/python benchmarks/engine.py
-	$(BIN)/python benchmarks/readings.py
+	$(BIN)/python -m benchmarks
 
-bench-torch: .venv/.dev
-	$(BIN)/python benchmarks/dropin.py
+bench-quick: .venv/.dev
+	$(BIN)/python -m benchmarks --quick --out build/bench-quick.json
+
+bench-history: .venv/.dev
+	$(BIN)/python -m benchmarks --history
+	$(BIN)/python -m benchmarks.picture
 
 clean:
 	rm -rf .venv build

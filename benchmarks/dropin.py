@@ -1,64 +1,96 @@
-"""The drop-in's cost: time and peak memory of a GPT's training step, with the penalty over without.
+"""The drop-in's cost: a GPT's training step with the penalty over one without, and with the penalty over itself.
 
-    python benchmarks/dropin.py [--quick] [--rounds 15] [--batch 2] [--null]
+The models are those of ``examples/gpt.py``: the small one and that of 10.6 million weights, one penalty at every site,
+fused AdamW.  On a GPU: the example's batch, bf16 autocast.  On a CPU: float32, the large one cut down to 2 windows, one
+thread, timed in the processor seconds of its own process.
 
-Prints a table and writes build/bench-torch.json: a list of {name, with_ms, without_ms, ratio, low, high,
-memory_ratio}.  The model is examples/gpt.py at 10.6 million weights, context 256, dropout 0.2, one penalty at all 12
-sites, AdamW.  On a GPU: 64 windows, bf16 autocast; on a CPU: float32, cut down to 2 windows,
-one thread, timed in the CPU seconds of its own process, which other processes disturb least.  Each arm has a process
-of its own, since compiled code is shared between models of one class; the two take turns within each round, who
-goes first alternates, and the idle one sleeps.  The ratio is the median over rounds of with / without, low and high
-are its 95 % interval from order statistics (null with fewer than six rounds).  `--null` also times two arms that are
-both without: what the method cannot tell apart.
-Memory is the largest number of bytes allocated at any moment of a step, parameters and optimizer included.
+Three models take turns in one process: without, with, and with once more.  The third over the second is the null
+control: what it leaves open, the method cannot tell.  In processes of their own, equal models differ by two per cent.
+Each model has a copy of the example's code, so that none is compiled with regard to another.  Memory is the largest
+number of bytes allocated at any moment of a step, weights and optimiser included.
 """
 
 from __future__ import annotations
 
-import argparse
 import contextlib
+import importlib.util
+import itertools
 import json
-import math
-import multiprocessing
 import os
-import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-import torch
-from scipy.stats import quantile_test
-from torch.nn import functional as F
+from benchmarks.cases import Case, Speed, together
+from benchmarks.workers import Timed
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "examples"))
-
-from gpt import GPT, SIZES, Config
-
-from anglewise.torch import RadialSuppression
-
+EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 CHARACTERS = 65
 STRENGTH = 0.01
+WITHOUT, WITH, AGAIN = "without", "with the penalty", "with the penalty again"
+STRENGTHS = {WITHOUT: 0.0, WITH: STRENGTH, AGAIN: STRENGTH}
+COPIES = itertools.count()
+LIMITS = {"eager": 1.04, "compiled": 1.02}
+"""What the ratio is wanted to be at most."""
+SIZES = {"small": "GPT of 0.4 M weights", "full": "GPT of 10.6 M weights"}
 
 
-class Arm:
+def cases(speed: Speed) -> Iterator[Case]:
+    """Every size, eager and compiled; when quick, the small one, eager alone."""
+    for size in ("small",) if speed.quick else SIZES:
+        for mode in ("eager",) if speed.quick else LIMITS:
+            yield step_case(size, mode, speed)
+
+
+def step_case(size: str, mode: str, speed: Speed) -> Case:
+    """A size of the model, eager or compiled, with its null control."""
+    return Case(
+        f"{SIZES.get(size, size)}, {mode}", "ms per step",
+        lambda: together("benchmarks.dropin:Arms", (size, mode == "compiled"), tuple(STRENGTHS), speed, facts=True),
+        ratios=((WITH, WITHOUT), (AGAIN, WITH)), limit={f"{WITH} / {WITHOUT}": LIMITS[mode]},
+        note="The second ratio is the null control: where its interval is wide or leaves 1 out, the first decides "
+        "nothing.",
+    )  # fmt: skip
+
+
+class Training:
     """One model in training, on the same random characters every step."""
 
-    def __init__(self, c: Config, *, strength: float, compiled: bool) -> None:
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    def __init__(self, size: str, *, compiled: bool, strength: float):
+        import torch
+
+        from anglewise.torch import RadialSuppression
+
+        gpt = own_copy()
+        self.cuda = torch.cuda.is_available()
+        device = torch.device("cuda" if self.cuda else "cpu")
+        cut = {"batch": 2} if size == "full" and not self.cuda else {}
+        c = gpt.Config(**(gpt.SIZES[size] | cut))
         torch.manual_seed(0)
-        gpt = GPT(c, CHARACTERS).to(self.device)
-        self.suppression = RadialSuppression(gpt, ["blocks.*.attn", "blocks.*.mlp"], strength) if strength else None
-        self.model = torch.compile(gpt) if compiled else gpt
-        self.optimizer = torch.optim.AdamW(gpt.parameters(), lr=1e-4, fused=self.device.type == "cuda")
-        tokens = torch.randint(CHARACTERS, (c.batch, c.context + 1)).to(self.device)
+        model = gpt.GPT(c, CHARACTERS).to(device)
+        self.suppression = RadialSuppression(model, ["blocks.*.attn", "blocks.*.mlp"], strength) if strength else None
+        self.model = torch.compile(model, fullgraph=True, dynamic=False) if compiled else model
+        self.optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, fused=True)
+        tokens = torch.randint(CHARACTERS, (c.batch, c.context + 1)).to(device)
         self.x, self.y = tokens[:, :-1].contiguous(), tokens[:, 1:].contiguous()
-        cuda = self.device.type == "cuda"
-        self.amp = torch.autocast("cuda", torch.bfloat16) if cuda else contextlib.nullcontext()
-        self.kept = sum(p.numel() * p.element_size() for p in gpt.parameters()) * 3  # and Adam's two moments
+        self.amp = torch.autocast("cuda", torch.bfloat16) if self.cuda else contextlib.nullcontext()
+        self.kept = sum(p.numel() * p.element_size() for p in model.parameters()) * 3  # and Adam's two moments
+
+    def run(self, steps: int) -> None:
+        """Train."""
+        import torch
+
+        for _ in range(steps):
+            self.step()
+        if self.cuda:
+            torch.cuda.synchronize()
 
     def step(self) -> None:
+        from torch.nn import functional as F
+
         with self.amp:
             loss = F.cross_entropy(self.model(self.x).flatten(0, 1), self.y.flatten())
         if self.suppression is not None:
@@ -67,27 +99,17 @@ class Arm:
         self.optimizer.step()
         self.optimizer.zero_grad()
 
-    def milliseconds(self, steps: int) -> float:
-        clock = time.process_time if self.device.type == "cpu" and torch.get_num_threads() == 1 else time.perf_counter
-        self.wait()
-        begun = clock()
-        for _ in range(steps):
-            self.step()
-        self.wait()
-        return 1e3 * (clock() - begun) / steps
-
-    def wait(self) -> None:
-        if self.device.type == "cuda":
-            torch.cuda.synchronize()
-
     def peak_bytes(self) -> int:
         """What lives at the worst moment of a step."""
-        if self.device.type == "cuda":
+        import numpy as np
+        import torch
+
+        if self.cuda:
             torch.cuda.reset_peak_memory_stats()
-            self.step()
-            self.wait()
+            self.run(1)
             return torch.cuda.max_memory_allocated()
-        with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profile:
+        cpu = [torch.profiler.ProfilerActivity.CPU]
+        with silenced(), torch.profiler.profile(activities=cpu, profile_memory=True) as profile:
             self.step()
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "trace.json"
@@ -97,99 +119,55 @@ class Arm:
         return self.kept + int(np.cumsum([e["args"]["Bytes"] for e in events]).max())
 
 
-def work(pipe, fields: dict, strength: float, compiled: bool, threads: int) -> None:
-    """A process: does what it is told until told None."""
-    torch.set_num_threads(threads)
-    arm = Arm(Config(**fields), strength=strength, compiled=compiled)
-    while (order := pipe.recv()) is not None:
-        name, *arguments = order
-        pipe.send(getattr(arm, name)(*arguments))
-
-
-class Worker:
-    def __init__(self, *arguments) -> None:
-        context = multiprocessing.get_context("spawn")
-        self.pipe, other = context.Pipe()
-        os.environ.update(KINETO_LOG_LEVEL="5", TORCH_CPP_LOG_LEVEL="ERROR")  # the profiler's chatter
-        self.process = context.Process(target=work, args=(other, *arguments), daemon=True)
-        self.process.start()
-        other.close()
-
-    def ask(self, name: str, *arguments):
-        self.pipe.send((name, *arguments))
-        return self.pipe.recv()
-
-    def end(self) -> None:
-        self.pipe.send(None)
-        self.process.join()
-
-
-def interval(ratios: list[float]) -> tuple[float | None, float | None]:
-    """95 % interval of the median from order statistics; fewer than six ratios have none."""
-    ends = quantile_test(ratios, p=0.5).confidence_interval(0.95)
-    return (None, None) if math.isnan(ends.low) or math.isnan(ends.high) else (float(ends.low), float(ends.high))
-
-
-def compare(
-    name: str, c: dict, strengths: tuple[float, float], compiled: bool, rounds: int, seconds: float, threads: int
-) -> dict:
-    workers = [Worker(c, strength, compiled, threads) for strength in strengths]
+@contextlib.contextmanager
+def silenced() -> Iterator[None]:
+    """Drop what native code writes to standard error, such as the profiler's begin and end."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
     try:
-        memory = []
-        for worker in workers:
-            worker.ask("milliseconds", 3)  # compiles, fills caches
-            memory.append(worker.ask("peak_bytes"))
-        steps = max(1, round(seconds / (workers[1].ask("milliseconds", 2) / 1e3)))
-        pairs = []
-        for turn in range(rounds):
-            times = [0.0, 0.0]
-            for which in (0, 1) if turn % 2 else (1, 0):
-                time.sleep(0.02)  # the other's threads stop to spin
-                times[which] = workers[which].ask("milliseconds", steps)
-            pairs.append(times)
+        yield
     finally:
-        for worker in workers:
-            worker.end()
-    ratios = [a / b for a, b in pairs]
-    low, high = interval(ratios)
-    with_ms, without_ms = (statistics.median(column) for column in zip(*pairs, strict=True))
-    row = {"name": name, "with_ms": with_ms, "without_ms": without_ms, "ratio": statistics.median(ratios), "low": low,
-           "high": high, "memory_ratio": memory[0] / memory[1], "rounds": rounds, "steps_per_round": steps}  # fmt: skip
-    ends = "" if low is None or high is None else f"{low:.3f} to {high:.3f}"
-    print(f"{name:24}{with_ms:10.2f}{without_ms:12.2f}{row['ratio']:8.3f}{ends:>17}"
-          f"{row['memory_ratio']:9.4f}", flush=True)  # fmt: skip
-    return row
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--quick", action="store_true", help="a toy model, eager, two rounds: to see that it works")
-    parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--batch", type=int, default=0, help="windows per step (default: 64 on a GPU, 2 on a CPU)")
-    parser.add_argument("--threads", type=int, default=1, help="on a CPU; 1 (the default) is timed in CPU seconds")
-    parser.add_argument("--only", default="eager,compiled", help="which")
-    parser.add_argument("--null", action="store_true", help="also two arms that are both without the penalty")
-    parser.add_argument("--out", type=Path, default=Path("build/bench-torch.json"))
-    args = parser.parse_args()
-    cuda = torch.cuda.is_available()
-    c = {"batch": args.batch or (64 if cuda else 2)} if not args.quick else SIZES["toy"]
-    rounds, seconds = (2, 0.02) if args.quick else (args.rounds, 1.0)
-    where = torch.cuda.get_device_name() if cuda else f"CPU, {args.threads} threads"
-    full = Config(**c)
-    print(f"{where}; torch {torch.__version__}; GPT {full.layers} x {full.width}, {full.batch} x {full.context} "
-          f"characters; wanted: ratio <= 1.04 eager, <= 1.02 compiled, memory <= 1.01\n")  # fmt: skip
-    print(f"{'step':24}{'with ms':>10}{'without ms':>12}{'ratio':>8}{'95 % interval':>17}{'memory':>9}")
-    rows = []
-    for mode in args.only.split(","):
-        if args.quick and mode == "compiled":
-            continue
-        arms = [("", (STRENGTH, 0.0))] + ([(", null", (0.0, 0.0))] if args.null else [])
-        for label, strengths in arms:
-            rows.append(compare(f"{mode}{label}", c, strengths, mode == "compiled", rounds, seconds, args.threads))
-            args.out.parent.mkdir(parents=True, exist_ok=True)
-            args.out.write_text(json.dumps(rows, indent=2) + "\n")
-    print(f"\nwritten: {args.out}")
+class Arms:
+    """The models of a case, in one process; on a CPU with one thread."""
+
+    def __init__(self, size: str, compiled: bool):
+        import torch
+
+        torch.set_num_threads(1)
+        self.size, self.compiled = size, compiled
+        self.arms: dict[str, Training] = {}
+
+    def first(self, name: str) -> float:
+        """Build a model and run its first step; in seconds, imports apart."""
+        begun = time.perf_counter()
+        self.arms[name] = Training(self.size, compiled=self.compiled, strength=STRENGTHS[name])
+        self.arms[name].run(1)
+        return time.perf_counter() - begun
+
+    def seconds(self, name: str, steps: int) -> float:
+        """Seconds that so many steps take."""
+        return Timed(self.arms[name], cpu=not self.arms[name].cuda).seconds(steps)
+
+    def facts(self) -> dict[str, float]:
+        """What the penalty takes of memory."""
+        peaks = {name: self.arms[name].peak_bytes() for name in (WITH, WITHOUT) if name in self.arms}
+        if len(peaks) < 2:
+            return {}
+        return {"memory_ratio": peaks[WITH] / peaks[WITHOUT], "peak_mib": round(peaks[WITH] / 2**20, 1)}
 
 
-if __name__ == "__main__":
-    main()
+def own_copy() -> Any:
+    """The example's module, loaded anew."""
+    sys.path.insert(0, str(EXAMPLES))
+    spec = importlib.util.spec_from_file_location(f"gpt_copy_{next(COPIES)}", EXAMPLES / "gpt.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # a dataclass asks for its module
+    spec.loader.exec_module(module)
+    return module

@@ -1,58 +1,114 @@
-"""The engine against plain PyTorch loops, in one process, one after the other: ratios, and the share of the peak.
+"""A training step of the engine beside plain PyTorch, and the cost of one network as a population grows.
 
-    python benchmarks/engine.py [--quick] [--only a,b,c]
-
-Prints a table and writes build/bench.json: a list of {name, ours_ms, reference_ms, ratio, gemm_share}.  Each pair
-is timed in alternation; the ratio is the median over rounds of ours / reference, so a slow moment hits both.
+The engine's own training program runs, without evaluation.  Peers are in ``reference.py``.  Their Transformer computes
+every position of every example, as it is usually written; the engine computes once what depends on one token alone.
 """
 
 from __future__ import annotations
 
-import argparse
 import itertools
-import json
-import statistics
-import time
-from pathlib import Path
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import reference
-import torch
 
-from anglewise.cli.doctor import gemm_peak
 from anglewise.lab.engine.placement import Placement, choose
 from anglewise.lab.engine.population import Population
-from anglewise.lab.engine.programs import Compiled, arithmetic
+from anglewise.lab.engine.programs import MEMBERS, STATES, Compiled, arithmetic
 from anglewise.lab.engine.rng import stream
+from anglewise.lab.experiments.tracks import TRACK_A, TRACK_C2, TRACK_D
 from anglewise.lab.methods.optimizers import AdamW
 from anglewise.lab.methods.tiwari2026_radial import RadialPenalty
 from anglewise.lab.models.mlp import MLP
-from anglewise.lab.models.transformer import Transformer
+from anglewise.lab.protocols.model import Model
+from anglewise.lab.protocols.task import Task
 from anglewise.lab.spec import Arm, Run, Training
-from anglewise.lab.tasks.modular import Modular
+from benchmarks import results
+from benchmarks.cases import Alternative, Case, Speed, workers
+from benchmarks.workers import Timed
 
-A = (Modular(p=97, train=0.5), MLP(hidden=(512, 512), bias=True), 256, AdamW(lr=1e-3, wd=0.1))
-B = (Modular(p=113, train=0.4), MLP(hidden=(200, 200), embedding=113), 0, AdamW(lr=0.05, wd=2.0, beta2=0.99))
-C = (
-    Modular(p=97, operation="*", train=0.5, form="a op b =", b_from=1),
-    Transformer(norm="grokfast", positions_table=5), 512, AdamW(lr=2e-3, wd=2.0, beta2=0.98),
-)  # fmt: skip
-CASES = {
-    "a: MLP 2-hot 194-512-512-97, batch 256": A,
-    "b: track C2, full batch": B,
-    "c: track A's Transformer, batch 512": C,
-}
+EIGHT = 8
+STRENGTH = 0.05
 
 
-def flops(task, model, batch: int) -> float:
+class Setup(NamedTuple):
+    """A task, a model, examples per step (0: all), the optimiser, and the experiment whose cadence it is read at."""
+
+    task: Task
+    model: Model
+    batch: int
+    adamw: AdamW
+    cadence: int
+
+
+SETUPS = {
+    "MLP 512, batch 256": Setup(
+        TRACK_D.task, TRACK_D.model, 256, AdamW(lr=1e-3, wd=0.1), TRACK_D.training.measure_every
+    ),
+    "track C2, full batch": Setup(
+        TRACK_C2.task, TRACK_C2.model, 0, AdamW(lr=0.05, wd=2.0, beta2=0.99), TRACK_C2.training.measure_every
+    ),
+    "track A's Transformer, batch 512": Setup(
+        TRACK_A.task, TRACK_A.model, 512, AdamW(lr=2e-3, wd=2.0, beta2=0.98), TRACK_A.training.measure_every
+    ),
+}  # fmt: skip
+SMALLEST = "MLP 512, batch 256"
+OURS, PEER = "benchmarks.engine:ours", "benchmarks.reference:trains"
+
+
+def cases(speed: Speed) -> Iterator[Case]:
+    """Every set-up without and with the penalty, beside every peer; then populations."""
+    for name, setup in SETUPS.items():
+        for strength in (0.0, STRENGTH):
+            if not speed.quick or (name == SMALLEST and strength):
+                yield step_case(name, setup, strength, speed)
+    if not speed.quick:
+        yield population_case(speed)
+
+
+def step_case(name: str, setup: Setup, strength: float, speed: Speed) -> Case:
+    """One set-up beside its peers."""
+    alternatives = {"anglewise": Alternative(OURS, (setup, strength))}
+    words = theirs(setup, strength)
+    alternatives |= {
+        "PyTorch eager": Alternative(PEER, ("eager", *words)),
+        "torch.compile": Alternative(PEER, ("compiled", *words)),
+        f"torch.func of {EIGHT}": Alternative(PEER, ("ensemble", *words, EIGHT), EIGHT),
+    }
+    if not speed.quick:
+        alternatives[f"torch.compile of torch.func of {EIGHT}"] = Alternative(PEER, ("compiled", *words, EIGHT), EIGHT)
+
+    def facts(medians: Mapping[str, float]) -> dict[str, float]:
+        seconds = medians["anglewise"] / 1e3
+        return {"share_of_gemm_peak": flops(setup) / seconds / 1e9 / results.gemm()}
+
+    return Case(
+        name + (" + penalty" if strength else ""), "ms per step and network",
+        lambda: workers(alternatives, speed), facts=facts, restarts=2,
+    )  # fmt: skip
+
+
+def population_case(speed: Speed) -> Case:
+    """Members one after the other, and by ``vmap``."""
+    setup = SETUPS["track C2, full batch"]
+    sizes = (2, 4, 8, 16)
+    alternatives = {"one network": Alternative(OURS, (setup, STRENGTH))}
+    alternatives |= {f"vmap of {n}": Alternative(OURS, (setup, STRENGTH, n), n) for n in sizes}
+    pairs = tuple((name, "one network") for name in list(alternatives)[1:])
+    return Case("track C2 + penalty, members of a population", "ms per step and network",
+                lambda: workers(alternatives, speed), ratios=pairs, restarts=2)  # fmt: skip
+
+
+def flops(setup: Setup) -> float:
     """Flops of a step's matrix products (3 passes; look-ups are free; of the last block the last position alone).
 
     The engine's Transformer also computes what depends on one token once per token, and so does fewer than these:
     its share of the peak is that of the step as usually written.
     """
-    n = batch or task.sizes[0]
+    task, model = setup.task, setup.model
+    n = setup.batch or task.sizes[0]
     if isinstance(model, MLP):
         widths = (*model.hidden, task.classes)
         products = n * sum(i * o for i, o in itertools.pairwise(widths))
@@ -66,109 +122,54 @@ def flops(task, model, batch: int) -> float:
 
 
 class Ours:
-    """The engine's own training program, without evaluation."""
+    """The engine's own training program, without evaluation.
 
-    def __init__(self, task, model, batch: int, methods, members: int = 1, placement: Placement | None = None):
-        training = Training(budget=10**6, every=10**6, batch=batch)
-        runs = [Run("bench", task, model, Arm("arm", methods), training, seed) for seed in range(members)]
-        placement = placement or choose(task, training, jax.devices()[0].platform)
-        self.compiled = Compiled(runs[0], placement, (), ())
-        step = self.compiled.program.step
-        self.units = (
-            [Population(runs, self.compiled)] if placement.batched else [Population([r], self.compiled) for r in runs]
-        )
+    Args:
+        setup: What trains.
+        methods: The arm's.
+        members: Networks; by ``vmap`` where there are several.
+    """
 
-        def many(member, state, count):
+    def __init__(self, setup: Setup, methods: tuple[Any, ...], members: int = 1):
+        training = Training(budget=10**6, every=10**6, batch=setup.batch)
+        runs = [Run("bench", setup.task, setup.model, Arm("arm", methods), training, seed) for seed in range(members)]
+        usual = choose(setup.task, training, jax.devices()[0].platform)
+        placement = Placement(True, usual.block, usual.segment) if members > 1 else usual
+        self.population = Population(runs, Compiled(runs[0], placement, (), ()))
+        step = self.population.compiled.program.step
+
+        def many(member: Any, state: Any, count: Any) -> Any:
             return jax.lax.fori_loop(0, count, lambda _, s: step(member, s), state)
 
         if placement.batched:
-            from anglewise.lab.engine.step import Member, State
-
-            axes = (Member(0, 0, 0, 0), State(None, 0, 0, 0), None)
-            many = jax.vmap(many, in_axes=axes, out_axes=State(None, 0, 0, 0))
-        self.many = jax.jit(many)
-        for unit in self.units:
-            unit.begin()
+            many = jax.vmap(many, in_axes=(MEMBERS, STATES, None), out_axes=STATES)
+        self.many = jax.jit(many, donate_argnums=1)
+        self.population.begin()
 
     def run(self, steps: int) -> None:
-        for unit in self.units:
-            unit.state = self.many(unit.member, unit.state, jnp.asarray(steps, jnp.int32))
-        jax.block_until_ready([unit.state for unit in self.units])
+        """Train."""
+        one = self.population
+        with arithmetic(one.training):
+            one.state = jax.block_until_ready(self.many(one.member, one.state, jnp.asarray(steps, jnp.int32)))
 
 
-def torch_loop(task, model, batch: int, adamw: AdamW, strength: float) -> reference.Loop:
+def ours(setup: Setup, strength: float, members: int = 1) -> Timed:
+    """The engine's training, for a process of its own."""
+    methods = (setup.adamw, *([RadialPenalty(strength=strength)] if strength else []))
+    return Timed(Ours(setup, methods, members))
+
+
+def theirs(setup: Setup, strength: float) -> tuple[Any, ...]:
+    """The same task, network and optimiser as plain data."""
+    task, model, adamw = setup.task, setup.model, setup.adamw
     data = task.split(stream(0, "split"))
-    x, y = (torch.from_numpy(np.array(v)).long() for v in (data.train_inputs, data.train_labels))
+    x, y = (np.array(v, np.int64) for v in (data.train_inputs, data.train_labels))
     if isinstance(model, MLP):
-        net = reference.MLP(task.p, model.embedding, model.hidden, model.bias)
+        name, fields = "mlp", {"p": task.tokens, "embedding": model.embedding, "hidden": model.hidden,
+                               "bias": model.bias, "gelu": model.activation == "gelu"}  # fmt: skip
     else:
-        net = reference.Transformer(task.tokens, 5, model.width, model.heads, model.layers)
-    return reference.Loop(net, x, y, batch=batch, lr=adamw.lr, wd=adamw.wd, strength=strength)
-
-
-def milliseconds(run, steps: int) -> float:
-    begun = time.perf_counter()
-    run(steps)
-    return 1e3 * (time.perf_counter() - begun) / steps
-
-
-def steps_for(run, seconds: float) -> int:
-    run(3)
-    return max(3, int(seconds / (milliseconds(run, 5) / 1e3)))
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--quick", action="store_true", help="one short round of each, to see that it works")
-    parser.add_argument("--only", default="a,b,c,population", help="which parts")
-    parser.add_argument("--block", type=int, default=-1, help="rows per block (default: the engine's choice)")
-    parser.add_argument("--out", type=Path, default=Path("build/bench.json"))
-    args = parser.parse_args()
-    rounds, seconds = (1, 0.05) if args.quick else (9, 0.6)
-    torch.set_num_threads(min(2, torch.get_num_threads()))
-    torch.manual_seed(0)
-    peak = gemm_peak(seconds=seconds)
-    print(f"{jax.devices()[0].device_kind}: GEMM peak {peak:.0f} GFLOP/s; torch {torch.__version__}, "
-          f"{torch.get_num_threads()} threads; jax {jax.__version__}\n")  # fmt: skip
-    print(f"{'step':46}{'ours ms':>9}{'torch ms':>10}{'ratio':>7}{'spread':>14}{'of peak':>9}")
-    rows, only = [], args.only.split(",")
-    for name, (task, model, batch, adamw) in CASES.items():
-        if name[0] not in only:
-            continue
-        for label, methods, strength in (("", (adamw,), 0.0), (" + penalty", (adamw, RadialPenalty()), 0.05)):
-            placement = Placement(False, args.block, 20) if args.block >= 0 else None
-            ours = Ours(task, model, batch, methods, placement=placement)
-            theirs = torch_loop(task, model, batch, adamw, strength)
-            counts = [steps_for(x.run, seconds) for x in (ours, theirs)]
-            pairs = [
-                [milliseconds(x.run, n) for x, n in zip((ours, theirs), counts, strict=True)] for _ in range(rounds)
-            ]
-            mine, other = (statistics.median(column) for column in zip(*pairs, strict=True))
-            ratios = sorted(a / b for a, b in pairs)
-            share = flops(task, model, batch) / (mine / 1e3) / 1e9 / peak
-            row = {"name": name + label, "ours_ms": mine, "reference_ms": other,
-                   "ratio": statistics.median(ratios), "gemm_share": share}  # fmt: skip
-            rows.append(row)
-            print(f"{row['name']:46}{mine:9.2f}{other:10.2f}{row['ratio']:7.2f}"
-                  f"{ratios[0]:7.2f}-{ratios[-1]:.2f}{share:9.0%}", flush=True)  # fmt: skip
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    args.out.write_text(json.dumps(rows, indent=2) + "\n")
-    if "population" in only:
-        print("\ncost of one run as the population grows: ms per step and run, track C2, AdamW + penalty")
-        print(f"{'members':>9}{'one after the other':>22}{'vmap':>9}")
-        task, model, batch, adamw = B
-        for members in (1, 2, 4) if args.quick else (1, 2, 4, 8, 16):
-            cost = []
-            for batched in (False, True):
-                placement = Placement(batched, 0, 20)
-                ours = Ours(task, model, batch, (adamw, RadialPenalty()), members, placement)
-                ours.run(2)
-                times = [milliseconds(ours.run, max(2, 24 // members)) / members for _ in range(1 if args.quick else 3)]
-                cost.append(statistics.median(times))
-            print(f"{members:9}{cost[0]:22.2f}{cost[1]:9.2f}", flush=True)
-    print(f"\nwritten: {args.out}")
-
-
-if __name__ == "__main__":
-    with arithmetic(Training()):
-        main()
+        name, fields = "transformer", {"tokens": task.tokens, "length": model.positions_table or task.length,
+                                       "classes": task.classes, "d": model.width, "heads": model.heads,
+                                       "layers": model.layers}  # fmt: skip
+    decay = {"lr": float(adamw.lr), "weight_decay": float(adamw.wd), "betas": (adamw.beta1, adamw.beta2)}
+    return name, fields, x, y, setup.batch, decay, strength

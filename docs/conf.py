@@ -51,9 +51,9 @@ ORDER: dict[str, tuple[str, ...]] = {
                "how-to/cluster", "how-to/add-a-method", "how-to/add-a-task",
                "how-to/add-a-model", "how-to/add-a-reading"),
     "Reference": ("reference/cli", "reference/json", "reference/anglewise", "reference/torch", "reference/lab",
-                  "reference/values", "reference/store", "reference/errors"),
+                  "reference/values", "reference/store", "reference/errors", "reference/benchmarks"),
     "Explanation": ("verdicts", "paper", "findings", "explanation/how-it-works/index", "explanation/published-settings",
-                    "architecture"),
+                    "architecture", "performance"),
     "Project": ("README </README>", "/CONTRIBUTING", "/CHANGELOG", "/records/README"),
 }  # fmt: skip
 """The pages in the order of the side bar, by its headings."""

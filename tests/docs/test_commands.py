@@ -68,6 +68,9 @@ def understood(program: str, words: list[str]) -> None:
     """Raise if a command means nothing here."""
     if program == "make":
         assert set(words) <= set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), flags=re.M)), words
+    elif program == "python" and words[0] == "-m":
+        path = ROOT / words[1].replace(".", "/")
+        assert (path / "__main__.py").is_file() or path.with_suffix(".py").is_file(), words
     elif program == "python":
         assert (ROOT / words[0]).is_file(), words
     elif program == "pip":
@@ -100,7 +103,7 @@ def test_commands_that_are_shown_are_understood(name, said):
     "line",
     ["anglewise fly", "anglewise run slowstart", "anglewise run quickstart --task.q 3", "anglewise figure moon runs/x",
      "anglewise tune track-z", "anglewise reproduce nobody", "anglewise list tasks --bold", "make tea",
-     "python examples/none.py", "pip install anglewise", "pip install -e '.[moon]'",
+     "python examples/none.py", "python -m benchmarks.none", "pip install anglewise", "pip install -e '.[moon]'",
      "for x in quickstart slowstart; do anglewise run $x; done"],
 )  # fmt: skip
 def test_control_a_command_that_means_nothing_is_seen(line, said, capsys):
@@ -118,7 +121,7 @@ def test_control_a_program_that_nobody_has_is_seen(said):
 def shows_bare_commands(name: str) -> bool:
     """Whether a page's commands need an environment's programs on the path."""
     bare = [line for block in SHOWING.get(name, ()) for line in block.splitlines() if re.search(r"^ *anglewise ", line)]
-    inline = re.findall(r"`(?:anglewise|python examples/|python benchmarks/)[ \w]", PAGES[name])
+    inline = re.findall(r"`(?:anglewise|python examples/|python -m benchmarks|python benchmarks/)[ \w]", PAGES[name])
     return bool(bare or (inline and not name.startswith(("records/", "CHANGELOG"))))
 
 

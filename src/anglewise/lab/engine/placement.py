@@ -2,7 +2,8 @@
 
 A CPU is bound by arithmetic and by its caches: members train one after the other, which also lets each stop when
 it has finished and makes its numbers independent of its neighbours.  An accelerator is bound by how much work it
-is given: members are batched by ``vmap``, as many as its memory holds.  ``benchmarks/engine.py`` measures both.
+is given: members are batched by ``vmap``, as many as its memory holds.  The room ``engine`` of ``benchmarks``
+measures both.
 """
 
 from __future__ import annotations

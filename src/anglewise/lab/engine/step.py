@@ -26,6 +26,7 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 from anglewise.errors import SpecError
 from anglewise.lab.engine.forward import with_methods
 from anglewise.lab.engine.names import check_names
+from anglewise.lab.engine.placement import first_device
 from anglewise.lab.protocols.dataclass import at_step
 from anglewise.lab.protocols.loss import cross_entropy, per_example
 from anglewise.lab.protocols.method import Method
@@ -37,6 +38,8 @@ from anglewise.lab.spec import Training
 Chain: TypeAlias = tuple[Method, ...]
 MEASURING = 0xFFFFFFFF
 """Splits the keys that readings draw with off a run's noise; no step has this number."""
+OPTIMISER, EVALUATION = "optimiser", "evaluation"
+"""Names of what a profile tells apart: operations of the compiled program bear them."""
 OUTER = 50
 """One in so many training examples is held out for methods that learn on such (as published, arXiv 2504.17243)."""
 Values: TypeAlias = Mapping[tuple[str, str], Array]
@@ -212,9 +215,12 @@ class Program:
 
             return run
 
-        left = n - (batches - 1) * size
-        return take(size)(state) if left == size else jax.lax.cond(index == batches - 1, take(left), take(size), state)
+        left, last = n - (batches - 1) * size, index == batches - 1
+        if left == size:
+            return take(size)(state)
+        return _either(last, take(left), take(size), state)
 
+    @jax.named_scope(EVALUATION)
     def evaluate(self, member: Member, state: State) -> dict[str, Any]:
         """Loss and accuracy on both parts, and under ``"readings"`` values by (site, name)."""
         data, row = member.data, dict[str, Any]()
@@ -355,9 +361,11 @@ class Program:
             if "noise" in method.needs:
                 extra["key"] = jax.random.fold_in(noise, index + 1)
             transform = optax.with_extra_args_support(method.transform())
-            direction, new = transform.update(direction, opt_state[index], state.params, **extra)
+            with jax.named_scope(OPTIMISER):
+                direction, new = transform.update(direction, opt_state[index], state.params, **extra)
             opt_state[index] = _like(new, opt_state[index])
-        params = optax.apply_updates(state.params, direction)
+        with jax.named_scope(OPTIMISER):
+            params = optax.apply_updates(state.params, direction)
         for method in chain:
             params = method.project(params) if method.project is not None else params
         return State(state.step + 1, state.order, _like(params, state.params), tuple(opt_state))
@@ -373,6 +381,22 @@ def _drawing(model: Model, task: Task) -> Callable[[PRNGKeyArray], tuple[Any, An
 
 def _shuffle(key: PRNGKeyArray, order: Int[Array, " n"]) -> Int[Array, " n"]:
     return jax.random.permutation(key, order.shape[0]).astype(order.dtype)
+
+
+def _either(
+    condition: Bool[Array, ""], this: Callable[[State], State], that: Callable[[State], State], state: State
+) -> State:
+    """``this(state)`` where `condition` holds, else ``that(state)``.
+
+    On a CPU both are loops of one round or none, since a loop keeps its state in place.  Of a ``cond`` the compiler
+    copies all that comes out of it, here the weights and the optimiser's memory, at every step.  On an accelerator
+    the host waits for each condition of a loop, which costs more.
+    """
+    if first_device().platform != "cpu":
+        return jax.lax.cond(condition, this, that, state)
+    for wanted, then in ((~condition, that), (condition, this)):
+        state = jax.lax.fori_loop(0, wanted.astype(jnp.int32), lambda _, s, then=then: then(s), state)
+    return state
 
 
 def _is_weight(x: Any) -> bool:
