@@ -1,28 +1,21 @@
-"""A store of many runs: size on disk, and how long a query, a report, `run` with nothing to do and appends take.
+"""A store of many runs: size on disk, and how long a query, a report, ``run`` with nothing to do and appends take.
 
-    python benchmarks/store.py [--runs 10000] [--steps 1000] [--rounds 5] [--at DIR] [--only a,b]
-
-Makes a store of synthetic runs through the writer (100 arms, seeds as needed, an evaluation every 25 steps), unless DIR
-holds one, and times whole processes: seconds on the clock, and of the processor.  Without `--only` it does `size`,
-`compact`, `packed`, `query`, `rows`, `report`, `nothing`, `plan` and `append`, in this order: what comes after
-`compact` reads packs.  Prints one JSON object with every round.
+A store of synthetic runs is made through the writer: up to 100 arms, seeds as needed, an evaluation every 25 steps.
 """
 
 from __future__ import annotations
 
-import argparse
 import contextlib
-import json
+import functools
 import math
 import os
-import platform
 import resource
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -38,8 +31,12 @@ from anglewise.lab.spec import Arm, Experiment, Manifest, Training
 from anglewise.lab.store import Reader, Store, collect
 from anglewise.lab.store.kept import Kept
 from anglewise.lab.tasks.modular import Modular
+from benchmarks.cases import Case, Opened, Speed
+from benchmarks.timing import Measure
+from benchmarks.workers import Failed
 
 EVERY, MEASURED = 25, 100
+START, CLOCK, PROCESSOR = "start alone", "clock", "processor"
 NAMES = ("radial_energy", "weight_norm", "effective_rank")
 SQL = "SELECT arm, count(*) AS runs, median(t_capped) AS steps FROM runs GROUP BY arm ORDER BY steps"
 SQL_ROWS = "SELECT arm, step, avg(test_accuracy) AS accuracy FROM curves GROUP BY arm, step ORDER BY arm, step"
@@ -57,6 +54,12 @@ budget = {budget}
 every = 25
 measure_every = 100
 """
+
+
+def build() -> Path:
+    """Where stores are made: on the disk that results are written to, not in memory."""
+    Path("build").mkdir(exist_ok=True)
+    return Path("build")
 
 
 def experiment(arms: int, seeds: int, budget: int) -> Experiment:
@@ -153,7 +156,7 @@ def appended(members: int) -> dict[str, Any]:
         yield
         times[what].append(time.perf_counter() - begun)
 
-    with tempfile.TemporaryDirectory(dir=".") as folder, Store.open(Path(folder) / "store") as store:
+    with tempfile.TemporaryDirectory(dir=build()) as folder, Store.open(Path(folder) / "store") as store:
         with clock("begin"):
             for run_id, spec in runs:
                 store.begin(run_id, spec, {})
@@ -185,59 +188,76 @@ def planned(wanted: Experiment, root: Path) -> tuple[float, float]:
     return time.perf_counter() - clock, time.process_time() - processor
 
 
-def timed(words: list[str]) -> tuple[float, float]:
+def timed(words: list[str]) -> dict[str, float]:
     """Seconds of a whole process: on the clock, and of the processor (user and system)."""
     before, begun = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     done = subprocess.run([sys.executable, "-m", "anglewise.cli.main", *words], capture_output=True, text=True)
     seconds = time.perf_counter() - begun
     if done.returncode:
-        raise SystemExit(f"{' '.join(words)}: {done.stderr}")
+        raise Failed(f"{' '.join(words)}: {done.stderr}")
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return seconds, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return {CLOCK: seconds, PROCESSOR: after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime}
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=int, default=10_000)
-    parser.add_argument("--steps", type=int, default=1_000)
-    parser.add_argument("--arms", type=int, default=100)
-    parser.add_argument("--members", type=int, default=1_000)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--at", type=Path, help="the store; made where there is none (default: made, then deleted)")
-    parser.add_argument("--only", default="", help="some of the steps, in any order")
-    arguments = parser.parse_args()
-    with contextlib.ExitStack() as stack:
-        folder = arguments.at or Path(stack.enter_context(tempfile.TemporaryDirectory(dir=".")))
-        root, config = folder / "store", folder / "many.toml"
-        wanted = experiment(arguments.arms, math.ceil(arguments.runs / arguments.arms), arguments.steps)
-        if not root.exists():
-            folder.mkdir(exist_ok=True, parents=True)
-            config.write_text(file_of(wanted), encoding="utf-8")
-            fill(root, wanted)
-        what: dict[str, Callable[[], Any]] = {
-            "size": lambda: size(root),
-            "compact": lambda: timed(["compact", str(root)]),
-            "packed": lambda: size(root),
-            "query": lambda: timed(["query", SQL, str(root)]),
-            "rows": lambda: timed(["query", SQL_ROWS, str(root)]),
-            "report": lambda: timed(["report", str(root)]),
-            "nothing": lambda: timed(["run", str(config), "--out", str(root), "--quiet"]),
-            "plan": lambda: planned(wanted, root),
-            "append": lambda: appended(arguments.members),
+def finds_nothing(wanted: Experiment, root: Path) -> dict[str, float]:
+    """The same, of :func:`planned`."""
+    seconds, processor = planned(wanted, root)
+    return {CLOCK: seconds, PROCESSOR: processor}
+
+
+def cases(speed: Speed) -> Iterator[Case]:
+    """Stores of several sizes, as packs, and one as folders; rows of a population.  When quick, small ones, once."""
+    for runs in (50,) if speed.quick else (100, 1_000, 10_000):
+        yield store_case(runs, rounds=1 if speed.quick else 6)
+    yield store_case(50 if speed.quick else 1_000, packed=False, rounds=1 if speed.quick else 3)
+    members = 50 if speed.quick else 1_000
+    yield Case(
+        f"rows of {members:,} members", "seconds", lambda: population(members), restarts=1, rounds=1, ratios=(),
+        note="The runs begun, a segment's rows, the sync before a checkpoint, and the end of all runs.",
+    )  # fmt: skip
+
+
+def store_case(runs: int, steps: int = 1_000, rounds: int = 6, *, packed: bool = True) -> Case:
+    """Commands on a store of so many runs, beside a command that does nothing."""
+    commands = ("query", "query of every evaluation", "report", "run, with nothing to do")
+    how = "as packs" if packed else "as folders"
+    return Case(
+        f"a store of {runs:,} runs, {how}", "seconds", lambda: opened(runs, steps, packed=packed), restarts=1,
+        rounds=rounds, ratios=tuple((f"{name}, {CLOCK}", f"{START}, {CLOCK}") for name in commands),
+        note="Whole processes: on the clock, and in seconds of the processor. The plan alone is in a process.",
+    )  # fmt: skip
+
+
+@contextlib.contextmanager
+def population(members: int) -> Iterator[Opened]:
+    """What storing a population's rows takes."""
+
+    def once() -> dict[str, float]:
+        return {what: statistics.median(times) for what, times in appended(members).items()}
+
+    yield Opened({"rows": once})
+
+
+@contextlib.contextmanager
+def opened(runs: int, steps: int, *, packed: bool = True) -> Iterator[Opened]:
+    """A store of synthetic runs, and what is timed on it."""
+    with tempfile.TemporaryDirectory(dir=build()) as folder:
+        root, config = Path(folder) / "store", Path(folder) / "many.toml"
+        wanted = experiment(min(100, runs), math.ceil(runs / min(100, runs)), steps)
+        config.write_text(file_of(wanted), encoding="utf-8")
+        fill(root, wanted)
+        facts: dict[str, Any] = {"as folders": size(root)}
+        if packed:
+            with unsynced(), Store.open(root) as store:
+                store.compact()
+            facts["as packs"] = size(root)
+        commands = {
+            START: ["--version"],
+            "query": ["query", SQL, str(root)],
+            "query of every evaluation": ["query", SQL_ROWS, str(root)],
+            "report": ["report", str(root)],
+            "run, with nothing to do": ["run", str(config), "--out", str(root), "--quiet"],
         }
-        results: dict[str, Any] = {"runs": arguments.runs, "steps": arguments.steps, "machine": platform.platform(),
-                                   "cores": os.cpu_count(), "load": os.getloadavg()}  # fmt: skip
-        for name in filter(None, arguments.only.split(",")) if arguments.only else what:
-            once = name in ("size", "compact", "packed", "append")
-            rounds = [what[name]() for _ in range(1 if once else arguments.rounds)]
-            results[name] = rounds[0] if once else _summary(rounds)
-        print(json.dumps(results, indent=1))
-
-
-def _summary(rounds: list[tuple[float, float]]) -> dict[str, Any]:
-    clock, processor = zip(*rounds, strict=True)
-    return {"median": statistics.median(clock), "seconds": clock, "processor_seconds": processor}
-
-
-if __name__ == "__main__":
-    main()
+        measures: dict[str, Measure] = {name: functools.partial(timed, words) for name, words in commands.items()}
+        measures["the plan of that"] = functools.partial(finds_nothing, wanted, root)
+        yield Opened(measures, facts=facts)

@@ -1,23 +1,27 @@
-"""The benchmark of large stores runs, and prints what it says; its numbers are not tested here."""
+"""The benchmark of stores measures what it says, on a few runs; its numbers are not tested here."""
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-from pathlib import Path
-
-ROOT = Path(__file__).parents[2]
+from benchmarks import store
+from benchmarks.cases import QUICK
 
 
-def test_store_benchmark_prints_its_numbers(tmp_path):
-    words = [str(ROOT / "benchmarks" / "store.py"), "--runs", "6", "--arms", "3", "--members", "4", "--rounds", "1"]
-    only = "size,compact,packed,query,plan,append"
-    done = subprocess.run(
-        [sys.executable, *words, "--only", only, "--at", str(tmp_path)], capture_output=True, text=True, timeout=300
-    )
-    assert done.returncode == 0, done.stderr
-    numbers = json.loads(done.stdout)
-    assert numbers["size"]["files"] > numbers["packed"]["files"] > 0
-    assert numbers["query"]["median"] > 0 and numbers["plan"]["median"] > 0
-    assert len(numbers["append"]["segment"]) == 6
+def test_commands_are_timed_on_packs_and_on_folders():
+    for packed in (True, False):
+        with store.opened(6, 100, packed=packed) as opened:
+            assert ("as packs" in opened.facts) == packed
+            assert opened.facts["as folders"]["files"] > 6
+            for name in ("query", "the plan of that"):
+                assert opened.measures[name]()["clock"] > 0
+        if packed:
+            assert opened.facts["as packs"]["files"] < opened.facts["as folders"]["files"]
+
+
+def test_rows_of_a_population_are_timed():
+    with store.population(4) as opened:
+        assert set(opened.measures["rows"]()) == {"begin", "segment", "checkpoint", "end"}
+
+
+def test_the_room_has_its_cases():
+    names = [case.name for case in store.cases(QUICK)]
+    assert names == ["a store of 50 runs, as packs", "a store of 50 runs, as folders", "rows of 50 members"]

@@ -311,9 +311,7 @@ class Store:
         """Those of the runs `run_ids` that ended and are whole, as they are now."""
         paths = [self.root / "runs" / checked("run_id", run_id) for run_id in run_ids]
         self.packs.all()
-        return {
-            path.name for path in paths if (self._whole(path) if path.is_dir() else self._whole_in_pack(path.name))
-        }
+        return {path.name for path in paths if (self._whole(path) if path.is_dir() else self._whole_in_pack(path.name))}
 
     def _whole(self, run: Path) -> bool:
         if not is_itself(run.name, read_json(run / "spec.json")):
