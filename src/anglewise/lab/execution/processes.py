@@ -92,7 +92,7 @@ def local(experiment: Experiment, jobs: int | None = None, readings: Sequence[Re
 
 def threads_of(workers: Workers | None) -> int:
     """Threads that each run has: a number that its last bits depend on."""
-    return workers.threads if isinstance(workers, Processes) else cores()
+    return cores() if workers is None else workers.threads
 
 
 class Processes:
