@@ -15,6 +15,7 @@ from tests.support import sharing, typecheck
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("ANGLEWISE_JOBS", "1")  # tests share the cores already; those of processes ask for them
 # many small programs, each run for a few steps: compile fast rather than well (the golden curves do otherwise)
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 if version("jaxlib").startswith("0.10.") and platform.machine() == "x86_64":

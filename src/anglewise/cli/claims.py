@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from anglewise.cli.flags import AddVerb, add_json, add_large, check_ending
+from anglewise.cli.flags import AddVerb, add_jobs, add_json, add_large, check_ending
 from anglewise.cli.output import print_json
 from anglewise.cli.training import provenance
 
@@ -33,6 +33,7 @@ def add(verb: AddVerb) -> None:
         parser.add_argument("--recorded", action="store_true", help="train nothing, decide by the rows of the record")
         parser.add_argument("--quiet", action="store_true", help="no progress, only the verdict")
         parser.add_argument("--save", metavar="DIR", type=Path, help="write rows, verdict and page into DIR/CLAIM")
+        add_jobs(parser)
         add_large(parser)
     one.add_argument("--world", metavar="NAME", help="a reading of the paper, such as batch=full (default: likely)")
     many.add_argument("--to", metavar="FILE", type=Path, help="a .svg, .pdf, .png, .csv or .md")
@@ -131,7 +132,7 @@ def _gathered(arguments: argparse.Namespace, claim: Claim, world: str | None) ->
     for part in plan.parts(claim, scale, world, root):
         if not arguments.no_train:
             origin = provenance(part.experiment.training.precision)
-            plan.train(part, origin, quiet=arguments.quiet, large=arguments.large)
+            plan.train(part, origin, quiet=arguments.quiet, large=arguments.large, jobs=arguments.jobs)
     return plan.gather(claim, scale, world, root)
 
 

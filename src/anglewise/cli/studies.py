@@ -7,7 +7,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from anglewise.cli.flags import AddVerb, add_json, add_large, add_track, check_ending
+from anglewise.cli.flags import AddVerb, add_jobs, add_json, add_large, add_track, check_ending
 from anglewise.cli.output import print_json
 from anglewise.cli.training import register, train_missing
 from anglewise.errors import SpecError
@@ -47,9 +47,10 @@ def add(verb: AddVerb) -> None:
 
 
 def _add_training(parser: argparse.ArgumentParser) -> None:
-    """``--no-train``, ``--quiet`` and ``--json``."""
+    """``--no-train``, ``--jobs``, ``--quiet`` and ``--json``."""
     parser.add_argument("--no-train", action="store_true", help="train nothing, read what the store has")
     parser.add_argument("--quiet", action="store_true", help="no progress, only the table")
+    add_jobs(parser)
     add_json(parser)
 
 
@@ -87,7 +88,7 @@ def _compare(arguments: argparse.Namespace, file: str, show: ModuleType, plan: A
     if arguments.no_train:
         register(planned.experiment, out)
     else:
-        train_missing(planned.experiment, out, quiet=arguments.quiet)
+        train_missing(planned.experiment, out, quiet=arguments.quiet, jobs=arguments.jobs)
     name = Path(file).stem
     if not arguments.json:
         print(show.terminal(planned, Reader(out)))
@@ -110,7 +111,7 @@ def reproduce(arguments: argparse.Namespace) -> None:
     for name in () if arguments.no_train else chosen:
         experiment = REPRODUCTIONS[name].experiment
         admit(experiment, large=arguments.large)
-        train_missing(experiment, arguments.out, quiet=arguments.quiet)
+        train_missing(experiment, arguments.out, quiet=arguments.quiet, jobs=arguments.jobs)
     compared = plan.read(Reader(arguments.out), chosen)
     if arguments.json:
         more = ("median", "ratio", "same")

@@ -6,7 +6,7 @@ import argparse
 import dataclasses
 from pathlib import Path
 
-from anglewise.cli.flags import AddVerb, add_json, add_track
+from anglewise.cli.flags import AddVerb, add_jobs, add_json, add_track
 from anglewise.cli.output import print_json
 from anglewise.cli.training import provenance
 
@@ -26,6 +26,7 @@ def add(verb: AddVerb) -> None:
     parser.add_argument("--budget", type=int, metavar="STEPS", help="optimiser steps at most (default: the track's)")
     parser.add_argument("--out", metavar="DIR", type=Path, help="the stores (default: runs/tune/TRACK)")
     parser.add_argument("--to", metavar="DIR", type=Path, help="winners, one NAME.toml each (default: OUT/winners)")
+    add_jobs(parser)
     add_json(parser)
 
 
@@ -55,7 +56,8 @@ def tune(arguments: argparse.Namespace) -> None:
     with stoppable() as stop:
         for name in chosen:
             line = f"anglewise tune {arguments.track} --arm {name} {numbers}"
-            path = search(tuned[name], track, rules, out, arguments.to or out / "winners", line, origin, stop.is_set)
+            to = arguments.to or out / "winners"
+            path = search(tuned[name], track, rules, out, to, line, origin, stop.is_set, arguments.jobs)
             winners[name] = path
             if not arguments.json:
                 print(f"{name}: {path}", flush=True)

@@ -29,11 +29,17 @@ class Placement:
         batched: Whether members train as one batched program.
         block: Rows whose gradient is taken at once; 0 is the whole batch.
         segment: Optimiser steps after which the host takes over again.
+        devices: Devices of this host that share the members of a batched program; each computes its own alone.
     """
 
     batched: bool
     block: int
     segment: int
+    devices: int = 1
+
+    def padded(self, members: int) -> int:
+        """Rows of a batched program that holds so many members: as many on each device."""
+        return -(-members // self.devices) * self.devices
 
 
 Place: TypeAlias = Callable[[Task, Training, str], Placement]
@@ -49,7 +55,8 @@ def choose(task: Task, training: Training, platform: str) -> Placement:
         platform: ``"cpu"``, ``"gpu"`` or ``"tpu"``.
     """
     on_cpu = platform == "cpu"
-    return Placement(batched=not on_cpu, block=max(training.block, 0), segment=20 if on_cpu else 500)
+    devices = 1 if on_cpu else jax.local_device_count()
+    return Placement(not on_cpu, max(training.block, 0), segment=20 if on_cpu else 500, devices=devices)
 
 
 def first_device() -> jax.Device:

@@ -5,10 +5,11 @@ What is compiled stands in ``programs.py``; here are the members' data, states, 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+import operator
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -17,13 +18,14 @@ import numpy as np
 from anglewise.lab.engine import checkpoint
 from anglewise.lab.engine.checkpoint import Tree
 from anglewise.lab.engine.placement import tree_bytes
-from anglewise.lab.engine.programs import Compiled, arithmetic
+from anglewise.lab.engine.programs import Compiled, arithmetic, placed
 from anglewise.lab.engine.rng import stream
 from anglewise.lab.engine.step import Member, Past, State
 from anglewise.lab.protocols.model import Params
 from anglewise.lab.protocols.reading import PastWeights, named_parameters
 from anglewise.lab.spec import Json, Run
 
+T = TypeVar("T")
 CURVES = ("train_accuracy", "test_accuracy", "train_loss", "test_loss")
 Frames: TypeAlias = Mapping[tuple[str, str], np.ndarray]
 """Values by (site, name)."""
@@ -103,13 +105,18 @@ class Population:
                 members.append(Member(methods, data, stream(run.seed, "batch"), stream(run.seed, "noise")))
                 states.append(self.compiled.program.start(members[-1], stream(run.seed, "init")))
             batched = self.compiled.placement.batched
-            self.member = jax.tree.map(lambda *xs: jnp.stack(xs), *members) if batched else members[0]
+            self.member = self._stacked(members) if batched else members[0]
             self.state: State = states[0]
             if batched:
-                moving = jax.tree.map(lambda *xs: jnp.stack(xs), *(state[1:] for state in states))
-                self.state = State(states[0].step, *moving)
+                self.state = State(states[0].step, *self._stacked([state[1:] for state in states]))
             never = PastWeights(_copied(self.state.params), jnp.asarray(-1, jnp.int32))
             self.past = (never, never)
+
+    def _stacked(self, trees: Sequence[T]) -> T:
+        """Members' trees as one; the last comes again until each device has as many."""
+        more = self.compiled.placement.padded(len(trees)) - len(trees)
+        stacked: T = jax.tree.map(lambda *xs: jnp.stack(xs), *trees, *[trees[-1]] * more)
+        return placed(stacked, self.compiled.placement.devices)
 
     def targets(self) -> list[int]:
         """Steps of the next evaluations: a segment's worth, and no further than the next measurement."""
@@ -132,7 +139,7 @@ class Population:
         self.seconds[self.live] += seconds / self.live.sum()
         self.steps = np.concatenate([self.steps, np.asarray(targets, np.int64)])
         for name in CURVES:
-            new = np.asarray(rows[name][:, : len(targets)], np.float64)
+            new = np.asarray(rows[name][: len(self.runs), : len(targets)], np.float64)
             self.curves[name] = np.concatenate([self.curves[name], new], axis=1)
         live = [int(i) for i in np.flatnonzero(self.live)]
         measured = self._measured(live)
@@ -206,9 +213,7 @@ class Population:
         """One member's state as named arrays."""
         state, past = self.state, self.past
         if self.compiled.placement.batched:
-            step, *moving = state
-            state = State(step, *jax.tree.map(lambda x: x[index], moving))
-            past = tuple(PastWeights(jax.tree.map(lambda x: x[index], was.params), was.step) for was in past)  # type: ignore[assignment]
+            state, past = _each(state, past, lambda x: x[index])
         weights, rest = jax.device_get((named_parameters(state.params), self._rest(state, past)))
         return Last(self.step, dict(weights), checkpoint.named(rest))
 
@@ -222,17 +227,27 @@ class Population:
         self.runs, self.live = [self.runs[i] for i in rows], self.live[rows]
         self.seconds = self.seconds[rows]
         self.curves = {name: x[rows] for name, x in self.curves.items()}
-        self.member = jax.tree.map(lambda x: x[rows], self.member)
-        step, *moving = self.state
-        self.state = State(step, *jax.tree.map(lambda x: x[rows], moving))
-        self.past = tuple(PastWeights(jax.tree.map(lambda x: x[rows], was.params), was.step) for was in self.past)  # type: ignore[assignment]
+        more = self.compiled.placement.padded(len(rows)) - len(rows)
+        rows = np.concatenate([rows, np.repeat(rows[-1:], more)])
+        self._take_rows(rows)
+
+    def _take_rows(self, rows: np.ndarray) -> None:
+        """Members' data and states at some rows, each on the device that trains it."""
+        devices = self.compiled.placement.devices
+        self.member = placed(jax.tree.map(lambda x: x[rows], self.member), devices)
+        self.state, self.past = _each(self.state, self.past, lambda x: placed(x[rows], devices))
 
     def save(self, path: Path, note: Json = MappingProxyType({})) -> None:
         """Write everything that going on needs, with a note: the caller's, the members, how they are watched."""
         members = {"runs": [run.run_id for run in self.runs], "looks": len(self.steps), **self.watch._asdict()}
-        checkpoint.write(
-            path, self._saved((self.state, self.past), self.steps, self.curves, self.seconds), {**note, **members}
-        )
+        saved = self._saved(self._without_padding(), self.steps, self.curves, self.seconds)
+        checkpoint.write(path, saved, {**note, **members})
+
+    def _without_padding(self) -> tuple[State, Past]:
+        """States of the members alone, so that another number of devices can go on from them."""
+        if not self.compiled.placement.batched:
+            return self.state, self.past
+        return _each(self.state, self.past, lambda x: x[: len(self.runs)])
 
     def go_on(
         self, lasts: Sequence[Last], histories: Sequence[Mapping[str, np.ndarray]], seconds: Sequence[float]
@@ -253,8 +268,7 @@ class Population:
             for i, last in enumerate(lasts):
                 state, past = self.state, self.past
                 if self.compiled.placement.batched:
-                    state = State(state.step, *jax.tree.map(lambda x, i=i: x[i], tuple(state[1:])))
-                    past = tuple(PastWeights(jax.tree.map(lambda x, i=i: x[i], w.params), w.step) for w in past)  # type: ignore[assignment]
+                    state, past = _each(state, past, operator.itemgetter(i))
                 params = _from_names(last.weights, state.params)
                 rest = checkpoint.shaped(last.rest, self._rest(state, past), "the kept state")
                 rest = jax.tree.map(jnp.asarray, rest)
@@ -262,14 +276,11 @@ class Population:
                 pasts.append(rest.get("past", past))
             step = jnp.asarray(lasts[0].step, jnp.int32)
             if self.compiled.placement.batched:
-                self.state = State(step, *jax.tree.map(lambda *xs: jnp.stack(xs), *states))
-                stacked = [
-                    PastWeights(
-                        jax.tree.map(lambda *xs: jnp.stack(xs), *(p[k].params for p in pasts)), pasts[0][k].step
-                    )
-                    for k in range(2)
-                ]
-                self.past = (stacked[0], stacked[1])
+                self.state = State(step, *self._stacked(states))
+                first, second = (
+                    PastWeights(self._stacked([past[k].params for past in pasts]), pasts[0][k].step) for k in range(2)
+                )
+                self.past = first, second
             else:
                 self.state, self.past = State(step, *states[0]), pasts[0]
         self.steps = np.asarray(histories[0]["step"], np.int64)
@@ -291,10 +302,14 @@ class Population:
         n, shape = len(self.runs), jax.ShapeDtypeStruct
         curves = {name: shape((n, evaluations), np.float64) for name in CURVES}
         with arithmetic(self.training):
-            like = jax.eval_shape(lambda s: s, (self.state, self.past))
+            like = jax.eval_shape(self._without_padding)
             saved = self._saved(like, shape((evaluations,), np.int64), curves, shape((n,), np.float64))
             back = checkpoint.read(path, saved)
             self.state, self.past = jax.tree.map(jnp.asarray, back["state"])
+            if self.compiled.placement.batched:
+                rows = np.minimum(np.arange(self.compiled.placement.padded(n)), n - 1)
+                devices = self.compiled.placement.devices
+                self.state, self.past = _each(self.state, self.past, lambda x: placed(x[rows], devices))
         self.steps, self.curves, self.seconds = back["steps"], back["curves"], back["seconds"]
         self.live = np.array([run.run_id in live for run in self.runs])
 
@@ -310,15 +325,22 @@ def _from_names(arrays: Mapping[str, np.ndarray], like: Params) -> Params:
     return jax.tree.map(jnp.asarray, checkpoint.shaped(by_path, like, "the kept weights"))
 
 
+def _each(state: State, past: Past, take: Callable[[jax.Array], jax.Array]) -> tuple[State, Past]:
+    """A batched program's state with something taken of every array that has a row for each member."""
+    step, *moving = state
+    earlier, before = (PastWeights(jax.tree.map(take, was.params), was.step) for was in past)
+    return State(step, *jax.tree.map(take, moving)), (earlier, before)
+
+
 def _copied(tree: Params) -> Params:
     """A copy that survives when the original is given to a program for good."""
     return jax.tree.map(jnp.copy, tree)
 
 
 def bytes_each(run: Run, compiled: Compiled) -> int:
-    """Device memory that one more member takes, as the compiler plans it."""
+    """Memory that one more member takes on its device, as the compiler plans it."""
     one = Population([run], compiled)
     one.begin()
     with arithmetic(run.training):
         planned = compiled.planned_bytes(one.member, one.state)
-    return tree_bytes((one.member, one.state, one.past)) + planned
+    return tree_bytes((one.member, one.state, one.past)) // compiled.placement.padded(1) + planned

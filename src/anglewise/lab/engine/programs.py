@@ -12,7 +12,7 @@ import dataclasses
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -27,9 +27,11 @@ from anglewise.lab.protocols.reading import ActivationReading, PastWeights, Read
 from anglewise.lab.protocols.task import Task
 from anglewise.lab.spec import Run, Training
 
+T = TypeVar("T")
 MEMBERS: Any = Member(0, 0, 0, 0)  # type: ignore[arg-type]
 STATES: Any = State(None, 0, 0, 0)  # type: ignore[arg-type]
-"""Axes along which a batched program's members and states are stacked: all count the same steps."""
+PASTS: Any = (PastWeights(0, None),) * 2  # type: ignore[arg-type]
+"""Axes along which a batched program's members, states and past weights are stacked: all count the same steps."""
 Doing: TypeAlias = Literal["compiling", "training", "measuring"]
 """What compiled functions are at: the first measurement with some readings compiles its program and runs it."""
 AT_ONCE = 8
@@ -80,6 +82,7 @@ class Compiled:
         segment = self._segment
         if placement.batched:
             segment = jax.vmap(segment, in_axes=(MEMBERS, STATES, None, None), out_axes=(STATES, 0))
+            segment = spread(segment, placement.devices, (MEMBERS, STATES, None, None), (STATES, 0))
         self._advance = jax.jit(segment, donate_argnums=1)
         self._measures: dict[tuple[Reading, ...], jax.stages.Wrapped] = {}
         self._ready: dict[tuple[int, ...], jax.stages.Compiled] = {}
@@ -102,6 +105,7 @@ class Compiled:
 
     def _measure(self, readings: tuple[Reading, ...], precision: str) -> Callable[[Member, State, Past], Values]:
         """One program for some readings."""
+        batched = self.placement.batched
 
         def measure(member: Member, state: State, past: Past) -> Values:
             if precision == "float64":
@@ -119,7 +123,7 @@ class Compiled:
 
             return jax.lax.map(one, (member, moving, [was.params for was in past]), batch_size=AT_ONCE)
 
-        return some_at_once if self.placement.batched else measure
+        return spread(some_at_once, self.placement.devices, (MEMBERS, STATES, PASTS), 0) if batched else measure
 
     def _segment(self, member: Member, state: State, targets: Array, count: Array) -> tuple[State, Any]:
         evaluate, step = self.program.evaluate, self.program.step
@@ -153,6 +157,41 @@ class Compiled:
         targets, zero = jnp.zeros(self.length, jnp.int32), jnp.zeros((), jnp.int32)
         plan: Any = self._advance.lower(member, state, targets, zero).compile().memory_analysis()
         return int(plan.temp_size_in_bytes + plan.output_size_in_bytes)
+
+
+def mesh_of(devices: int) -> jax.sharding.Mesh:
+    """The first devices of this host, along the axis of members."""
+    auto = (jax.sharding.AxisType.Auto,)
+    return jax.make_mesh((devices,), ("members",), axis_types=auto, devices=jax.local_devices()[:devices])
+
+
+def placed(tree: T, devices: int) -> T:
+    """Arrays with a row for each member, each row on the device that trains it."""
+    if devices == 1:
+        return tree
+    sharding = jax.sharding.NamedSharding(mesh_of(devices), jax.sharding.PartitionSpec("members"))
+    moved: T = jax.device_put(tree, sharding)
+    return moved
+
+
+def spread(batched: Callable[..., Any], devices: int, inputs: Any, outputs: Any) -> Callable[..., Any]:
+    """A batched function whose members are spread over devices: each computes its part, and none asks another.
+
+    Args:
+        batched: Works on any number of members.
+        devices: How many; with one it stays as it is.
+        inputs: For each argument the axis of its members, as for ``vmap``: 0, or None where all have the same.
+        outputs: For its result likewise.
+    """
+    if devices == 1:
+        return batched
+    mesh = mesh_of(devices)
+
+    def specs(axes: Any) -> Any:
+        spec = jax.sharding.PartitionSpec
+        return jax.tree.map(lambda x: spec() if x is None else spec("members"), axes, is_leaf=lambda x: x is None)
+
+    return jax.shard_map(batched, mesh=mesh, in_specs=specs(inputs), out_specs=specs(outputs), check_vma=False)
 
 
 def _widened(x: Array) -> Array:

@@ -176,7 +176,8 @@ def _together(items: Sequence[tuple[Hashable, Job, T]], programs: Programs) -> l
     for members in alike.values():
         first, compiled = members[0][0], programs.of(members[0][0].run, members[0][0].readings)
         if compiled.placement.batched:
-            each, room = bytes_each(first.run, compiled), free_bytes(programs.device)
+            each = bytes_each(first.run, compiled)
+            room = free_bytes(programs.device) * compiled.placement.devices
             parts += chunks([item for _, item in members], each, room)
         else:
             parts += [[item] for _, item in members]

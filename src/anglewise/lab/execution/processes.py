@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Sequence
 from concurrent.futures import BrokenExecutor, Future
 from pathlib import Path
 from types import TracebackType
@@ -19,12 +18,9 @@ import loky
 
 from anglewise.errors import SpecError
 from anglewise.lab.engine.placement import first_device
-from anglewise.lab.execution.estimate import cost
 from anglewise.lab.execution.unit import Unit
 from anglewise.lab.execution.worker import work
 from anglewise.lab.execution.workers import Workers
-from anglewise.lab.protocols.reading import Reading
-from anglewise.lab.spec import Experiment
 
 SWITCH = "ANGLEWISE_JOBS"
 """Environment variable: the number of workers where none is given."""
@@ -66,13 +62,13 @@ def checked_jobs(text: str, where: str) -> int:
     return int(text)
 
 
-def local(experiment: Experiment, jobs: int | None = None, readings: Sequence[Reading] = ()) -> Processes | None:
-    """The workers that train an experiment on this machine; None where this process is to train it itself.
+def local(runs: int, bytes_each: int, jobs: int | None = None) -> Processes | None:
+    """The workers that train runs on this machine; None where this process is to train them itself.
 
     Args:
-        experiment: What is to be trained.
-        jobs: How many; None for what suits the machine.
-        readings: What is measured.
+        runs: How many there are, whether they are missing or not.
+        bytes_each: Memory of a run.
+        jobs: How many workers; None for what suits the machine.
 
     Raises:
         SpecError: If several are asked for where members train as one program on an accelerator.
@@ -86,7 +82,7 @@ def local(experiment: Experiment, jobs: int | None = None, readings: Sequence[Re
             )
         return None
     if jobs is None:
-        jobs = default_jobs(len(experiment.arms) * experiment.seeds, cost(experiment, readings).bytes)
+        jobs = default_jobs(runs, bytes_each)
     return Processes(jobs) if jobs > 1 else None
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import jax
 
 from anglewise.lab.engine.compiling import seconds_compiling
-from anglewise.lab.execution.estimate import admit
+from anglewise.lab.execution.estimate import admit, cost
 from anglewise.lab.execution.planning import Plan
 from anglewise.lab.execution.processes import local, threads_of
 from anglewise.lab.execution.stopping import stoppable
@@ -116,7 +116,7 @@ def train_missing(
     """
     with Store.open(folder) as store, stoppable() as stop, contextlib.ExitStack() as stack:
         if workers is None:
-            workers = local(experiment, jobs, readings)
+            workers = local(len(experiment.arms) * experiment.seeds, cost(experiment, readings).bytes, jobs)
             provenance = {**provenance, "threads": threads_of(workers)}
             if workers is not None:
                 stack.enter_context(workers)

@@ -30,6 +30,7 @@ from scipy.stats import qmc
 from anglewise.errors import SpecError
 from anglewise.lab.engine.programs import Programs
 from anglewise.lab.execution.estimate import Limits, admit, cost, memory, within
+from anglewise.lab.execution.workers import Workers
 from anglewise.lab.protocols.fields import COUNT, INSIDE, SEEDS, bounded
 from anglewise.lab.protocols.schedule import Schedule
 from anglewise.lab.readings.sets import AT_EVALUATIONS
@@ -110,6 +111,7 @@ def search(
     say: Callable[[str], None] = lambda text: None,
     stop: Callable[[], bool] = lambda: False,
     programs: Programs | None = None,
+    workers: Workers | None = None,
 ) -> tuple[Trial, list[Trial]]:
     """Find a candidate's best setting.
 
@@ -122,6 +124,7 @@ def search(
         say: Receives one line per rung.
         stop: Asked after every segment of training; True saves and ends.
         programs: Compiled programs to train all rungs with; None for those of this search alone.
+        workers: Processes that train; None to train in this one.
 
     Returns:
         The best trial of all rounds (on the second rung), and every trial in the order tried.
@@ -147,7 +150,9 @@ def search(
         for rung, seeds, budget in ((0, 1, max(1, whole // SHORT)), (1, rules.seeds, whole)):
             trials = trials[: -(-len(trials) // KEEP)] if rung else trials
             part = tuning_experiment(experiment, candidate, rules, [trial.arm for trial in trials], budget, seeds)
-            train(part, store, Silent(), provenance=provenance, stop=stop, readings=(), programs=programs)
+            train(
+                part, store, Silent(), provenance=provenance, stop=stop, readings=(), programs=programs, workers=workers
+            )
             scores = _scores(Reader(store.root), part)
             trials = sorted((trial._replace(rung=rung, score=scores[trial.name]) for trial in trials), key=_score_of)
             tried |= {trial.name: trial for trial in trials}

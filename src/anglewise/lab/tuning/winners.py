@@ -5,6 +5,7 @@ The file is TOML: a table ``[search]``, and ``[arms.NAME]``, which any experimen
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import sys
@@ -17,6 +18,8 @@ import tomli_w
 from anglewise.errors import SpecError, shown
 from anglewise.files import put
 from anglewise.lab.catalogue import METHODS, SCHEDULES
+from anglewise.lab.execution.estimate import cost
+from anglewise.lab.execution.processes import local, threads_of
 from anglewise.lab.experiments.config import arms_of, coerce, known_fields, table_of
 from anglewise.lab.protocols.fields import ANY, COUNT, INSIDE, SEEDS, bounded
 from anglewise.lab.spec import Arm, Experiment
@@ -74,9 +77,11 @@ class Winner(NamedTuple):
 
 def tune(
     candidate: Candidate, experiment: Experiment, rules: Search, out: Path, to: Path, command: str,
-    provenance: Provenance, stop: Callable[[], bool],
+    provenance: Provenance, stop: Callable[[], bool], jobs: int | None = None,
 ) -> Path:  # fmt: skip
     """Search a candidate's setting in a store of its own, and write the winner's file.
+
+    Trials train in `jobs` processes; None for what suits this machine.
 
     Raises:
         SpecError: For a search with a wrong value.
@@ -84,9 +89,13 @@ def tune(
     """
     to.mkdir(parents=True, exist_ok=True)  # before the search, since it may fail
     name = candidate.arm.name
-    with Store.open(out / name) as store:
+    workers = local(rules.trials, cost(experiment).bytes, jobs)
+    provenance = {**provenance, "threads": threads_of(workers)}
+    with Store.open(out / name) as store, workers or contextlib.nullcontext():
         say = functools.partial(print, flush=True, file=sys.stderr)
-        best, trials = search(candidate, experiment, rules, store, provenance=provenance, say=say, stop=stop)
+        best, trials = search(
+            candidate, experiment, rules, store, provenance=provenance, say=say, stop=stop, workers=workers
+        )
     how = dataclasses.replace(
         summary(candidate, experiment, rules, best, trials),
         command=command,

@@ -92,8 +92,10 @@ def parts(claim: Claim, scale: Scale, wanted: str | None = None, root: Path = RO
             yield Part(system, scale, world, experiment, folder_of(root, system, scale, world))
 
 
-def train(part: Part, provenance: Provenance, *, quiet: bool = False, large: bool = False) -> None:
-    """Train what the store of a part lacks.
+def train(
+    part: Part, provenance: Provenance, *, quiet: bool = False, large: bool = False, jobs: int | None = None
+) -> None:
+    """Train what the store of a part lacks, in `jobs` processes; None for what suits this machine.
 
     Raises:
         SpecError: If it asks for more than this machine has, and `large` is False.
@@ -103,7 +105,7 @@ def train(part: Part, provenance: Provenance, *, quiet: bool = False, large: boo
     admit(part.experiment, part.system.readings, large=large)
     train_missing(
         part.experiment, part.folder, provenance=provenance, quiet=quiet, readings=part.system.readings,
-        keep=part.scale == "paper",
+        keep=part.scale == "paper", jobs=jobs,
     )  # fmt: skip
 
 
