@@ -24,7 +24,11 @@ EVERY = 0.5
 
 
 def work_away(
-    unit: Unit, session: str, image: bytes, hand_in: Callable[[bytes | None], bool], clock: Callable[[], float] = time.monotonic
+    unit: Unit,
+    session: str,
+    image: bytes,
+    hand_in: Callable[[bytes | None], bool],
+    clock: Callable[[], float] = time.monotonic,
 ) -> tuple[bool, bytes]:
     """Train what is missing of a unit, in a folder that nobody else sees.
 

@@ -142,7 +142,7 @@ def _check(name: object, unit: Unit, others: bool) -> None:
             return
         case ["populations", file] if file == f"{unit.unit_id}{NEWS}":
             return
-    raise StoreError(f"a worker handed in {name!r}, expected files of its own runs: is it another version of anglewise?")
+    raise StoreError(f"a worker handed in {name!r}, expected files of its runs: is it another version of anglewise?")
 
 
 def _names(root: Path, unit: Unit) -> Iterator[str]:

@@ -97,12 +97,12 @@ class Ray:
             self.shared = is_shared(root / "populations")
         future: Future[bool] = Future()
         if self.shared:
-            ref = ray.remote(**self._options)(_work).remote(str(root), unit, session)
+            ref = _remote(**self._options)(_work).remote(str(root), unit, session)
         else:
             if self._post is None:
                 self._post = _posted()
             token = os.urandom(8).hex()
-            task = ray.remote(**self._options)(_work_away)
+            task = _remote(**self._options)(_work_away)
             ref = task.remote(unit, session, packed(root, unit), self._post, token)
         with self._lock:
             self._given[ref] = _Given(future, root, unit, session, "" if self.shared else token)
@@ -248,11 +248,15 @@ def _work_away(unit: Unit, session: str, image: bytes, post: Any, token: str) ->
     )
 
 
+_remote: Any = ray.remote
+"""Its types speak of functions whose arguments are known."""
+
+
 def _posted() -> Any:
     """The actor, on the driver's machine: it is lost only where the driver is lost too."""
     node = ray.get_runtime_context().get_node_id()
     place = NodeAffinitySchedulingStrategy(node, soft=True)
-    return ray.remote(num_cpus=0, max_restarts=0, scheduling_strategy=place)(Post).remote()
+    return _remote(num_cpus=0, max_restarts=0, scheduling_strategy=place)(Post).remote()
 
 
 @contextlib.contextmanager
@@ -302,7 +306,7 @@ def machines(probe: Path | None = None) -> list[dict[str, Any]]:
     asked = {}
     for node in (node for node in ray.nodes() if node["Alive"]):
         place = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
-        task = ray.remote(num_cpus=0, max_retries=0, scheduling_strategy=place)(machine)
+        task = _remote(num_cpus=0, max_retries=0, scheduling_strategy=place)(machine)
         asked[task.remote(None if probe is None else str(probe))] = node
     ray.wait(list(asked), num_returns=len(asked), timeout=PATIENCE)
     told = []

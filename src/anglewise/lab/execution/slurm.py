@@ -12,10 +12,12 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import logging
 import os
 import shlex
 import shutil
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -29,7 +31,7 @@ import submitit
 from submitit.core.job_environment import JobEnvironment
 from submitit.core.utils import FailedJobError, UncompletedJobError
 
-from anglewise.errors import AnglewiseError, SpecError, StoreError
+from anglewise.errors import AnglewiseError
 from anglewise.lab.execution.away import here
 from anglewise.lab.execution.unit import Unit
 from anglewise.lab.execution.worker import work
@@ -45,6 +47,10 @@ TOGETHER = {"cpu": 8, "gpu": 64}
 """Runs of one structure in a unit: a job takes seconds to begin."""
 GATHER = 2.0
 """Seconds in which units come together for one array."""
+LOOK = 15.0
+"""Seconds between two questions to SLURM; a job that it does not know twice, and that left no result, is lost."""
+STOPPED = ".stopped"
+"""Ending of a file beside the jobs: those of this session that begin later end at once."""
 
 
 class SlurmError(AnglewiseError):
@@ -113,7 +119,8 @@ class Slurm:
         self.threads = wanted.cpus
         self.place = f"SLURM, {self.slots} jobs at once" if cluster == "slurm" else f"{self.slots} local jobs"
         self._executor: submitit.Executor | None = None
-        self._lock, self._closing, self._ended = threading.Lock(), threading.Event(), threading.Event()
+        self._queue = Queue()
+        self._lock, self._closing = threading.Lock(), threading.Event()
         self._waiting: list[_Given] = []
         self._given: list[tuple[submitit.Job[Any], _Given]] = []
         self._thread = threading.Thread(target=self._attend, daemon=True, name="anglewise-slurm")
@@ -176,15 +183,22 @@ class Slurm:
             self._executor = self._executor_beside(batch[0].root)
         with self._executor.batch():
             jobs = [
-                self._executor.submit(Task(), str(one.root), dataclasses.replace(one.unit), one.session)
+                self._executor.submit(Task(), str(one.root), one.unit, one.session, str(self._stopped(one)))
                 for one in batch
             ]
         with self._lock:
             self._given += zip(jobs, batch, strict=True)
 
+    def _folder(self, root: Path) -> Path:
+        return (self.folder or root.with_name(root.name + "-jobs")).resolve()
+
+    def _stopped(self, one: _Given) -> Path:
+        return self._folder(one.root) / f"{one.session}{STOPPED}"
+
     def _executor_beside(self, root: Path) -> submitit.Executor:
-        folder = self.folder or root.with_name(root.name + "-jobs")
+        folder = self._folder(root)
         private(folder)
+        logging.getLogger("submitit").setLevel(logging.ERROR)
         python = shlex.join(["env", *(f"{k}={v}" for k, v in environment(self.wanted.cpus, self.wanted.gpus).items())])
         python += " " + shlex.quote(sys.executable)
         more = {} if self.cluster == "debug" else {f"{self.cluster}_python": python}
@@ -195,13 +209,19 @@ class Slurm:
     def _look_at(self, job: submitit.Job[Any], one: _Given) -> None:
         """Say how a job has ended, if it has."""
         try:
-            if not job.done():
-                return
+            if not (job.paths.result_pickle.exists() if self.cluster == "slurm" else job.done()):
+                if self.cluster != "slurm" or not self._queue.lost(job.job_id):
+                    return
+                if not job.paths.result_pickle.exists():
+                    raise UncompletedJobError(f"SLURM no longer knows job {job.job_id}: {(job.stderr() or '')[-200:]}")
             ended, error = job.result()
         except UncompletedJobError as lost:
             ended, error = False, Lost(_line(lost))
         except FailedJobError as failed:
-            ended, error = False, SlurmError(f"a job failed: {str(failed).strip()[-300:]}. Its files: {job.paths.folder}")
+            ended, error = (
+                False,
+                SlurmError(f"a job failed: {str(failed).strip()[-300:]}. See {job.paths.folder}"),
+            )
         except Exception as raised:  # of submitit: a result that cannot be read
             ended, error = False, Lost(_line(raised))
         with self._lock:
@@ -222,8 +242,10 @@ class Slurm:
         for one in stopped:
             one.future.set_result(False)
         for job, one in list(self._given):
-            begun = path_of(one.root, one.unit.unit_id, LOCK).exists()
-            if self.cluster == "slurm" and not begun and path_of(one.root, one.session, STOP).exists():
+            if self.cluster != "slurm" or not path_of(one.root, one.session, STOP).exists():
+                continue
+            self._stopped(one).touch()
+            if not path_of(one.root, one.unit.unit_id, LOCK).exists():
                 _cancel(job)
                 with self._lock:
                     self._given.remove((job, one))
@@ -243,8 +265,10 @@ class _Given(NamedTuple):
 class Task:
     """What a job does; submitit pickles it."""
 
-    def __call__(self, root: str, unit: Unit, session: str) -> tuple[bool, AnglewiseError | None]:
+    def __call__(self, root: str, unit: Unit, session: str, stopped: str) -> tuple[bool, AnglewiseError | None]:
         """Work on a unit; an error that the user can mend comes back as it is."""
+        if Path(stopped).exists():
+            return False, None
         with soon_over() as asked:
             try:
                 ended = work(Path(root), here(unit), session, stop=asked.is_set)
@@ -257,6 +281,56 @@ class Task:
     def checkpoint(self, *arguments: Any) -> submitit.helpers.DelayedSubmission:
         """The same again: what is saved lies in the store."""
         return submitit.helpers.DelayedSubmission(self, *arguments)
+
+
+class Queue:
+    """What SLURM knows of this user's jobs, asked for now and then.
+
+    Args:
+        clock: Seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic):
+        """Nothing is known yet."""
+        self.clock, self.asked = clock, clock()
+        self.known: set[str] | None = None
+        self.missed: dict[str, float] = {}
+
+    def lost(self, job_id: str) -> bool:
+        """Whether two answers, some time apart, did not have a job."""
+        if self.clock() - self.asked >= LOOK:
+            self.known, self.asked = _queued(), self.clock()
+        if self.known is None or job_id in self.known:
+            self.missed.pop(job_id, None)
+            return False
+        return self.asked - self.missed.setdefault(job_id, self.asked) >= LOOK
+
+
+def partitions() -> list[dict[str, Any]]:
+    """SLURM's partitions and what their machines have.
+
+    Raises:
+        SlurmError: If SLURM does not answer.
+    """
+    words = ["sinfo", "--noheader", "--format=%R|%D|%c|%m|%G"]
+    try:
+        done = subprocess.run(words, capture_output=True, text=True, timeout=60)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise SlurmError(
+            f"sinfo does not answer ({_line(error)}): run it on a machine from which jobs are submitted"
+        ) from error
+    keys = ("partition", "machines", "cpus", "memory_mib", "accelerators")
+    return [dict(zip(keys, line.split("|"), strict=True)) for line in done.stdout.splitlines() if line.count("|") == 4]
+
+
+def _queued() -> set[str] | None:
+    """Jobs of this user that wait or run, those of arrays one by one; None if SLURM does not answer."""
+    words = ["squeue", "--noheader", "--array", "--me", "--format=%F_%K %A"]
+    try:
+        done = subprocess.run(words, capture_output=True, text=True, timeout=60)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return set(done.stdout.split()) if done.returncode == 0 else None
 
 
 def over() -> int:
@@ -288,12 +362,15 @@ def private(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         stat = folder.stat()
     if stat.st_uid != os.getuid() or stat.st_mode & 0o022:
-        raise SlurmError(f"{folder} can be written to by others, expected a folder that is yours alone: chmod 700 {folder}")
+        raise SlurmError(f"{folder} can be written to by others, expected a folder that is yours alone: chmod 700")
 
 
 def _cancel(job: submitit.Job[Any]) -> None:
     with contextlib.suppress(Exception):  # it has ended meanwhile
-        job.cancel(check=False)
+        if isinstance(job, submitit.SlurmJob):
+            subprocess.run(["scancel", job.job_id], capture_output=True, timeout=60)
+        else:
+            job.cancel(check=False)
 
 
 def _fail(batch: list[_Given], error: Exception) -> None:
