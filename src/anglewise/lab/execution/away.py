@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, cast
 
 from anglewise.lab.engine.placement import first_device
 from anglewise.lab.execution.parcels import Outbox, unpack
@@ -62,11 +63,11 @@ def work_away(
 
 def here(unit: Unit) -> Unit:
     """A unit whose provenance says what this machine is, where that was asked of the machine that sends it."""
-    told = unit.care.provenance
+    told: dict[str, Any] = dict(unit.care.provenance)
     mine = {key: value for key, value in _machine(told.get("precision", "")).items() if key in told}
     if told.get("host") is None:
         mine.pop("host", None)
-    return dataclasses.replace(unit, care=dataclasses.replace(unit.care, provenance={**told, **mine}))
+    return dataclasses.replace(unit, care=dataclasses.replace(unit.care, provenance=cast(Provenance, told | mine)))
 
 
 @functools.cache

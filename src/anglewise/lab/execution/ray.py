@@ -9,9 +9,11 @@ that lives on the driver's machine (see away.py).
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import signal
 import threading
+import warnings
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future
@@ -273,8 +275,10 @@ def connected(address: str | None) -> Iterator[None]:
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     handlers = _handlers()
     try:
-        own = {} if address or os.environ.get("RAY_ADDRESS") else {"include_dashboard": False}
-        ray.init(address, logging_level="ERROR", log_to_driver=False, **own)
+        own: dict[str, Any] = {} if address or os.environ.get("RAY_ADDRESS") else {"include_dashboard": False}
+        with warnings.catch_warnings():  # it forks, which JAX warns of: what is forked only starts another program
+            warnings.simplefilter("ignore", RuntimeWarning)
+            ray.init(address, logging_level=logging.ERROR, log_to_driver=False, **own)
     except (ConnectionError, RayError, RuntimeError, ValueError, ImportError) as error:
         where = address or os.environ.get("RAY_ADDRESS") or "this machine"
         raise ClusterError(
