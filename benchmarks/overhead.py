@@ -81,9 +81,8 @@ def main() -> None:
     for way in ways:
         each = [1000 * one for one in slopes[way]]
         text = f"{statistics.median(each):8.1f} ms each ({min(each):.1f} to {max(each):.1f})"
-        print(
-            f"{way:12} {text}, {statistics.median(starts[way]):6.1f} s to begin, {SLOTS} at once, sizes {few}, {many}"
-        )
+        begin = statistics.median(starts[way])
+        print(f"{way:12} {text}, {begin:6.1f} s to begin, {SLOTS} at once, sizes {few}, {many}")
 
 
 if __name__ == "__main__":

@@ -53,9 +53,8 @@ class Watching(Silent):
 
 def by(workers, folder, progress, **kwargs):
     with workers, Store.open(folder) as store:
-        train(
-            EXPERIMENT, store, progress, provenance={}, readings=FEW, workers=workers, checkpoint_seconds=0.1, **kwargs
-        )
+        kwargs |= {"readings": FEW, "checkpoint_seconds": 0.1}
+        train(EXPERIMENT, store, progress, provenance={}, workers=workers, **kwargs)
 
 
 @pytest.mark.slow
@@ -116,9 +115,7 @@ def test_a_cluster_says_what_it_has_and_what_it_has_no_room_for(made, tmp_path, 
     (one,) = machines()
     assert one["cpus"] == 1 and one["libraries"]["jax"] and "error" not in one
     assert is_shared(tmp_path) and not list(tmp_path.iterdir())
-    with pytest.raises(
-        SpecError, match="a task is to have 8 cores and 0 accelerators, the largest machine has 1 cores"
-    ):
+    with pytest.raises(SpecError, match="a task is to have 8 cores and 0 accelerators, the largest machine has 1"):
         Ray(cpus=8)
     monkeypatch.setattr("anglewise.lab.execution.ray.differences", lambda *told: ["far: jax is 0.1 there"])
     with pytest.raises(ClusterError, match="far: jax is 0.1 there. See all: anglewise doctor --on ray"):

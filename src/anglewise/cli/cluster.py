@@ -30,7 +30,9 @@ def _of_ray(name: str) -> dict[str, Any]:
     folder = Path.cwd()
     with connected(None if name == "ray" else name), probing(folder) as probe:
         told = machines(probe)
-    blind = [one["host"] for one in told if "error" not in one and not (one["sees"] and one["locks"])]
+    blind = [
+        f"{one['host']} ({one['address']})" for one in told if "error" not in one and not (one["sees"] and one["locks"])
+    ]
     problems = differences(told, machine())
     if not any(one["cpus"] for one in told):
         problems.append("no machine offers cores to Ray: start them with ray start --address=HOST:6379 --num-cpus N")

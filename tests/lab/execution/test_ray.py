@@ -29,9 +29,9 @@ def test_a_cluster_that_does_not_answer_is_said_in_one_line(monkeypatch, address
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     before = signal.getsignal(signal.SIGTERM)
     where = address or "this machine"
-    with pytest.raises(ClusterError, match=rf"no Ray cluster answers at {where} \(timed out\): start one with"):
-        with connected(address):
-            pass
+    told = rf"no Ray cluster answers at {where} \(timed out\): start one with"
+    with pytest.raises(ClusterError, match=told), connected(address):
+        pass
     assert signal.getsignal(signal.SIGTERM) is before, "SIGTERM still saves"
 
 
