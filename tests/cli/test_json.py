@@ -40,6 +40,7 @@ COMMANDS = {
     "show": "show RUN STORE",
     "query": "query SQL STORE",
     "doctor": "doctor",
+    "doctor --on": "doctor --on slurm:local",
     "doctor DIR": "doctor STORE",
 }
 SQL = "SELECT arm, seed, outcome, first FROM runs ORDER BY ALL"
