@@ -62,12 +62,13 @@ def test_control_a_helper_that_promises_to_assert_must():
 # One test file for several modules: a verb as a whole command, data with the code that reads it, a figure by the page
 # that shows it, a declaration with what fulfils it.
 TOGETHER = {
-    "cli/test_json.py": "cli: output",
+    "cli/test_json.py": "cli: compact output",
     "cli/test_main.py": "cli: doctor report training",
     "cli/test_bad_input.py": "cli: flags",
     "cli/test_listing.py": "cli: animate names query; lab: catalogue",
     "cli/test_tracks.py": "cli: studies tune",
-    "lab/test_runner.py": "lab/execution: planning",
+    "lab/test_runner.py": "lab/execution: drive planning",
+    "lab/execution/test_dispatch.py": "lab/execution: news unit worker workers",
     "lab/report/test_progress.py": "lab/report: live tally",
     "lab/experiments/test_run.py": "lab/execution: stopping",
     "lab/report/test_opened.py": "lab/report/html: card",

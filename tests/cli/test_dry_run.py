@@ -68,6 +68,10 @@ def test_the_most_is_the_sum_of_steps_times_their_cost_and_compiling_is_told_apa
     total, _ = map(int, re.search(r"At most (\d+) s on .* included, and (\d+) s to compile", said).groups())
     assert total == pytest.approx(sum(3 * 100_000 * arm.timed.per_step for arm in dry.arms), abs=1)
     assert "0 of 6 runs are there, 6 to train" in said
+    assert dry.jobs == 1 and "processes" not in said
+    assert text(dataclasses.replace(dry, jobs=2), 1).endswith(
+        "It would train in 2 processes at once, which takes less."
+    )
 
 
 def test_what_is_wrong_with_an_arm_is_still_said(capsys):

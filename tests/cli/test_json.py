@@ -39,6 +39,7 @@ COMMANDS = {
     "explain": "explain radius",
     "show": "show RUN STORE",
     "query": "query SQL STORE",
+    "compact": "compact STORE",
     "doctor": "doctor",
     "doctor --on": "doctor --on slurm:local",
     "doctor DIR": "doctor STORE",

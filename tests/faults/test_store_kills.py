@@ -83,7 +83,7 @@ def kill_at(patch, moment):
 
 def seen(root):
     """Curve rows and reading rows as a reader sees them, without the SQL on top."""
-    tables = [Reader(root)._settled(kind, "r") for kind in ("curves", "readings")]
+    tables = [Reader(root).rows(kind, "r") for kind in ("curves", "readings")]
     return [[repr(row) for row in table.to_pylist()] for table in tables]
 
 

@@ -17,7 +17,7 @@ from anglewise.cli.output import print_json
 from anglewise.errors import SpecError, install
 
 if TYPE_CHECKING:
-    from anglewise.lab.store.examine import Finding
+    from anglewise.lab.store.finding import Finding
 
 NEEDED = ("jax", "jaxlib", "equinox", "optax", "numpy", "scipy", "pyarrow", "duckdb")
 """What the laboratory cannot do without."""

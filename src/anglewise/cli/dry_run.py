@@ -10,6 +10,7 @@ from pathlib import Path
 from anglewise.errors import printable
 from anglewise.lab.execution.estimate import Cost, Networks, cost
 from anglewise.lab.execution.planning import Plan, plan
+from anglewise.lab.execution.processes import local
 from anglewise.lab.protocols.reading import Reading
 from anglewise.lab.readings.sets import READINGS
 from anglewise.lab.report.table import Cell, Column, Name, Table, printed
@@ -68,6 +69,7 @@ class Dry:
         asked: What it asks for at most.
         arms: Arm by arm.
         stops: Whether a run may end before its budget.
+        jobs: Processes that would train at once.
         device: What was timed on; empty where nothing was.
     """
 
@@ -85,10 +87,13 @@ class Dry:
     asked: Cost
     arms: tuple[ArmPlan, ...]
     stops: bool
+    jobs: int
     device: str = ""
 
 
-def described(experiment: Experiment, out: Path, readings: Sequence[Reading] = (), *, timed: float = 0.0) -> Dry:
+def described(
+    experiment: Experiment, out: Path, readings: Sequence[Reading] = (), *, timed: float = 0.0, jobs: int | None = None
+) -> Dry:
     """The plan; nothing is trained, and nothing is compiled unless its cost is asked for.
 
     Args:
@@ -96,6 +101,7 @@ def described(experiment: Experiment, out: Path, readings: Sequence[Reading] = (
         out: The store that it would go to; it is read if it exists, and not made.
         readings: What would be measured.
         timed: Seconds for which each arm is timed, after compilation; 0 for not at all.
+        jobs: Processes that would train at once; None for what suits this machine.
     """
     rule = experiment.training
     reader = Reader(out) if (out / "anglewise-store.json").exists() else None
@@ -111,10 +117,13 @@ def described(experiment: Experiment, out: Path, readings: Sequence[Reading] = (
         arms.append(
             ArmPlan(arm.name, experiment.seeds - missing, missing, networks.parameters(arm), costs.get(arm.name))
         )
+    asked = cost(experiment, suited)
+    workers = local(asked.runs, asked.bytes, jobs)
+    slots = workers.slots if workers else 1
     return Dry(
         experiment.name, experiment.title, str(experiment.task), str(experiment.model), str(rule),
         experiment.task.sizes, tuple(names[type(reading)] for reading in suited), rule.measure_every, out,
-        len(todo.further), len(todo.again), cost(experiment, suited), tuple(arms), rule.further >= 0, device,
+        len(todo.further), len(todo.again), asked, tuple(arms), rule.further >= 0, slots, device,
     )  # fmt: skip
 
 
@@ -191,9 +200,10 @@ def _verdict(dry: Dry, budget: int, missing: int) -> str:
     costs = [(arm.to_train, arm.timed) for arm in dry.arms if arm.timed is not None]
     total = sum(n * budget * cost.per_step for n, cost in costs)
     compiling = sum(cost.compiling for _, cost in costs)
+    at_once = f" It would train in {dry.jobs} processes at once, which takes less." if dry.jobs > 1 else ""
     return (
         f"At most {total:.0f} s on {dry.device} for one run after the other, evaluation included, and "
-        f"{compiling:.0f} s to compile; readings come on top{stops}."
+        f"{compiling:.0f} s to compile; readings come on top{stops}.{at_once}"
     )
 
 

@@ -13,10 +13,10 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from anglewise.cli import animate, claims, doctor, listing, query, report, run, studies, tune, watch
+from anglewise.cli import animate, claims, compact, doctor, listing, query, report, run, studies, tune, watch
 from anglewise.errors import AnglewiseError, SpecError, install, printable, shown
 
-VERBS = (run, watch, report, animate, tune, studies, claims, listing, query, doctor)
+VERBS = (run, watch, report, animate, tune, studies, claims, listing, query, compact, doctor)
 """In the order of the help."""
 LONG = 300
 """Characters of one word of a message, such as a path, that are shown."""

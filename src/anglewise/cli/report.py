@@ -159,7 +159,7 @@ def print_report(
     if page is not None:
         from anglewise.lab.report.html.experiment import write_report
 
-        written = write_report(reader, experiment_id, page, baseline=baseline, run_pages=pages).resolve()
+        written = write_report(reader, experiment_id, page, run_pages=pages, results=results).resolve()
     if as_json:
         print_json(verb, **facts(results), report=written)
         return

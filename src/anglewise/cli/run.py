@@ -84,7 +84,8 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.dry_run:
         from anglewise.cli.dry_run import described, text
 
-        dry = described(experiment, out, readings, timed=TIMED if arguments.cost else 0.0)
+        timed = TIMED if arguments.cost else 0.0
+        dry = described(experiment, out, readings, timed=timed, jobs=arguments.jobs)
         if arguments.json:
             print_json("run", dry_run=dry)
         else:

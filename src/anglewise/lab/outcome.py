@@ -66,7 +66,9 @@ def times(steps: np.ndarray, accuracy: np.ndarray, threshold: float = 0.95, sust
     """
     above = (np.asarray(accuracy) >= threshold) & (threshold > 0)
     hits = np.flatnonzero(above)
-    first = int(steps[hits[0]]) if hits.size else None
+    if not hits.size:
+        return Times(None, None)
+    first = int(steps[hits[0]])
     counts = np.concatenate([[0], np.cumsum(above)])
     runs = np.flatnonzero(counts[sustain:] - counts[:-sustain] == sustain)
     return Times(first, int(steps[runs[0]]) if runs.size else None)
@@ -264,7 +266,7 @@ class Outcome(Ending):
         """
         if "outcome" not in values:
             return None
-        known = {field.name: values[field.name] for field in dataclasses.fields(cls) if field.name in values}
+        known = {name: values[name] for name in cls.__dataclass_fields__ if name in values}
         if "rule" not in values:
             known = _of_before(known)
         known |= {"rule": Rule.of(values.get("rule") or {}), "readings": tuple(values.get("readings", ()))}

@@ -168,21 +168,26 @@ class Run:
     @property
     def spec(self) -> dict[str, Any]:
         """Everything that its numbers depend on, as JSON values; ``"source"`` where a class is the user's own."""
-        spec = {
+        before, after = self._fixed
+        return {**before, "seed": to_json(self.seed), **after}
+
+    @functools.cached_property
+    def _fixed(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """What stands before the seed in :attr:`spec`, and behind it: the same for all seeds of an arm."""
+        before = {
             "protocol": PROTOCOL,
             "task": to_json(self.task),
             "model": to_json(self.model),
             "methods": to_json(self.arm.methods),
-            "training": {name: getattr(self.training, name) for name in TRAINED},
-            "seed": self.seed,
+            "training": to_json({name: getattr(self.training, name) for name in TRAINED}),
         }
         source = source_of((self.task, self.model, self.arm.methods))
-        return spec | ({"source": source} if source else {})
+        return before, {"source": source} if source else {}
 
-    @property
+    @functools.cached_property
     def run_id(self) -> str:
         """Content hash of :attr:`spec`: 20 hexadecimal digits."""
-        return content_hash(self.spec)
+        return text_hash(canonical(self.spec))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -252,9 +257,18 @@ class Experiment:
 
     def runs(self) -> Iterator[Run]:
         """All runs, arm by arm, seeds in order."""
+        yield from self._runs
+
+    @functools.cached_property
+    def _runs(self) -> tuple[Run, ...]:
+        runs: list[Run] = []
         for arm in self.arms:
+            first = Run(self.name, self.task, self.model, arm, self.training, self.first_seed)
             for seed in range(self.first_seed, self.first_seed + self.seeds):
-                yield Run(self.name, self.task, self.model, arm, self.training, seed)
+                run = dataclasses.replace(first, seed=seed)
+                vars(run)["_fixed"] = first._fixed  # of thousands of seeds, computed once
+                runs.append(run)
+        return tuple(runs)
 
 
 class Planned(NamedTuple):
@@ -363,7 +377,16 @@ def to_json(value: Any) -> Any:
 
 def content_hash(value: Any) -> str:
     """First 20 hexadecimal digits of the SHA-256 of the canonical JSON (sorted keys, no spaces)."""
-    text = json.dumps(to_json(value), sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return text_hash(canonical(to_json(value)))
+
+
+def canonical(value: Any) -> str:
+    """JSON values as the one text that is hashed: sorted keys, no spaces."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+
+
+def text_hash(text: str) -> str:
+    """First 20 hexadecimal digits of the SHA-256 of a text."""
     return hashlib.sha256(text.encode()).hexdigest()[:20]
 
 

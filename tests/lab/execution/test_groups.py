@@ -74,7 +74,9 @@ def test_a_run_is_reset_only_when_its_group_comes_up(tmp_path):
         for run in (slow, fast):
             store.begin(run.run_id, run.spec, {})
             store.append(run.run_id, [row], [])
-        coming = groups(plan(two).jobs, store, Programs())
-        assert names(next(coming)) == [("slow", 0)]
+        programs = Programs()
+        coming = list(groups(plan(two).jobs, store, programs))
+        assert [names(group) for group in coming] == [[("slow", 0)], [("fast", 0)]]
+        coming[0].population(programs, store)
         left = [(store.root / "runs" / run.run_id).exists() for run in (slow, fast)]
         assert left == [False, True]

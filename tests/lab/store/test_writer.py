@@ -46,7 +46,7 @@ def exact(rows):
 
 def stored(root, run_id="r"):
     """What a reader sees of a run, without the SQL on top: curve rows and reading rows."""
-    return [Reader(root)._settled(kind, run_id).to_pylist() for kind in ("curves", "readings")]
+    return [Reader(root).rows(kind, run_id).to_pylist() for kind in ("curves", "readings")]
 
 
 class Machine(RuleBasedStateMachine):

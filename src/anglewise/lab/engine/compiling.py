@@ -7,11 +7,14 @@ what counts is the time that they cover together.
 from __future__ import annotations
 
 import functools
+import threading
 import time
 from collections.abc import Callable
 
 import jax
 
+AHEAD = "anglewise compiles ahead"
+"""Name of the thread whose compiling nobody waits for: it does not count."""
 PIECES = "/jax/core/compile/"
 """How the names of JAX's events for it begin."""
 
@@ -50,7 +53,7 @@ def _covered() -> Covered:
     covered = Covered()
 
     def heard(event: str, duration_secs: float, **_: str | int) -> None:
-        if event.startswith(PIECES):
+        if event.startswith(PIECES) and threading.current_thread().name != AHEAD:
             covered.add(duration_secs)
 
     jax.monitoring.register_event_duration_secs_listener(heard)

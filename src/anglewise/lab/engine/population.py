@@ -18,7 +18,7 @@ import numpy as np
 from anglewise.lab.engine import checkpoint
 from anglewise.lab.engine.checkpoint import Tree
 from anglewise.lab.engine.placement import tree_bytes
-from anglewise.lab.engine.programs import Compiled, arithmetic, placed
+from anglewise.lab.engine.programs import Compiled, arithmetic, placed, sharding_of
 from anglewise.lab.engine.rng import stream
 from anglewise.lab.engine.step import Member, Past, State
 from anglewise.lab.protocols.model import Params
@@ -95,15 +95,12 @@ class Population:
 
     def begin(self) -> None:
         """Draw splits and first weights."""
-        dtype = jnp.float64 if self.training.precision == "float64" else jnp.float32
         with arithmetic(self.training):
-            members, states = [], []
-            for run in self.runs:
-                fixed = self.training.split_seed
-                data = run.task.split(stream(run.seed if fixed < 0 else fixed, "split"))
-                methods = jax.tree.map(lambda x: jnp.asarray(x, dtype), run.arm.methods)
-                members.append(Member(methods, data, stream(run.seed, "batch"), stream(run.seed, "noise")))
-                states.append(self.compiled.program.start(members[-1], stream(run.seed, "init")))
+            members = [_member(run) for run in self.runs]
+            states = [
+                self.compiled.program.start(member, stream(run.seed, "init"))
+                for run, member in zip(self.runs, members, strict=True)
+            ]
             batched = self.compiled.placement.batched
             self.member = self._stacked(members) if batched else members[0]
             self.state: State = states[0]
@@ -335,6 +332,32 @@ def _each(state: State, past: Past, take: Callable[[jax.Array], jax.Array]) -> t
 def _copied(tree: Params) -> Params:
     """A copy that survives when the original is given to a program for good."""
     return jax.tree.map(jnp.copy, tree)
+
+
+def shapes(run: Run, members: int, compiled: Compiled) -> tuple[Member, State]:
+    """The shapes of so many members like a run, and of their states; nothing is drawn."""
+    with arithmetic(run.training):
+        member = _member(run)
+        state = jax.eval_shape(compiled.program.start, member, stream(run.seed, "init"))
+        member = jax.eval_shape(lambda: member)
+    if not compiled.placement.batched:
+        return member, state
+    rows, sharding = compiled.placement.padded(members), sharding_of(compiled.placement.devices)
+
+    def stacked(x: jax.ShapeDtypeStruct) -> jax.ShapeDtypeStruct:
+        return jax.ShapeDtypeStruct((rows, *x.shape), x.dtype, sharding=sharding)
+
+    step, *moving = state
+    return jax.tree.map(stacked, member), State(step, *jax.tree.map(stacked, moving))
+
+
+def _member(run: Run) -> Member:
+    """All that stays of a run while it trains."""
+    dtype = jnp.float64 if run.training.precision == "float64" else jnp.float32
+    fixed = run.training.split_seed
+    data = run.task.split(stream(run.seed if fixed < 0 else fixed, "split"))
+    methods = jax.tree.map(lambda x: jnp.asarray(x, dtype), run.arm.methods)
+    return Member(methods, data, stream(run.seed, "batch"), stream(run.seed, "noise"))
 
 
 def bytes_each(run: Run, compiled: Compiled) -> int:

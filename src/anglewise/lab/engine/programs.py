@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
@@ -86,6 +87,7 @@ class Compiled:
         self._advance = jax.jit(segment, donate_argnums=1)
         self._measures: dict[tuple[Reading, ...], jax.stages.Wrapped] = {}
         self._ready: dict[tuple[int, ...], jax.stages.Compiled] = {}
+        self._compiling = threading.Lock()
 
     def measure(
         self, readings: tuple[Reading, ...], member: Member, state: State, past: Past
@@ -143,14 +145,22 @@ class Compiled:
         padded = np.zeros(self.length, np.int32)
         padded[: len(targets)] = targets
         args = (member, state, jnp.asarray(padded), jnp.asarray(len(targets), jnp.int32))
-        size = jax.tree.leaves(state.params)[0].shape
-        if size not in self._ready:
+        if _size(state) not in self._ready:
             self.told("compiling")
-            self._ready[size] = self._advance.lower(*args).compile()
+        segment = self.prepare(member, state)
         self.told("training")
         begun = time.perf_counter()
-        state, rows = jax.block_until_ready(self._ready[size](*args))
+        state, rows = jax.block_until_ready(segment(*args))
         return state, jax.tree.map(np.asarray, rows), time.perf_counter() - begun
+
+    def prepare(self, member: Member, state: State) -> jax.stages.Compiled:
+        """The segment's program for members like these, or of these shapes; compiled by the first who asks for it."""
+        with self._compiling:
+            if (size := _size(state)) not in self._ready:
+                steps = jax.ShapeDtypeStruct((self.length,), jnp.int32), jax.ShapeDtypeStruct((), jnp.int32)
+                with arithmetic(self.training):
+                    self._ready[size] = self._advance.lower(member, state, *steps).compile()
+            return self._ready[size]
 
     def planned_bytes(self, member: Member, state: State) -> int:
         """Memory that the compiler plans for a segment of these members, beside what they hold themselves."""
@@ -167,11 +177,20 @@ def mesh_of(devices: int) -> jax.sharding.Mesh:
 
 def placed(tree: T, devices: int) -> T:
     """Arrays with a row for each member, each row on the device that trains it."""
+    sharding = sharding_of(devices)
+    return tree if sharding is None else jax.device_put(tree, sharding)  # type: ignore[no-any-return]
+
+
+def sharding_of(devices: int) -> jax.sharding.Sharding | None:
+    """How rows of members lie on devices; None for one device."""
     if devices == 1:
-        return tree
-    sharding = jax.sharding.NamedSharding(mesh_of(devices), jax.sharding.PartitionSpec("members"))
-    moved: T = jax.device_put(tree, sharding)
-    return moved
+        return None
+    return jax.sharding.NamedSharding(mesh_of(devices), jax.sharding.PartitionSpec("members"))
+
+
+def _size(state: State) -> tuple[int, ...]:
+    """What programs for different numbers of members differ in."""
+    return tuple(jax.tree.leaves(state.params)[0].shape)
 
 
 def spread(batched: Callable[..., Any], devices: int, inputs: Any, outputs: Any) -> Callable[..., Any]:
@@ -223,6 +242,7 @@ class Programs:
         cache.use()
         self._at_evaluations, self._place, self._most = at_evaluations, place, most
         self._kept: OrderedDict[tuple[Structure, Placement, tuple[Reading, ...]], Compiled] = OrderedDict()
+        self._changing = threading.Lock()
 
     @property
     def device(self) -> jax.Device:
@@ -240,9 +260,10 @@ class Programs:
         structure = structure_of(run)._replace(training=same)
         placement = self._place(run.task, run.training, self.device.platform)
         key = structure, placement, readings
-        if key not in self._kept:
-            self._kept[key] = Compiled(run, placement, readings, self._at_evaluations)
-            if len(self._kept) > self._most:
-                self._kept.popitem(last=False)
-        self._kept.move_to_end(key)
-        return self._kept[key]
+        with self._changing:
+            if key not in self._kept:
+                self._kept[key] = Compiled(run, placement, readings, self._at_evaluations)
+                if len(self._kept) > self._most:
+                    self._kept.popitem(last=False)
+            self._kept.move_to_end(key)
+            return self._kept[key]

@@ -1,7 +1,7 @@
 """One population on its way to its end: trained segment by segment, its rows stored before they are forgotten.
 
-At a checkpoint the rows are sealed first and the state is written after.  So whatever comes after a checkpoint can be
-thrown away, and will be made again, bit for bit.
+At a checkpoint the rows are made safe first and the state is written after.  So whatever comes after a checkpoint can
+be thrown away, and will be made again, bit for bit.
 """
 
 from __future__ import annotations
@@ -123,28 +123,32 @@ class Drive:
         return [run for run, on in zip(self.population.runs, self.population.live, strict=True) if on]
 
     def _take(self, segment: Iterable[Rows], steps: int) -> None:
-        """Receive a segment's rows; `steps` were trained in it.  A run that has ended is finished in the store."""
+        """Receive a segment's rows; `steps` were trained in it.  Runs that have ended are finished in the store."""
+        ended: list[tuple[Rows, Last]] = []
         for rows in segment:
             waiting = self.waiting.setdefault(rows.run.run_id, ([], [], []))
             for kind, new in zip(waiting, (rows.curves, rows.readings, rows.arrays), strict=True):
                 kind.extend(new)
             self.progress.update(rows, steps)
             if rows.last is not None:
-                self._finish(rows, rows.last)
+                ended.append((rows, rows.last))
+        if ended:
+            self._finish(ended)
 
-    def _finish(self, rows: Rows, last: Last) -> None:
-        """Store the last rows, the last state and the outcome of a run."""
-        run_id = rows.run.run_id
+    def _finish(self, ended: Sequence[tuple[Rows, Last]]) -> None:
+        """Store the last rows, the last states and the outcomes of runs."""
         self._tell("writing")
-        self.store.append(run_id, *self.waiting.pop(run_id))
-        self.store.seal(run_id)
-        every, measured, trained = self.population.watch.every, tuple(self.measured), int(rows.history["step"][-1])
-        counts = self.store.counts(run_id)
-        kept = Kept(last.weights, last.rest, last.step, trained, rows.seconds, every, measured, counts)
-        outcome = outcome_of(rows, every, measured)
-        self.store.keep(run_id, kept if self.keep else None)
-        self.store.finish(run_id, outcome)
-        self.progress.finish(rows.run, outcome)
+        every, measured = self.population.watch.every, tuple(self.measured)
+        ends: dict[str, tuple[Outcome, Kept | None]] = {}
+        for rows, last in ended:
+            run_id, trained = rows.run.run_id, int(rows.history["step"][-1])
+            self.store.append(run_id, *self.waiting.pop(run_id))
+            counts = self.store.counts(run_id)
+            kept = Kept(last.weights, last.rest, last.step, trained, rows.seconds, every, measured, counts)
+            ends[run_id] = outcome_of(rows, every, measured), kept if self.keep else None
+        self.store.finish_all(ends)
+        for rows, _ in ended:
+            self.progress.finish(rows.run, ends[rows.run.run_id][0])
 
     def _flush(self) -> None:
         """Hand the waiting rows to the store."""
@@ -154,11 +158,10 @@ class Drive:
         self.waiting.clear()
 
     def _save(self) -> None:
-        """Write a checkpoint, after the rows that lead up to it."""
+        """Write a checkpoint, after the rows that lead up to it, which are safe by then."""
         self._flush()
         ids = [run.run_id for run in self._live()]
-        for run_id in ids:
-            self.store.seal(run_id)
+        self.store.secure(ids)
         rows = {run_id: self.store.counts(run_id) for run_id in ids}
         note = {"readings": self.measured, "step": self.population.step, "rows": rows}
         self.population.save(self.folder / STATE, note)

@@ -57,8 +57,12 @@ class Group:
     evaluations: int | None = None
     live: frozenset[str] = frozenset()
 
-    def population(self, programs: Programs) -> Population:
+    def population(self, programs: Programs, store: Store | None = None) -> Population:
         """The members with their weights, ready to train.
+
+        Args:
+            programs: Where their program is kept.
+            store: Forgets what it has of members that begin anew; None leaves it as it is.
 
         Raises:
             StoreError: If a checkpoint or a kept state does not fit.
@@ -69,6 +73,9 @@ class Group:
         elif self.ended:
             population.go_on(*zip(*self.ended, strict=True))
         else:
+            if store is not None:
+                for run in self.runs:
+                    store.reset(run.run_id)
             population.begin()
         return population
 
@@ -76,8 +83,8 @@ class Group:
 def groups(jobs: Sequence[Job], store: Store, programs: Programs) -> Iterator[Group]:
     """Groups that train all jobs: those with a checkpoint first, then those with kept states, then the rest.
 
-    Their runs are put right in the store before a group is handed out: rewound to where it goes on, or reset.  A run
-    that begins anew is reset only when its group comes up, so that an interruption before costs it nothing.
+    Runs that go on are rewound in the store before their group is handed out.  Those that begin anew are reset by
+    :meth:`Group.population`, so that an interruption before costs them nothing.
 
     Args:
         jobs: What is missing.
@@ -90,8 +97,6 @@ def groups(jobs: Sequence[Job], store: Store, programs: Programs) -> Iterator[Gr
     parts = _together([(_key(job), job, job) for job in waiting.values()], programs)
     for part in sorted(parts, key=lambda part: min(job.run.seed for job in part)):
         runs = tuple(job.run for job in part)
-        for run in runs:
-            store.reset(run.run_id)
         folder = store.population_dir(content_hash([run.run_id for run in runs]))
         yield Group(runs, part[0].readings, part[0].watch, folder)
 

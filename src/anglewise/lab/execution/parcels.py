@@ -21,7 +21,9 @@ from anglewise.errors import StoreError
 from anglewise.files import BESIDE, put
 from anglewise.lab.engine import checkpoint
 from anglewise.lab.execution.unit import Unit
+from anglewise.lab.store import packing
 from anglewise.lab.store.layout import NAME, STATE, VERSION, WEIGHTS, writing
+from anglewise.lab.store.packs import Packs
 from anglewise.lab.store.working import NEWS
 
 GONE = ".gone"
@@ -71,9 +73,16 @@ class Outbox:
 
 
 def packed(root: Path, unit: Unit) -> bytes:
-    """All that a store has of a unit, with the rows of runs that have ended and share its checkpoint."""
-    files = {name: (root / name).read_bytes() for name in _names(root, unit)}
+    """All that a store has of a unit, with the rows of runs that have ended and share its checkpoint.
+
+    What is in a pack gets its folder back, so the caller holds the store's lock.
+    """
     shared = {one for folder in _checkpoints(root, unit) for one in checkpoint.members_in(folder / STATE)}
+    packs = Packs(root)
+    for run_id in shared.union(unit.ids):
+        if not (root / "runs" / run_id).is_dir() and (found := packs.find(run_id)) is not None:
+            packing.unpack(found, root / "runs" / run_id)
+    files = {name: (root / name).read_bytes() for name in _names(root, unit)}
     for run_id in shared.difference(unit.ids):
         names = [name for name in _files(root, run_id) if _rank(name) not in (3, 4)]
         files |= {name: (root / name).read_bytes() for name in names}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
@@ -77,9 +78,11 @@ def plan(
         readings: What is to be measured; those that do not suit the task and model are left out.
     """
     runs = {run.run_id: run for run in experiment.runs()}
+    asked = suited(readings, next(iter(runs.values())))
     done, jobs, ended = set[str](), list[Job](), set[str]()
+    known = reader.outcomes(run_id for run_id in runs if run_id in finished) if reader else {}
     for run_id, run in runs.items():
-        job, has_ended = job_of(run, reader, run_id in finished, suited(readings, run))
+        job, has_ended = job_of(run, reader, known.get(run_id), asked)
         if job is None:
             done.add(run_id)
             continue
@@ -96,16 +99,17 @@ def suited(readings: Sequence[Reading], run: Run) -> tuple[Reading, ...]:
     return tuple(r for r in readings if r.suits(run.task, run.model)) if run.training.measure_every else ()
 
 
-def job_of(run: Run, reader: Reader | None, finished: bool, asked: tuple[Reading, ...]) -> tuple[Job | None, bool]:
+def job_of(
+    run: Run, reader: Reader | None, outcome: Outcome | None, asked: tuple[Reading, ...]
+) -> tuple[Job | None, bool]:
     """What is to be done for a run, None where the store has all of it; and whether it had ended before.
 
     Args:
         run: Which.
         reader: The store; None where there is none yet.
-        finished: Whether the store holds the run whole.
+        outcome: How the run ended, if the store holds it whole.
         asked: Readings that suit the run.
     """
-    outcome = reader.outcome(run.run_id) if reader and finished else None
     outcome = outcome if outcome is not None and outcome.rule is not None else None
     if reader and outcome and serves(outcome, run.training.rule, asked, partial(reader.curves, run.run_id)):
         return None, True
@@ -128,7 +132,7 @@ def serves(
         asked: Readings that are asked for and suit the run.
         curves: Returns the run's evaluations; called only where the rule is another than the one it ended by.
     """
-    if any(described(reading) not in outcome.readings for reading in asked):
+    if any(_text(reading) not in outcome.readings for reading in asked):
         return False
     if outcome.rule == rule:
         return True
@@ -162,6 +166,12 @@ def described(reading: Reading) -> dict[str, Any]:
     """A reading as JSON values; with its source where its class is the user's own."""
     source = source_of(reading)
     return to_json(reading) | ({"source": source} if source else {})
+
+
+@functools.lru_cache(maxsize=256)
+def _text(reading: Reading) -> dict[str, Any]:
+    """The same, which many runs are compared with."""
+    return described(reading)
 
 
 def _rebuilt(description: Json) -> Reading | None:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 
 from anglewise.lab.engine import checkpoint
 from anglewise.lab.engine.programs import Programs, structure_of
+from anglewise.lab.execution.ahead import compiled_ahead
 from anglewise.lab.execution.drive import Drive, Listening, Progress
 from anglewise.lab.execution.groups import groups
 from anglewise.lab.execution.planning import Job, job_of, suited
@@ -67,8 +68,9 @@ def train_unit(
     unit: Unit, store: Store, progress: Progress, programs: Programs, stop: Callable[[], bool] = lambda: False
 ) -> None:
     """Train what the store lacks of a unit; the arguments are those of :func:`train_jobs`."""
-    reader, finished = Reader(store.root), store.finished_of(unit.ids)
-    jobs = [job_of(run, reader, run.run_id in finished, suited(unit.readings, run))[0] for run in unit.runs]
+    reader = Reader(store.root)
+    known = reader.outcomes(store.finished_of(unit.ids))
+    jobs = [job_of(run, reader, known.get(run.run_id), suited(unit.readings, run))[0] for run in unit.runs]
     train_jobs([job for job in jobs if job is not None], unit.care, store, progress, programs, stop)
 
 
@@ -93,10 +95,11 @@ def train_jobs(
     Raises:
         Interrupted: After a checkpoint, when `stop` returned True.
     """
-    for group in groups(jobs, store, programs):
+    for group in compiled_ahead(groups(jobs, store, programs), programs):
         if isinstance(progress, Listening):
             progress.doing("compiling", group.runs)
-        drive = Drive(group.population(programs), group.folder, store, progress, keep=care.keep)
+        population = group.population(programs, store)
+        drive = Drive(population, group.folder, store, progress, keep=care.keep)
         drive.to_the_end(care.provenance, stop, care.checkpoint_seconds, care.append_seconds)
 
 

@@ -27,6 +27,9 @@ from anglewise.lab.spec import Experiment
 from anglewise.lab.store import Store, collect
 from anglewise.lab.store.provenance import Provenance
 
+CROWDED = 1_000
+"""Finished runs in folders of their own from which on they move to packs once nothing more is to train."""
+
 
 def run(
     experiment: str | Path | Experiment,
@@ -130,11 +133,13 @@ def train_missing(
             if workers is not None:
                 stack.enter_context(workers)
         progress = Announced(folder, progress_for(quiet=quiet, compiled=seconds_compiling))
-        return train(
+        plan = train(
             experiment, store, progress, provenance=provenance,
             command=str(provenance.get("command") or ""), stop=stop.is_set, readings=readings,
             checkpoint_seconds=checkpoint_seconds, keep=keep, workers=workers,
         )  # fmt: skip
+        store.compact(least=CROWDED)
+    return plan
 
 
 def news(plan: Plan) -> list[str]:

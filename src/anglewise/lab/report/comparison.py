@@ -18,8 +18,6 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from typing import Literal, NamedTuple, TypeAlias
 
-import numpy as np
-
 from anglewise.lab.report.checks import matched
 from anglewise.lab.report.results import Ended, Results
 from anglewise.lab.report.runs import Finish, Runs, runs_of
@@ -107,13 +105,32 @@ def compare(runs: Runs, criterion: Criterion = "first") -> list[ArmSummary]:
     """
     if criterion not in CRITERIA:
         raise ValueError(f"unknown criterion {criterion!r}: expected one of {', '.join(CRITERIA)}")
-    baseline = _timed(runs, runs.baseline, criterion)
-    return adjusted([_summary(runs, arm, criterion, baseline) for arm in runs.arms])
+    return adjusted([against(runs, arm, runs.baseline, criterion) for arm in runs.arms])
+
+
+def against(runs: Runs, arm: str, without: str, criterion: Criterion) -> ArmSummary:
+    """One arm by one criterion, compared with another arm; its p-value stands alone.
+
+    Args:
+        runs: Of the experiment.
+        arm: Name of the arm.
+        without: Name of the one that its speed-up is over; the arm itself for none.
+        criterion: Which time is compared.
+    """
+    key = arm, without, criterion
+    if key not in runs.known:
+        runs.known[key] = _summary(runs, arm, without, criterion)
+    summary: ArmSummary = runs.known[key]
+    return summary
 
 
 def summaries(results: Results) -> dict[Criterion, list[ArmSummary]]:
     """Every arm of a store's experiment by every criterion, with what a control did not match."""
-    runs, failed = runs_of(results), matched(results)
+    return results.once("summaries", _summaries)
+
+
+def _summaries(results: Results) -> dict[Criterion, list[ArmSummary]]:
+    runs, failed = results.once("runs", runs_of), results.once("matched", matched)
     return {
         criterion: [dataclasses.replace(arm, unmatched=failed.get(arm.arm) or "") for arm in compare(runs, criterion)]
         for criterion in CRITERIA
@@ -139,17 +156,17 @@ def _timed(runs: Runs, arm: str, criterion: Criterion) -> dict[int, _Timed]:
     times = {}
     for seed, run in runs.of(arm).items():
         unit = seconds_per_step(run) if criterion == "seconds" else 1.0
-        if np.isfinite(unit) and unit > 0:
+        if math.isfinite(unit) and unit > 0:
             times[seed] = _Timed(time_of(run, criterion), runs.budget * unit, runs.every * unit)
     return times
 
 
-def _summary(runs: Runs, arm: str, criterion: Criterion, baseline: dict[int, _Timed]) -> ArmSummary:
+def _summary(runs: Runs, arm: str, without: str, criterion: Criterion) -> ArmSummary:
     finished, planned = list(runs.of(arm).values()), runs.planned[arm]
     times = [time_of(run, criterion) for run in finished]
     reached = sum(time is not None for time in times)
-    timed = _timed(runs, arm, criterion)
-    pairs = [] if arm == runs.baseline else [(baseline[seed], timed[seed]) for seed in sorted(timed.keys() & baseline)]
+    timed, baseline = (_timed(runs, name, criterion) for name in (arm, without))
+    pairs = [] if arm == without else [(baseline[seed], timed[seed]) for seed in sorted(timed.keys() & baseline)]
     speed, p = _compared(pairs)
     units = [1.0 if criterion == "seconds" else seconds_per_step(run) for run in finished]
     return ArmSummary(

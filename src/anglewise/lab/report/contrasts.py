@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Any, Literal, TypeAlias
 
 from anglewise.lab.report.checks import matched
-from anglewise.lab.report.comparison import ArmSummary, Criterion, adjusted, compare
+from anglewise.lab.report.comparison import ArmSummary, Criterion, adjusted, against
 from anglewise.lab.report.format import fixed, number, plain
 from anglewise.lab.report.results import Results
 from anglewise.lab.report.runs import Runs, runs_of
@@ -159,10 +159,14 @@ def verdict_of(arm: ArmSummary, without: ArmSummary) -> Verdict:
 
 def answers(results: Results) -> list[Answer]:
     """The answer to every contrast of an experiment, in the order asked; none without a threshold."""
+    return results.once("answers", _answers)
+
+
+def _answers(results: Results) -> list[Answer]:
     contrasts = contrasts_of(results)
     if not results.threshold:
         return []
-    runs, failed = runs_of(results), matched(results)
+    runs, failed = results.once("runs", runs_of), results.once("matched", matched)
     first, sustained = (compared(runs, contrasts, criterion, failed) for criterion in ("first", "sustained"))
     return [
         Answer(
@@ -187,9 +191,10 @@ def compared(
         criterion: Which time is compared.
         failed: By control, in what it does not match what it was to match.
     """
-    pairs = [compare(runs.only([each.without, each.arm]), criterion) for each in contrasts]
-    arms = adjusted([dataclasses.replace(arm, unmatched=failed.get(arm.arm) or "") for _, arm in pairs])
-    return [(arm, without) for arm, (without, _) in zip(arms, pairs, strict=True)]
+    found = [against(runs, each.arm, each.without, criterion) for each in contrasts]
+    arms = adjusted([dataclasses.replace(arm, unmatched=failed.get(arm.arm) or "") for arm in found])
+    others = [against(runs, each.without, each.without, criterion) for each in contrasts]
+    return list(zip(arms, others, strict=True))
 
 
 def contrasts_of(results: Results) -> tuple[Contrast, ...]:

@@ -25,7 +25,8 @@ def plain(name: object) -> str:
         >>> plain("a\\x1b[2Jb")
         'a\ufffd[2Jb'
     """
-    return "".join(c if c.isprintable() else "\ufffd" for c in str(name))
+    text = str(name)
+    return text if text.isprintable() else "".join(c if c.isprintable() else "\ufffd" for c in text)
 
 
 def label(name: object) -> str:

@@ -12,7 +12,7 @@ import functools
 import shlex
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -21,6 +21,9 @@ from anglewise.lab.report.labels import spoken
 from anglewise.lab.report.plots.inks import Ink, inks_of_spec
 from anglewise.lab.spec import Manifest
 
+FEW = 500
+"""Runs up to which a query names each."""
+T = TypeVar("T")
 Key: TypeAlias = tuple[str, int]
 """A run within an experiment: (arm, seed)."""
 
@@ -99,9 +102,36 @@ class Results:
         said = {arm.get("name"): str(arm.get("label") or "") for arm in given}
         return {arm: said.get(arm) or spoken(arm) for arm in self.arms}
 
+    @functools.cached_property
+    def _keys(self) -> dict[str, list[Key]]:
+        by_arm: dict[str, list[Key]] = {}
+        for key in sorted(self.planned, key=lambda key: key[1]):
+            by_arm.setdefault(key[0], []).append(key)
+        return by_arm
+
+    @functools.cached_property
+    def _known(self) -> dict[str, Any]:
+        return {}
+
+    def once(self, name: str, make: Callable[[Results], T]) -> T:
+        """What is computed of these results, computed once.
+
+        Args:
+            name: What it is.
+            make: Computes it.
+        """
+        if name not in self._known:
+            self._known[name] = make(self)
+        known: T = self._known[name]
+        return known
+
+    def keys_of(self, arm: str) -> list[Key]:
+        """Planned runs of an arm, in the order of their seeds."""
+        return self._keys.get(arm, [])
+
     def seeds(self, arm: str) -> list[int]:
         """Planned seeds of an arm, in order."""
-        return sorted(seed for name, seed in self.planned if name == arm)
+        return [seed for _, seed in self.keys_of(arm)]
 
     def finished(self, arm: str) -> dict[int, Ended]:
         """Finished runs of an arm, by seed."""
@@ -144,7 +174,7 @@ def load(reader: Any, experiment_id: str | None = None, baseline: str | None = N
     """Results of one experiment of a store.
 
     Args:
-        reader: Anything with the store reader's ``experiments()``, ``query(sql)`` and ``provenance(run_id)``.
+        reader: Anything with the store reader's ``experiments()``, ``query(sql)`` and ``provenances(run_ids)``.
         experiment_id: Which; None where the store holds only one.
         baseline: The arm that speed-ups refer to; None for the experiment's.
 
@@ -165,18 +195,17 @@ def load(reader: Any, experiment_id: str | None = None, baseline: str | None = N
         (row["arm"], row["seed"]): Ended(
             row["outcome"], row["steps"] or 0, _numbers(row["seconds"]).item(), row["first"], row["sustained"]
         )
-        for row in rows("SELECT * FROM runs WHERE outcome IS NOT NULL")
+        for row in rows(
+            "SELECT arm, seed, outcome, steps, seconds, first, sustained FROM runs WHERE outcome IS NOT NULL"
+        )
     }
     drawn = ("train_accuracy", "test_accuracy", "test_loss")
-    lists = ", ".join(f"list({column} ORDER BY step) AS {column}" for column in ("step", *drawn))
-    curves = rows(f"SELECT arm, seed, {lists} FROM curves GROUP BY ALL ORDER BY arm, seed")
+    seen = ", ".join(("arm", "seed", "step", *drawn))
+    curves = _series(reader.query(f"SELECT {seen} FROM curves", manifest.experiment_id), ("arm", "seed"), drawn)
+    read = reader.query("SELECT name, site, arm, seed, step, value FROM readings", manifest.experiment_id)
     readings: dict[tuple[str, str], dict[Key, Series]] = {}
-    for row in rows(
-        "SELECT name, site, arm, seed, list(step ORDER BY step) AS step, list(value ORDER BY step) AS value "
-        "FROM readings GROUP BY ALL ORDER BY name, site, arm, seed"
-    ):
-        series = Series(np.array(row["step"], int), _numbers(row["value"]))
-        readings.setdefault((row["name"], row["site"]), {})[row["arm"], row["seed"]] = series
+    for (name, site, arm, seed), series in _series(read, ("name", "site", "arm", "seed"), ("value",))[0]:
+        readings.setdefault((name, site), {})[arm, seed] = series
     training = manifest.training
     runs: dict[Key, str] = {(run.arm, run.seed): run.run_id for run in manifest.runs}
     return Results(
@@ -187,21 +216,68 @@ def load(reader: Any, experiment_id: str | None = None, baseline: str | None = N
         baseline=manifest.baseline if baseline is None else baseline,
         planned=tuple(runs),
         ended=ended,
-        curves={
-            name: {(row["arm"], row["seed"]): Series(np.array(row["step"], int), _numbers(row[name])) for row in curves}
-            for name in drawn
-        },
+        curves={name: dict(found) for name, found in zip(drawn, curves, strict=True)},
         readings=readings,
         budget=int(training.get("budget") or max((run.steps for run in ended.values()), default=1)),
         threshold=float(training.get("threshold", 0.95)),
         sustain=int(training.get("sustain", 5)),
         spec=manifest.spec,
         command=manifest.command,
-        provenance=_tally(reader.provenance(run_id) for run_id in dict.fromkeys(runs.values())),
+        provenance=_tally(reader.provenances(dict.fromkeys(runs.values()))),
         created=manifest.created,
         runs=runs,
         arrays=functools.partial(_arrays, reader, manifest.experiment_id),
     )
+
+
+def _series(table: Any, groups: Sequence[str], columns: Sequence[str]) -> list[list[tuple[tuple[Any, ...], Series]]]:
+    """Rows by group: the groups sorted, and each in the order of its steps.  NumPy sorts faster here than SQL.
+
+    Args:
+        table: An Arrow table, in any order.
+        groups: Columns whose values say which group a row belongs to.
+        columns: Columns of values.
+
+    Returns:
+        For each of `columns`, the groups with their series; NaN stands for NULL.
+    """
+    whole = table.combine_chunks()
+    if not len(whole):
+        return [[] for _ in columns]
+    group = np.zeros(len(whole), np.int64)
+    for name in groups:
+        codes, values = _codes(whole.column(name))
+        group = group * len(values) + codes
+    steps = np.array(whole.column("step").to_numpy(), int)
+    order = np.argsort(group, kind="stable")
+    ordered, by_step = group[order], steps[order]
+    if np.any((ordered[1:] == ordered[:-1]) & (by_step[1:] < by_step[:-1])):
+        order = np.lexsort((steps, group))
+    group, steps = group[order], steps[order]
+    starts = np.flatnonzero(np.append(True, group[1:] != group[:-1]))
+    ends = [*starts[1:].tolist(), len(whole)]
+    keys = list(zip(*(whole.column(name).take(order[starts]).to_pylist() for name in groups), strict=True))
+    found = []
+    for name in columns:
+        numbers = np.array(whole.column(name).cast("float64").fill_null(float("nan")).to_numpy(), float)[order]
+        cuts = zip(keys, starts.tolist(), ends, strict=True)
+        found.append([(key, Series(steps[low:high], numbers[low:high])) for key, low, high in cuts])
+    return found
+
+
+def _codes(column: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Of each value its place among the different ones, and these, sorted."""
+    chunk = column.combine_chunks()
+    chunk = chunk.chunk(0) if hasattr(chunk, "num_chunks") else chunk
+    if not str(chunk.type).startswith("int"):
+        chunk = chunk if hasattr(chunk, "indices") else chunk.dictionary_encode()
+        names = np.array(chunk.dictionary.to_pylist(), object)
+        order = np.argsort(names)
+        rank = np.empty(len(names), np.int64)
+        rank[order] = np.arange(len(names))
+        return rank[np.asarray(chunk.indices)], names[order]
+    values, codes = np.unique(np.asarray(chunk), return_inverse=True)
+    return codes, values
 
 
 def _chosen(reader: Any, experiment_id: str | None) -> Manifest:
@@ -260,16 +336,20 @@ def _arrays(
     reader: Any, experiment_id: str, keys: Collection[Key], names: Collection[str] | None = None, *, last: bool = False
 ) -> Arrays:
     """Arrays of a store; those of another shape than the run's last one are left out."""
-    wanted = ", ".join(f"({_quoted(arm)}, {seed})" for arm, seed in keys) or "(NULL, NULL)"
+    some = ", ".join(f"({_quoted(arm)}, {seed})" for arm, seed in keys) or "(NULL, NULL)"
+    which = f"(arm, seed) IN ({some})" if len(keys) <= FEW else "true"  # of more, SQL would be slow to choose
     named = "" if names is None else f"AND name IN ({', '.join(map(_quoted, names)) or 'NULL'})"
     newest = "QUALIFY row_number() OVER (PARTITION BY arm, seed, name, site ORDER BY step DESC) = 1" if last else ""
     table = reader.query(
-        f'SELECT arm, seed, name, site, step, shape, "values" FROM arrays WHERE (arm, seed) IN ({wanted}) {named} '
+        f'SELECT arm, seed, name, site, step, shape, "values" FROM arrays WHERE {which} {named} '
         f"{newest} ORDER BY name, site, arm, seed, step",
         experiment_id,
     )
     frames: dict[tuple[str, str], dict[Key, dict[int, np.ndarray]]] = {}
+    chosen = set(keys)
     for row, flat in zip(table.drop(["values"]).to_pylist(), table.column("values"), strict=True):
+        if (row["arm"], row["seed"]) not in chosen:
+            continue
         values = np.asarray(flat.values, np.float32).reshape([int(n) for n in row["shape"].split(",")])
         by_run = frames.setdefault((row["name"], row["site"]), {})
         by_run.setdefault((row["arm"], row["seed"]), {})[row["step"]] = values
@@ -294,9 +374,11 @@ def _numbers(values: Any) -> np.ndarray:
 def _tally(records: Iterable[Mapping[str, Any]]) -> dict[str, Counter[str]]:
     """How many runs have which value, for every key; nested keys are joined by dots."""
     counts: dict[str, Counter[str]] = {}
-    for record in records:
-        for key, value in _flat(record):
-            counts.setdefault(key, Counter())[value] += 1
+    known = list(records)
+    alike = {id(record): record for record in known}  # many runs share one record
+    for mark, number in Counter(map(id, known)).items():
+        for key, value in _flat(alike[mark]):
+            counts.setdefault(key, Counter())[value] += number
     return counts
 
 

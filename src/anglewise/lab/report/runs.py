@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import functools
 import io
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -87,7 +88,19 @@ class Runs:
 
     def of(self, arm: str) -> dict[int, Finish]:
         """Finished runs of an arm by seed, in the order of the seeds."""
-        return {run.seed: run for run in sorted(self.finished, key=lambda run: run.seed) if run.arm == arm}
+        return dict(self._by_arm.get(arm, {}))
+
+    @functools.cached_property
+    def known(self) -> dict[Any, Any]:
+        """What was computed of these runs, so that nothing is computed twice."""
+        return {}
+
+    @functools.cached_property
+    def _by_arm(self) -> dict[str, dict[int, Finish]]:
+        by_arm: dict[str, dict[int, Finish]] = {}
+        for run in sorted(self.finished, key=lambda run: run.seed):
+            by_arm.setdefault(run.arm, {})[run.seed] = run
+        return by_arm
 
     def only(self, arms: Sequence[str]) -> Runs:
         """The same experiment with some of its arms; the first of them becomes the baseline.
@@ -98,7 +111,7 @@ class Runs:
         for arm in arms:
             if arm not in self.arms:
                 raise AnglewiseError(unknown("arm", arm, self.arms))
-        kept = tuple(run for run in self.finished if run.arm in arms)
+        kept = tuple(run for arm in self.arms if arm in arms for run in self._by_arm.get(arm, {}).values())
         planned = {arm: self.planned[arm] for arm in arms}
         return dataclasses.replace(self, finished=kept, planned=planned, baseline=arms[0])
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float, Int
 
 
-def block_order(shares: Float[np.ndarray, "neurons f"]) -> Int[np.ndarray, " neurons"]:
+def block_order(shares: np.ndarray) -> np.ndarray:
     """Sort neurons by their best frequency, and within one by their share of it, the largest first.
 
     Args:
-        shares: Share of each neuron's variance at each frequency; a row of NaN is a dead neuron.
+        shares: Share of each neuron's variance at each frequency, shape ``[neurons, f]``; a row of NaN is a dead
+            neuron.
 
     Returns:
-        Neurons in order, dead ones last: ``shares[block_order(shares)]`` is block-diagonal where neurons are
-        selective.
+        Neurons in order, shape ``[neurons]``, dead ones last: ``shares[block_order(shares)]`` is block-diagonal where
+        neurons are selective.
 
     Example:
         >>> block_order(np.array([[0.1, 0.6], [0.8, 0.1], [np.nan, np.nan], [0.9, 0.0], [0.0, 0.7]])).tolist()

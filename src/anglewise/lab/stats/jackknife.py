@@ -32,7 +32,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from anglewise.lab.stats.estimate import LEVEL, Interval, censored_median
 
@@ -126,12 +126,12 @@ def _ends(value: np.ndarray, left_out: np.ndarray, most: float, level: float) ->
     """Ends of the intervals of shares ``[...]`` of which ``[groups, ...]`` were found without each group."""
     groups = len(left_out)
     variance = (groups - 1) / groups * ((left_out - value) ** 2).sum(axis=0)
-    t, z = stats.t.ppf((1 + level) / 2, groups - 1), stats.norm.ppf((1 + level) / 2)
+    t, z = special.stdtrit(groups - 1, (1 + level) / 2), special.ndtri((1 + level) / 2)
     once = value * (1 - value)
     known = (once > 0) & (variance > 0)
     worth = np.where(known, np.minimum(once / np.where(known, variance, 1) * (z / t) ** 2, most), groups)
     hits, misses = value * worth, (1 - value) * worth
-    low = np.where(hits > 0, stats.beta.ppf((1 - level) / 2, np.where(hits > 0, hits, 1), misses + 1), 0.0)
-    high = np.where(misses > 0, stats.beta.ppf((1 + level) / 2, hits + 1, np.where(misses > 0, misses, 1)), 1.0)
+    low = np.where(hits > 0, special.betaincinv(np.where(hits > 0, hits, 1), misses + 1, (1 - level) / 2), 0.0)
+    high = np.where(misses > 0, special.betaincinv(hits + 1, np.where(misses > 0, misses, 1), (1 + level) / 2), 1.0)
     margin = np.where(once > 0, 0.0, t * np.sqrt(variance))
     return np.maximum(np.minimum(low, value - margin), 0), np.minimum(np.maximum(high, value + margin), 1)

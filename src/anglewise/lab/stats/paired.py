@@ -10,6 +10,7 @@ two would have done later: it carries no information, and where all pairs are su
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -142,8 +143,7 @@ def sign_flip(
     if len(z) < 2 or least <= 0:
         return PValue(1.0)
     if len(z) > EXACT:
-        flips = np.random.default_rng(seed).choice([-1.0, 1.0], size=(FLIPS, len(z)))
-        hits = int(np.sum(np.abs(flips @ z) >= least))
+        hits = int(np.sum(np.abs(_flips(len(z), seed) @ z) >= least))
         return PValue((1 + hits) / (1 + FLIPS), at_most=hits == 0)
     one, other = (_sums(half) for half in np.array_split(z, 2))
     # sums are as often above `least` as below `-least`
@@ -180,6 +180,12 @@ def holm(p: Sequence[PValue]) -> list[PValue]:
             worst = PValue(1.0) if raised >= 1 else PValue(raised, p[place].at_most)
         adjusted[place] = worst
     return adjusted
+
+
+@functools.lru_cache(maxsize=4)
+def _flips(n: int, seed: int) -> np.ndarray:
+    """Random sign patterns, shape ``[FLIPS, n]``: the same for all arms of so many pairs."""
+    return np.random.default_rng(seed).choice([-1.0, 1.0], size=(FLIPS, n))
 
 
 def _sums(z: np.ndarray) -> np.ndarray:

@@ -6,18 +6,20 @@ of, rows are counted, and outcomes are computed again from the curves.
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Callable, Iterator
+import shutil
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from anglewise.errors import StoreError
 from anglewise.files import BESIDE
 from anglewise.lab.outcome import Outcome, outcome_under
 from anglewise.lab.protocols.arrays import unpack
 from anglewise.lab.spec import Manifest, content_hash
-from anglewise.lab.store.kept import kept_in
+from anglewise.lab.store.finding import AGAIN, Finding, differences
+from anglewise.lab.store.kept import kept_of
 from anglewise.lab.store.layout import (
     FORMAT,
     KINDS,
@@ -33,27 +35,10 @@ from anglewise.lab.store.layout import (
     run_folders,
     segments,
 )
+from anglewise.lab.store.packs import Packs
+from anglewise.lab.store.packs_examined import examined_packs
 from anglewise.lab.store.reader import Reader
 from anglewise.lab.store.rows import counted, from_tail
-
-
-class Finding(NamedTuple):
-    """Something that is not as it was written.
-
-    Attributes:
-        path: What.
-        text: What is wrong with it.
-        advice: What can be done: what `mend` does, or what the user does.
-        mend: Puts it right; None where only training or a person can.
-    """
-
-    path: Path
-    text: str
-    advice: str
-    mend: Callable[[], None] | None = None
-
-
-AGAIN = "run the experiment again, which trains that run anew"
 
 
 def examine(root: Path) -> list[Finding]:
@@ -76,8 +61,9 @@ def examine(root: Path) -> list[Finding]:
         findings.append(
             Finding(root / "lock", "is a symbolic link, expected a file", "removed", (root / "lock").unlink)
         )
-    for left in sorted(root.rglob(f"*{BESIDE}")):
-        findings.append(Finding(left, "was left behind by an interrupted write", "removed", left.unlink))
+    left = {path for path in root.rglob(f"*{BESIDE}") if not any(up.suffix == BESIDE for up in path.parents)}
+    for path in sorted(left):
+        findings.append(Finding(path, "was left behind by an interrupted write", "removed", partial(_remove, path)))
     findings += _manifests(root)
     findings += _strangers(root)
     swapped = list(_misnamed(root))
@@ -86,6 +72,7 @@ def examine(root: Path) -> list[Finding]:
     for run in run_folders(root):
         if run not in wrong:
             findings += _run(root, run)
+    findings += examined_packs(root)
     for folder in sorted((root / "populations").glob("*")):
         findings += _file(folder / STATE, "checkpoint")
     return findings
@@ -105,7 +92,7 @@ def _manifests(root: Path) -> Iterator[Finding]:
 
 def _strangers(root: Path) -> Iterator[Finding]:
     for path in sorted((root / "runs").iterdir()):
-        if not NAME.fullmatch(path.name) or not path.is_dir():
+        if path.suffix != BESIDE and (not NAME.fullmatch(path.name) or not path.is_dir()):
             yield Finding(path, "is no run, and is not read", "yours to move away")
 
 
@@ -170,7 +157,7 @@ def _ended(root: Path, run: Path) -> Iterator[Finding]:
     values = read_json(path)
     outcome = None if values is None else Outcome.from_json(values)
     if values is None or outcome is None:
-        known = kept_in(run) is not None
+        known = kept_of(read_bytes(run / WEIGHTS), read_bytes(run / STATE)) is not None
         advice = "run the experiment again, which works it out from the rows" if known else AGAIN
         yield Finding(path, "is damaged", advice)
         return
@@ -190,14 +177,17 @@ def _ended(root: Path, run: Path) -> Iterator[Finding]:
     if ending is None:
         yield Finding(path, "says that the run ended, and its rows do not reach that", AGAIN)
         return
-    differ = [
-        f"{name} is {json.dumps(getattr(outcome, name))}, the rows say {json.dumps(value)}"
-        for name, value in vars(ending).items()
-        if getattr(outcome, name) != value
-    ]
-    if differ:
+    if differ := differences(outcome, ending):
         mended = {**values, **vars(ending)}
         yield Finding(path, "; ".join(differ), "worked out from the rows", lambda: put_json(path, mended))
+
+
+def _remove(path: Path) -> None:
+    """Delete a file, or a folder with all that is in it."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
 
 
 def _file(path: Path, what: str) -> Iterator[Finding]:
@@ -214,7 +204,7 @@ def report(root: Path, findings: list[Finding], *, mended: bool) -> dict[str, An
     """The findings as JSON values."""
     return {
         "store": str(root),
-        "runs": len(run_folders(root)),
+        "runs": len({*(path.name for path in run_folders(root)), *Packs(root).run_ids()}),
         "findings": [
             {"path": str(f.path), "text": f.text, "advice": f.advice, "mended": mended and f.mend is not None}
             for f in findings

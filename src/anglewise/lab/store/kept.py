@@ -47,31 +47,35 @@ class Kept(NamedTuple):
         return {WEIGHTS: pack(self.weights, {"step": self.step}), STATE: pack(self.rest, note)}
 
 
-def kept_in(run: Path) -> Kept | None:
-    """The state in a run's folder; None if it was not kept, is damaged, or its two files do not belong together."""
+def kept_of(weights: bytes | None, state: bytes | None) -> Kept | None:
+    """The state in the bytes of the two files; None if one is missing, is damaged, or they do not belong together."""
+    if weights is None or state is None:
+        return None
     try:
-        weights, beside = unpack((run / WEIGHTS).read_bytes())
-        rest, note = unpack((run / STATE).read_bytes())
-    except (OSError, ValueError):
+        arrays, beside = unpack(weights)
+        rest, note = unpack(state)
+    except ValueError:
         return None
     if beside.get("step") != note.get("step") or not set(Kept._fields[2:]) <= note.keys():
         return None
     known = {name: note[name] for name in Kept._fields[2:]} | {"readings": tuple(note["readings"])}
-    return Kept(weights, rest, **known)
+    return Kept(arrays, rest, **known)
 
 
-def weights_in(run: Path) -> dict[str, np.ndarray]:
-    """The last weights in a run's folder, by name as in the network.
+def weights_of(run_id: str, data: bytes | None, path: Path) -> dict[str, np.ndarray]:
+    """The last weights of a run, by name as in the network.
+
+    Args:
+        run_id: Its identity.
+        data: The bytes of the file; None where there is none.
+        path: The file, for messages.
 
     Raises:
         StoreError: If none were kept, or they are damaged.
     """
-    path = run / WEIGHTS
+    if data is None:
+        raise StoreError(f"run {run_id} has kept no weights: it has not ended, or was trained without keeping them")
     try:
-        return unpack(path.read_bytes())[0]
-    except OSError as error:
-        raise StoreError(
-            f"run {run.name} has kept no weights: it has not ended, or was trained without keeping them"
-        ) from error
+        return unpack(data)[0]
     except ValueError as error:
         raise StoreError(f"{path} is damaged: delete it and run the experiment again") from error

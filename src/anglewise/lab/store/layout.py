@@ -13,6 +13,7 @@
     runs/<run_id>/weights.safetensors  the last weights, named as in the network
     runs/<run_id>/state.safetensors    what else going on from there needs
     runs/<run_id>/outcome.json         how it ended; there if and only if it ended
+    packs/<number>-<crc32>/            finished runs, many to a file: see packs.py
     populations/<population_id>/       belongs to the engine's checkpoints
 
 A *segment* is an immutable Parquet file that holds every row of its kind with first <= step <= last.  The
@@ -37,7 +38,7 @@ from typing import Any, NamedTuple
 
 from anglewise.errors import StoreError
 from anglewise.files import put
-from anglewise.lab.spec import Json, content_hash
+from anglewise.lab.spec import Json, canonical, content_hash, text_hash
 
 FORMAT = 1
 MARKER = "anglewise-store.json"
@@ -117,12 +118,21 @@ def is_whole(run: Path, outcome: Json | None) -> bool:
     return all(name in there and there[name].data() is not None for name in outcome["segments"])
 
 
-def is_itself(run_id: str, spec: Json | None) -> bool:
-    """Whether a run's id is the hash of its specification; True where there is nothing that could be hashed."""
-    if spec and "protocol" in spec:
-        return content_hash(spec) == run_id
-    if spec and spec.get("is") == "Run":  # before PROTOCOL 3
-        return any(content_hash({"protocol": protocol, **spec}) == run_id for protocol in (1, 2))
+def is_itself(run_id: str, spec: Json | str | None) -> bool:
+    """Whether a run's id is the hash of its specification; True where there is nothing that could be hashed.
+
+    Args:
+        run_id: Identity of the run.
+        spec: Its specification, or that as canonical JSON.
+    """
+    text = spec if isinstance(spec, str) else canonical(spec) if spec else ""
+    if text_hash(text) == run_id:
+        return True
+    values = json.loads(text or "{}")
+    if "protocol" in values:
+        return False
+    if values.get("is") == "Run":  # before PROTOCOL 3
+        return any(content_hash({"protocol": protocol, **values}) == run_id for protocol in (1, 2))
     return True
 
 
@@ -189,8 +199,13 @@ def read_json(path: Path) -> dict[str, Any] | None:
 
 def put_json(path: Path, value: Mapping[str, object]) -> None:
     """Write JSON with a checksum so that a crash at any moment leaves the old file or the new one."""
+    put(path, json_bytes(value))
+
+
+def json_bytes(value: Mapping[str, object]) -> bytes:
+    """The bytes of a JSON file with its checksum."""
     whole = {**value, CHECKSUM: _checksum(value)}
-    put(path, (json.dumps(whole, indent=1, allow_nan=False) + "\n").encode())
+    return (json.dumps(whole, indent=1, allow_nan=False) + "\n").encode()
 
 
 def _checksum(value: Mapping[str, object]) -> str:

@@ -17,35 +17,33 @@ once for each:
 
 from __future__ import annotations
 
+import itertools
+import os
 import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar, cast
 
 import numpy as np
 
 from anglewise.errors import StoreError, unknown
-from anglewise.lab.outcome import Ending, Outcome, outcome_under
+from anglewise.lab.outcome import Ending, Outcome, Rule, outcome_under
 from anglewise.lab.spec import Json, Manifest
 from anglewise.lab.store.ask import MEMORY, ask
-from anglewise.lab.store.kept import Kept, kept_in, weights_in
-from anglewise.lab.store.layout import (
-    KINDS,
-    MARKER,
-    VERSION,
-    check_marker,
-    checked,
-    gap,
-    is_itself,
-    manifest_files,
-    read_json,
-    run_folders,
-)
+from anglewise.lab.store.kept import Kept, kept_of, weights_of
+from anglewise.lab.store.layout import MARKER, STATE, WEIGHTS, check_marker, checked, manifest_files, read_json
+from anglewise.lab.store.lookup import Lookup, StoredRun
+from anglewise.lab.store.packs import PackedRun, Packs, packed_rows
 from anglewise.lab.store.provenance import Provenance
-from anglewise.lab.store.rows import contents, damaged, read, to_table
-from anglewise.lab.store.views import MEMBER, VIEWS, Member, followed, members_of, orphan, spec_text
+from anglewise.lab.store.rows import to_table
+from anglewise.lab.store.views import MEMBER, VIEWS, Member, followed, members_of, orphan
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+T = TypeVar("T")
+TRIES = 20
+"""Times that a store is looked at anew because its writer moved runs; each move is noticed at most once."""
 
 
 class Reader:
@@ -63,6 +61,8 @@ class Reader:
     def __init__(self, path: str | Path, *, pauses: tuple[float, ...] = (0.02, 0.2)):
         """Check that it is there."""
         self.root, self.pauses = Path(path), pauses
+        self.packs = Packs(self.root)
+        self._manifests: dict[Path, tuple[tuple[int, int, int], Manifest | None]] = {}
         if not check_marker(self.root):
             raise StoreError(_no_store(self.root))
 
@@ -70,7 +70,7 @@ class Reader:
     def unchecked(cls, root: Path) -> Reader:
         """A reader of the store in `root`, whose marker may be damaged: for examining it."""
         reader = cls.__new__(cls)
-        reader.root, reader.pauses = root, ()
+        reader.root, reader.pauses, reader.packs, reader._manifests = root, (), Packs(root), {}
         return reader
 
     def experiments(self) -> list[Manifest]:
@@ -81,25 +81,30 @@ class Reader:
         """
         manifests = []
         for path in manifest_files(self.root):
-            values = read_json(path)
-            if values is None:
-                raise StoreError(f"{path} is damaged: run the experiment again, which writes it anew, or delete it")
-            if (manifest := Manifest.from_json(values)) is not None:
+            if (manifest := self._manifest(path)) is not None:
                 manifests.append(manifest)
         return sorted(manifests, key=lambda manifest: manifest.created)
 
     def outcome(self, run_id: str) -> Outcome | None:
         """How the run `run_id` ended; None if it has not, or was never begun."""
-        values = read_json(self._run(run_id) / "outcome.json")
-        return None if values is None else Outcome.from_json(values)
+        return self._of(run_id, lambda run: run.outcome)
+
+    def outcomes(self, run_ids: Iterable[str]) -> dict[str, Outcome | None]:
+        """How each of many runs ended; None for one that has not, or was never begun."""
+        ids = [checked("run_id", run_id) for run_id in run_ids]
+        return self._settled(lambda lookup: {run_id: lookup.run(run_id).outcome for run_id in ids})
 
     def spec(self, run_id: str) -> Json:
         """The specification of the run `run_id`; empty if it was never begun."""
-        return read_json(self._run(run_id) / "spec.json") or {}
+        return self._of(run_id, lambda run: run.spec)
 
     def finished(self) -> set[str]:
         """Runs that have ended; their rows are not checked here."""
-        return {run.name for run in run_folders(self.root) if read_json(run / "outcome.json") is not None}
+
+        def ended(lookup: Lookup) -> set[str]:
+            return {run_id for run_id in lookup.run_ids() if lookup.run(run_id).outcome is not None}
+
+        return self._settled(ended)
 
     def weights(self, run_id: str) -> dict[str, np.ndarray]:
         """The last weights of the run `run_id`, by name as in the network, such as ``layers.0.weight``.
@@ -107,11 +112,11 @@ class Reader:
         Raises:
             StoreError: If none were kept, or they are damaged.
         """
-        return weights_in(self._run(run_id))
+        return self._of(run_id, lambda run: weights_of(run_id, run.file(WEIGHTS), run.path / WEIGHTS))
 
     def kept(self, run_id: str) -> Kept | None:
         """The last state of the run `run_id`, from which it can go on; None where it is not there."""
-        return kept_in(self._run(run_id))
+        return self._of(run_id, lambda run: kept_of(run.file(WEIGHTS), run.file(STATE)))
 
     def curves(self, run_id: str) -> dict[str, np.ndarray]:
         """All evaluations of the run `run_id`, for whichever experiment: columns of ``curves``, shape ``[n]``.
@@ -119,9 +124,7 @@ class Reader:
         Raises:
             StoreError: If a segment is damaged.
         """
-        table = self._settled("curves", run_id)
-        plain = {name: np.array(table.column(name).to_pylist(), float) for name in table.column_names}
-        return plain | {"step": plain["step"].astype(np.int64)}
+        return columns_of_curves(self.rows("curves", run_id))
 
     def rows(self, kind: Literal["curves", "readings", "arrays"], run_id: str) -> pa.Table:
         """All rows of a kind of the run `run_id`, for whichever experiment: the columns behind ``seed`` of that view.
@@ -129,11 +132,18 @@ class Reader:
         Raises:
             StoreError: If a segment is damaged.
         """
-        return self._settled(kind, run_id)
+        checked("run_id", run_id)
+        return self._settled(lambda lookup: self._rows_of(lookup, kind, run_id), few=True)
 
     def provenance(self, run_id: str) -> Provenance:
         """What the run `run_id` was trained with; empty if it was never begun."""
-        return cast(Provenance, read_json(self._run(run_id) / "provenance.json") or {})
+        return cast(Provenance, self._of(run_id, lambda run: run.provenance))
+
+    def provenances(self, run_ids: Iterable[str]) -> list[Provenance]:
+        """What each of many runs was trained with; empty for one that was never begun."""
+        ids = list(run_ids)
+        found = self._settled(lambda lookup: [lookup.run(run_id).provenance for run_id in ids])
+        return cast(list[Provenance], found)
 
     def query(self, sql: str, experiment_id: str | None = None, *, timeout: float | None = None) -> pa.Table:
         """Answer SQL over the views that the module's docstring lists.
@@ -156,7 +166,7 @@ class Reader:
         import pyarrow as pa
 
         named = [view for view in VIEWS if view in sql.lower()] or list(VIEWS)
-        known = self._members(experiment_id)
+        tables = self._settled(lambda lookup: self._views(lookup, named, experiment_id))
         config: dict[str, Any] = {
             "temp_directory": "",
             "python_enable_replacements": "false",
@@ -164,22 +174,50 @@ class Reader:
         }
         connection = duckdb.connect(":memory:", config=config)
         with connection:
-            for view in named:
-                connection.register(view, self._view(view, known))
+            for view, content in tables.items():
+                connection.register(view, content)
             connection.execute("SET enable_external_access = false; SET lock_configuration = true")
             try:
                 table = ask(connection, sql, timeout)
             except (duckdb.Error, pa.ArrowException, OSError) as error:
                 reason = " ".join(str(error).split("\n\nLINE ")[0].split())
-                raise StoreError(f"{reason} -- views: {_views()}") from error
+                raise StoreError(f"{reason} -- views: {_described()}") from error
         if table is None:
-            raise StoreError(f"the SQL {sql!r} asks for nothing -- views: {_views()}")
+            raise StoreError(f"the SQL {sql!r} asks for nothing -- views: {_described()}")
         return table.rename_columns(_unique(table.column_names))
 
-    def _run(self, run_id: str) -> Path:
-        return self.root / "runs" / checked("run_id", run_id)
+    def _manifest(self, path: Path) -> Manifest | None:
+        """A manifest, read again only where the file is another; None for somebody's own file."""
+        found = os.stat(path)
+        stamp = found.st_ino, found.st_mtime_ns, found.st_size
+        known = self._manifests.get(path)
+        if known is None or known[0] != stamp:
+            values = read_json(path)
+            if values is None:
+                raise StoreError(f"{path} is damaged: run the experiment again, which writes it anew, or delete it")
+            known = self._manifests[path] = stamp, Manifest.from_json(values)
+        return known[1]
 
-    def _members(self, experiment_id: str | None = None) -> list[Member]:
+    def _settled(self, read: Callable[[Lookup], T], *, few: bool = False) -> T:
+        """What is read of the store as it lies; read again where the writer moved a run meanwhile."""
+        for _ in range(TRIES):
+            lookup = Lookup(self.root, self.packs, few=few)
+            try:
+                value = read(lookup)
+            except (StoreError, FileNotFoundError):
+                if lookup.holds():
+                    raise
+                continue
+            if lookup.holds():
+                return value
+        return read(Lookup(self.root, self.packs, few=few))
+
+    def _of(self, run_id: str, read: Callable[[StoredRun], T]) -> T:
+        """Something of one run."""
+        checked("run_id", run_id)
+        return self._settled(lambda lookup: read(lookup.run(run_id)), few=True)
+
+    def _members(self, lookup: Lookup, experiment_id: str | None = None) -> list[Member]:
         """All runs, those of the manifests in their order, then any others; or those of one experiment."""
         manifests = self.experiments()
         members = [member for manifest in manifests for member in members_of(manifest)]
@@ -188,101 +226,120 @@ class Reader:
                 return chosen
             raise StoreError(unknown("experiment", experiment_id, [manifest.experiment_id for manifest in manifests]))
         named = {member.run_id for member in members}
-        for folder in run_folders(self.root):
-            spec = read_json(folder / "spec.json") or {}
-            if folder.name not in named and is_itself(folder.name, spec):  # else a copy under another name
-                members.append(orphan(folder.name, spec, self.outcome(folder.name)))
+        for run_id in lookup.run_ids():
+            if run_id not in named and (run := lookup.run(run_id)).is_itself:  # else a copy under another name
+                members.append(orphan(run_id, run.spec, run.outcome))
         return members
 
-    def _view(self, view: str, members: list[Member]) -> pa.Table:
+    def _views(self, lookup: Lookup, named: Sequence[str], experiment_id: str | None) -> dict[str, pa.Table]:
+        """The views that were named, as tables."""
+        self.packs.check()
+        members = self._members(lookup, experiment_id)
+        return {view: self._view(lookup, view, members) for view in named}
+
+    def _view(self, lookup: Lookup, view: str, members: list[Member]) -> pa.Table:
         if view == "runs":
-            return _table(view, [self._judged(member) for member in members])
+            return self._runs(lookup, members)
         if view == "experiments":
-            return _table(view, [member._asdict() for member in members if member.experiment_id is not None])
-        return self._rows(view, members)
+            named = [member for member in members if member.experiment_id is not None]
+            return _table({name: [getattr(member, name) for member in named] for name in VIEWS[view]}, VIEWS[view])
+        return self._rows(lookup, view, members)
 
-    def _judged(self, member: Member) -> dict[str, Any]:
-        """A run's row: how it ended by the experiment's rule, or how far it is."""
-        rule = {} if member.rule is None else member.rule._asdict()
-        row = {**member._asdict(), **rule, "spec": spec_text(self.spec(member.run_id))}
-        outcome = self._outcome(member)
-        if outcome is not None:
-            return {**vars(outcome), **row}
-        sealed, tail = contents(self._run(member.run_id))
-        steps = [segment.last for kind in KINDS for segment in sealed[kind]]
-        last = max([*steps, *(line[0] for kind in KINDS for line in tail[kind])], default=None)
-        return {**row, "steps": last, "trained": last}
+    def _runs(self, lookup: Lookup, members: list[Member]) -> pa.Table:
+        """A row per run: how it ended by the experiment's rule, or how far it is."""
+        runs, endings = [], []
+        for member in members:
+            run = lookup.run(member.run_id)
+            runs.append(run)
+            endings.append(self._outcome(lookup, member) or _so_far(run))
+        columns: dict[str, list[Any]] = {"spec": [run.spec_text or None for run in runs]}
+        for name in VIEWS["runs"]:
+            if name in Member._fields:
+                columns[name] = [getattr(member, name) for member in members]
+            elif name in Rule._fields:
+                columns[name] = [
+                    getattr(ending, name, None) if member.rule is None else getattr(member.rule, name)
+                    for member, ending in zip(members, endings, strict=True)
+                ]
+            elif name != "spec":
+                columns[name] = [getattr(ending, name, None) for ending in endings]
+        return _table(columns, VIEWS["runs"])
 
-    def _outcome(self, member: Member) -> Ending | None:
+    def _outcome(self, lookup: Lookup, member: Member) -> Ending | None:
         """How a run ended by a member's rule; None if what was trained does not reach that."""
-        stored, rule = self.outcome(member.run_id), member.rule
+        run, rule = lookup.run(member.run_id), member.rule
+        stored = run.outcome
         if stored is not None and (stored.rule is None or rule is None or stored.rule == rule):
             return stored
-        if rule is None or not (self._run(member.run_id) / VERSION).exists():
+        if rule is None or not run.begun:
             return None
-        ending = outcome_under(rule, self.curves(member.run_id))
+        ending = outcome_under(rule, columns_of_curves(self._rows_of(lookup, "curves", member.run_id)))
         if ending is None or stored is None:
             return ending
         return None if rule.every % (stored.every or rule.every) else stored.at(ending)
 
-    def _rows(self, kind: str, members: list[Member]) -> pa.Table:
+    def _rows(self, lookup: Lookup, kind: str, members: list[Member]) -> pa.Table:
         """All rows of a kind: of each member those that its experiment follows, joined with what it is called."""
         import pyarrow as pa
 
-        whole: dict[str, pa.Table] = {}
-        tables = []
-        for member in members:
-            if member.run_id not in whole:
-                whole[member.run_id] = self._settled(kind, member.run_id)
-            table = whole[member.run_id]
-            if len(table) and member.rule is not None:
-                steps = table.column("step").to_numpy()
-                ending = self._outcome(member)
-                end = None if ending is None else ending.steps
-                kept = followed(member.rule, steps, end)
-                table = table if kept.all() else table.filter(pa.array(kept))
-            tables.append(table)
+        tables, counts = self._tables(lookup, kind, [member.run_id for member in members])
+        ends: list[int | None] = []
+        for member, n in zip(members, counts, strict=True):
+            ending = self._outcome(lookup, member) if member.rule is not None and n else None
+            ends.append(None if ending is None else ending.steps)
         rows = pa.concat_tables([to_table(kind, []), *tables]).combine_chunks()
-        owner = pa.array(np.repeat(np.arange(len(tables)), [len(table) for table in tables]))
+        owner = np.repeat(np.arange(len(counts)), counts)
+        kept = followed([member.rule for member in members], ends, rows.column("step").to_numpy(), owner)
+        if not kept.all():
+            rows, owner = rows.filter(pa.array(kept)), owner[kept]
         for place, name in enumerate(MEMBER):
             column = pa.array([getattr(member, name) for member in members], _arrow(MEMBER[name]))
             if name != "seed":
                 column = column.dictionary_encode()  # a text per row would cost more than the row
-            rows = rows.add_column(place, name, column.take(owner))
+            rows = rows.add_column(place, name, column.take(pa.array(owner)))
         return rows
 
-    def _settled(self, kind: str, run_id: str) -> pa.Table:
+    def _tables(self, lookup: Lookup, kind: str, run_ids: Sequence[str]) -> tuple[list[pa.Table], list[int]]:
+        """Rows of runs as tables in their order, those that lie together in a pack as one; and each run's number."""
+        tables: list[pa.Table] = []
+        counts: list[int] = []
+        whole: dict[str, pa.Table] = {}
+        for pack, some in itertools.groupby(map(lookup.run, run_ids), lambda run: getattr(run, "pack", None)):
+            runs = list(some)
+            if pack is not None:
+                rows, own = packed_rows([run for run in runs if isinstance(run, PackedRun)], kind)
+                tables, counts = [*tables, *rows], [*counts, *own]
+                continue
+            for run in runs:
+                if run.run_id not in whole:
+                    whole[run.run_id] = self._rows_of(lookup, kind, run.run_id)
+                tables.append(whole[run.run_id])
+                counts.append(len(tables[-1]))
+        return tables, counts
+
+    def _rows_of(self, lookup: Lookup, kind: str, run_id: str) -> pa.Table:
         """One run's rows; read again if the writer rewound or reset it in the middle."""
         for pause in self.pauses:
             try:
-                return self._stored(kind, run_id)
+                return lookup.run(run_id).rows(kind)
             except StoreError:
+                if not lookup.holds():
+                    raise  # it was moved, and is looked for again
                 time.sleep(pause)
-        return self._stored(kind, run_id)
+                lookup.again(run_id)
+        return lookup.run(run_id).rows(kind)
 
-    def _stored(self, kind: str, run_id: str) -> pa.Table:
-        import pyarrow as pa
 
-        run = self._run(run_id)
-        if not is_itself(run_id, read_json(run / "spec.json")):
-            raise StoreError(f"{run} holds another run than it is named after: see anglewise doctor {self.root}")
-        outcome = self.outcome(run_id)
-        by_kind, tail = contents(run)
-        sealed, unsealed = by_kind[kind], tail[kind]
-        if outcome is not None:  # what it ended with, and nothing else
-            names = {name for name in outcome.segments or () if name.startswith(kind)}
-            lost = names - {segment.path.name for segment in sealed}
-            if lost:
-                raise StoreError(damaged(run / VERSION / min(lost)))
-            sealed, unsealed = [segment for segment in sealed if segment.path.name in names], []
-        hole = gap(sealed)
-        if hole is not None:
-            raise StoreError(damaged(run / f"{kind} from step {hole} on"))
-        whole = pa.concat_tables([*map(read, sealed), to_table(kind, unsealed)])
-        expected = ((outcome and outcome.rows) or {}).get(kind, len(whole))
-        if len(whole) != expected:
-            raise StoreError(f"{run} has {len(whole)} rows of {kind}, expected {expected}: run the experiment again")
-        return whole
+def columns_of_curves(table: pa.Table) -> dict[str, np.ndarray]:
+    """Rows of evaluations as arrays by column; NaN stands for None."""
+    plain = {name: _floats(table.column(name)) for name in table.column_names}
+    return plain | {"step": plain["step"].astype(np.int64)}
+
+
+def _floats(column: pa.ChunkedArray) -> np.ndarray:
+    import pyarrow.compute as pc
+
+    return np.array(pc.fill_null(column.cast("float64"), np.nan).to_numpy(), float)
 
 
 def _arrow(of: type) -> Any:
@@ -292,14 +349,25 @@ def _arrow(of: type) -> Any:
     return {int: pa.int64(), float: pa.float64(), str: pa.string()}[of]
 
 
-def _table(view: str, rows: list[dict[str, Any]]) -> pa.Table:
+def _table(columns: Mapping[str, list[Any]], types: Mapping[str, type]) -> pa.Table:
     import pyarrow as pa
 
-    columns = VIEWS[view].items()
-    return pa.table({name: pa.array([row.get(name) for row in rows], _arrow(of)) for name, of in columns})
+    return pa.table({name: pa.array(columns[name], _arrow(of)) for name, of in types.items()})
 
 
-def _views() -> str:
+class _SoFar(NamedTuple):
+    """How far a run is that has not ended."""
+
+    steps: int | None
+    trained: int | None
+
+
+def _so_far(run: StoredRun) -> _SoFar:
+    last = run.last
+    return _SoFar(last, last)
+
+
+def _described() -> str:
     return ", ".join(f"{view}({', '.join(columns)})" for view, columns in VIEWS.items())
 
 

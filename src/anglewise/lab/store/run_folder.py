@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from anglewise.errors import StoreError
-from anglewise.files import BESIDE, put, sync
+from anglewise.files import BESIDE, put
 from anglewise.lab.outcome import Outcome
 from anglewise.lab.spec import Json
 from anglewise.lab.store.layout import (
@@ -25,7 +25,7 @@ from anglewise.lab.store.layout import (
     VERSION,
     WEIGHTS,
     gap,
-    put_json,
+    json_bytes,
     read_json,
     segment_name,
     segments,
@@ -48,6 +48,7 @@ class RunFolder:
         """Touch nothing yet."""
         self.path = path
         self.tail = path / "tail.jsonl"
+        self.unsynced: set[Path] = set()
 
     @cached_property
     def _known(self) -> _Known:
@@ -74,20 +75,27 @@ class RunFolder:
         """Write what the run is and what it is trained with."""
         self.path.mkdir(exist_ok=True)  # its parent is there, or the store was moved away: then nothing is made
         (self.path / VERSION).mkdir(exist_ok=True)
-        sync(self.path.parent)
+        self.unsynced |= {self.path.parent, self.path}
         known = read_json(self.path / "spec.json")
         if known is None:
-            put_json(self.path / "spec.json", spec)
+            self._place("spec.json", spec)
         elif known != json.loads(json.dumps(spec)):
             raise StoreError(
                 f"{self.path / 'spec.json'} is not the spec of this run: move {self.path} away and run again"
             )
         first = read_json(self.path / "provenance.json")
         if first is None:
-            put_json(self.path / "provenance.json", provenance)
+            self._place("provenance.json", provenance)
         else:
             changed = {key: x for key, x in provenance.items() if first.get(key) != x}
-            put_json(self.path / "provenance.json", {**first, "resumed": [*first.get("resumed", []), changed]})
+            self._place("provenance.json", {**first, "resumed": [*first.get("resumed", []), changed]})
+
+    def _place(self, name: str, value: Json) -> None:
+        """Write a JSON file that is synced later; where a power cut takes it, it is written anew."""
+        beside = self.path / (name + BESIDE)
+        beside.write_bytes(json_bytes(value))
+        os.replace(beside, self.path / name)
+        self.unsynced.add(self.path / name)
 
     def append(self, rows: Mapping[str, Sequence[Json]]) -> None:
         """Add rows, given by kind."""
@@ -105,24 +113,32 @@ class RunFolder:
             return
         with self.tail.open("ab") as file:
             file.write(to_line(packed))
-            file.flush()
-            os.fsync(file.fileno())
+        self.unsynced |= {self.tail, self.path}
         for kind in KINDS:
             last[kind] = max((row[0] for row in packed[kind]), default=last[kind])
             counts[kind] += len(packed[kind])
 
-    def seal(self) -> None:
-        """Turn the tail into one immutable segment of each kind."""
+    def segments_of_tail(self) -> dict[Path, bytes]:
+        """The tail as one immutable segment of each kind, not yet written."""
         _ = self._known
         sealed, tail = contents(self.path)
+        files = {}
         for kind in KINDS:
             if tail[kind]:
                 first = sealed[kind][-1].last + 1 if sealed[kind] else 0
                 data = to_parquet(kind, tail[kind])
                 name = segment_name(kind, first, max(row[0] for row in tail[kind]), data)
-                put(self.path / VERSION / name, data)
+                files[self.path / VERSION / name] = data
+        return files
+
+    def empty_tail(self) -> None:
+        """Forget the tail, whose rows are in segments that a power cut does not take."""
         if self.tail.exists():
             os.truncate(self.tail, 0)
+
+    def tail_bytes(self) -> int:
+        """Length of the tail."""
+        return self.tail.stat().st_size if self.tail.exists() else 0
 
     def rewind(self, step: int) -> int:
         """Forget every row beyond a step, and that the run ended; returns the step of the last curve row left."""
@@ -147,16 +163,13 @@ class RunFolder:
         del self._known
         return self._known.last["curves"]
 
-    def keep(self, files: Mapping[str, bytes]) -> None:
-        """Write the files of the last weights and state, or remove those that are not given."""
+    def without_kept(self) -> None:
+        """Remove the files of the last weights and state."""
         for name in (WEIGHTS, STATE):
-            if name in files:
-                put(self.path / name, files[name])
-            else:
-                (self.path / name).unlink(missing_ok=True)
+            (self.path / name).unlink(missing_ok=True)
 
-    def finish(self, outcome: Outcome) -> None:
-        """Write how the run ended, with its segments and its numbers of rows."""
+    def ended(self, outcome: Outcome) -> Outcome:
+        """How the run ended, with its segments and its numbers of rows."""
         rows = counted(self.path)
         if rows != self.counts:
             kind = next(kind for kind in KINDS if rows[kind] != self.counts[kind])
@@ -165,7 +178,7 @@ class RunFolder:
                 "changed files while it trained. Run the same command again, which trains that run anew"
             )
         names = tuple(segment.path.name for kind in segments(self.path).values() for segment in kind)
-        put_json(self.path / "outcome.json", replace(outcome, segments=names, rows=rows).to_json())
+        return replace(outcome, segments=names, rows=rows)
 
 
 def delete(folder: Path) -> None:

@@ -7,7 +7,7 @@ that experiment follows it, and its outcome as that experiment judges it.
 
 from __future__ import annotations
 
-import json
+from collections.abc import Sequence
 from types import NoneType
 from typing import Literal, NamedTuple, get_args, get_origin, get_type_hints
 
@@ -72,19 +72,24 @@ def orphan(run_id: str, spec: Json, outcome: Outcome | None) -> Member:
     return Member(None, spec.get("experiment"), run_id, arm, spec.get("seed"), rule)
 
 
-def followed(rule: Rule | None, steps: np.ndarray, end: int | None) -> np.ndarray:
-    """Which rows of a run an experiment sees: those on its grid, up to where it ends the run.
+def followed(
+    rules: Sequence[Rule | None], ends: Sequence[int | None], steps: np.ndarray, owner: np.ndarray
+) -> np.ndarray:
+    """Which rows of runs an experiment sees: those on its grid, up to where it ends the run.
 
     Args:
-        rule: The experiment's.
-        steps: Steps of the rows, shape ``[n]``.
-        end: Where the run ends by the rule; None while it goes on.
+        rules: The experiment's rule of each run; None where every row is seen.
+        ends: Where each run ends by its rule; None while it goes on.
+        steps: Steps of all rows, shape ``[n]``.
+        owner: Of each row, whose it is: a place in `rules`; shape ``[n]``.
+
+    Example:
+        >>> followed([Rule(20, 10, 0.95, 5, -1, 0)], [None], np.array([0, 5, 10, 20, 30]), np.zeros(5, int))
+        array([ True, False,  True,  True, False])
     """
-    if rule is None:
-        return np.ones(len(steps), bool)
-    return rule.on_grid(steps) & (steps <= (rule.budget if end is None else end))
-
-
-def spec_text(spec: Json) -> str | None:
-    """A run's specification as a JSON text for SQL; None where there is none."""
-    return json.dumps(spec, sort_keys=True) if spec else None
+    far = np.iinfo(np.int64).max
+    every = np.array([1 if rule is None else rule.every for rule in rules], np.int64)[owner]
+    budget = np.array([far if rule is None else rule.budget for rule in rules], np.int64)
+    last = np.array([far if end is None else end for end in ends], np.int64)
+    most = np.where([rule is None for rule in rules], far, np.minimum(budget, last)).astype(np.int64)[owner]
+    return np.asarray((steps <= most) & ((steps % every == 0) | (steps == budget[owner])))

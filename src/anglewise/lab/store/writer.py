@@ -2,8 +2,11 @@
 
 Every change leaves the store readable at every moment, also when the process is killed in the middle of it.  What the
 interrupted change left behind is put right when its run is next touched.  Whoever trains keeps this order: append
-after every segment of training, seal all runs of a population, and only then write its checkpoint.  After a kill,
+after every segment of training, secure all runs of a population, and only then write its checkpoint.  After a kill,
 rewind each run that goes on to the step of that checkpoint.
+
+Rows that were appended outlive the process at once, and a power cut once they are secured: what was not is made again
+from the checkpoint.  So a segment of a thousand runs costs a thousand small writes and no sync.
 """
 
 from __future__ import annotations
@@ -11,13 +14,13 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import datetime
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import IO
 
 from anglewise.errors import StoreError
-from anglewise.files import BESIDE
+from anglewise.files import BESIDE, put_all, settle
 from anglewise.lab.outcome import Outcome
 from anglewise.lab.spec import Json, Manifest
 from anglewise.lab.store.kept import Kept
@@ -29,15 +32,23 @@ from anglewise.lab.store.layout import (
     checked,
     is_itself,
     is_whole,
+    json_bytes,
     put_json,
     read_json,
     run_folders,
     writing,
 )
 from anglewise.lab.store.lock import is_lock, opened, take
+from anglewise.lab.store.packing import Compacted, clear_leftovers, compact, unpack
+from anglewise.lab.store.packs import PACKS, Packs
 from anglewise.lab.store.provenance import Provenance
 from anglewise.lab.store.run_folder import RunFolder, delete
 from anglewise.lab.store.working import LOCK, hold, path_of
+
+TAIL = 2**16
+"""Bytes of rows of one run that may wait in its tail when a checkpoint is written."""
+AT_ONCE = 250
+"""Runs of which the last states are in memory at once as bytes."""
 
 
 class Store:
@@ -53,6 +64,7 @@ class Store:
         """Take over a folder whose lock is held."""
         self.root = root
         self._lock, self._path = lock, root / "lock" if path is None else path
+        self.packs = Packs(root)
         self._runs: dict[str, RunFolder] = {}
         self._finished: set[str] | None = None
 
@@ -84,6 +96,7 @@ class Store:
                     (root / name).mkdir(exist_ok=True)
                 for left in root.glob(f"experiments/*{BESIDE}"):
                     left.unlink()
+                clear_leftovers(root)
             except BaseException:
                 lock.close()
                 raise
@@ -176,14 +189,28 @@ class Store:
         with self._changing(run_id) as run:
             run.append({"curves": curves, "readings": readings, "arrays": arrays})
 
+    def secure(self, run_ids: Iterable[str], *, longest: int = TAIL) -> None:
+        """Make all rows of runs survive a power cut; tails that have grown long become segments.
+
+        Args:
+            run_ids: Their identities.
+            longest: Bytes that a tail may have.
+
+        Raises:
+            StoreError: If the disk does not take it; nothing is lost then.
+        """
+        with self._changing_all(run_ids) as runs:
+            long = [run for run in runs if run.tail_bytes() > longest]
+            _seal(long)
+            self._settle(runs)
+
     def seal(self, run_id: str) -> None:
         """Turn the tail of the run `run_id` into one immutable segment of each kind.
 
         Raises:
             StoreError: If the disk does not take it; nothing is lost then.
         """
-        with self._changing(run_id) as run:
-            run.seal()
+        self.secure([run_id], longest=0)
 
     def rewind(self, run_id: str, step: int) -> int:
         """Forget every row beyond a step, and that the run ended; called before it goes on from a checkpoint.
@@ -224,7 +251,7 @@ class Store:
             StoreError: If the disk does not take it.
         """
         with self._changing(run_id) as run:
-            run.keep({} if kept is None else kept.to_files())
+            _keep({run: kept})
 
     def finish(self, run_id: str, outcome: Outcome) -> None:
         """Seal a run and write how it ended; from then on it counts as finished.
@@ -237,20 +264,52 @@ class Store:
             StoreError: If the disk does not take it, or rows have gone that were there.
         """
         with self._changing(run_id) as run:
-            run.seal()
-            run.finish(outcome)
+            self._finish({run: outcome})
+
+    def finish_all(self, ends: Mapping[str, tuple[Outcome, Kept | None]]) -> None:
+        """Seal, keep and finish many runs at once, with few syncs.
+
+        Args:
+            ends: By run, how it ended and its last state; None removes what was kept.
+
+        Raises:
+            StoreError: If the disk does not take it, or rows have gone that were there.
+        """
+        ids = list(ends)
+        for first in range(0, len(ids), AT_ONCE):
+            part = ids[first : first + AT_ONCE]
+            with self._changing_all(part) as runs:
+                _keep({run: ends[run_id][1] for run, run_id in zip(runs, part, strict=True)})
+                self._finish({run: ends[run_id][0] for run, run_id in zip(runs, part, strict=True)})
+
+    def _finish(self, outcomes: Mapping[RunFolder, Outcome]) -> None:
+        """Seal runs; what they have is safe before anything says that they ended."""
+        _seal(list(outcomes))
+        self._settle(list(outcomes))
+        ended = {run: run.ended(outcome) for run, outcome in outcomes.items()}
+        put_all({run.path / "outcome.json": json_bytes(outcome.to_json()) for run, outcome in ended.items()})
         if self._finished is not None:
-            self._finished.add(run_id)
+            self._finished |= {run.path.name for run in ended}
+
+    def _settle(self, runs: Sequence[RunFolder]) -> None:
+        """Sync what was written of runs and is not synced yet."""
+        settle(set().union(*(run.unsynced for run in runs)))
+        for run in runs:
+            run.unsynced.clear()
 
     def finished(self) -> set[str]:
-        """Runs that ended and are whole: every segment is checked byte for byte, once per opening."""
+        """Runs that ended and are whole: every segment and every pack is checked byte for byte, once per opening."""
         if self._finished is None:
-            self._finished = {run.name for run in run_folders(self.root) if self._whole(run)}
+            folders = run_folders(self.root)
+            packed = set(self.packs.run_ids()) - {run.name for run in folders}
+            whole = {run.name for run in folders if self._whole(run)}
+            self._finished = whole | {run_id for run_id in packed if self._whole_in_pack(run_id)}
         return set(self._finished)
 
     def finished_of(self, run_ids: Collection[str]) -> set[str]:
-        """Those of some runs that ended and are whole, as they are now."""
-        return {run_id for run_id in run_ids if self._whole(self.root / "runs" / checked("run_id", run_id))}
+        """Those of the runs `run_ids` that ended and are whole, as they are now."""
+        paths = [self.root / "runs" / checked("run_id", run_id) for run_id in run_ids]
+        return {path.name for path in paths if (self._whole(path) if path.is_dir() else self._whole_in_pack(path.name))}
 
     def _whole(self, run: Path) -> bool:
         if not is_itself(run.name, read_json(run / "spec.json")):
@@ -260,18 +319,47 @@ class Store:
             )
         return is_whole(run, read_json(run / "outcome.json"))
 
+    def _whole_in_pack(self, run_id: str) -> bool:
+        found = self.packs.at(run_id)
+        return found is not None and found.pack.is_whole and found.is_itself
+
+    def compact(self, *, least: int = 0) -> Compacted:
+        """Move finished runs from their folders to packs, many to a file; a kill at any moment loses nothing.
+
+        Args:
+            least: Folders of runs, finished or not, below which nothing is done.
+
+        Returns:
+            How many runs moved, and to how many packs.
+
+        Raises:
+            StoreError: If the disk does not take it.
+        """
+        self._still_ours()
+        if len(run_folders(self.root)) < least:
+            return Compacted(0, 0)
+        finished = self.finished()
+        with writing(self.root / PACKS):
+            done = compact(self.root, self.packs, finished)
+        self._runs.clear()
+        return done
+
     def reset(self, run_id: str) -> None:
         """Delete the run `run_id`, if it is there, so that it can be trained from its beginning.
 
         Raises:
             StoreError: If it cannot be deleted.
         """
-        with self._changing(run_id) as run:
+        path = self.root / "runs" / checked("run_id", run_id)
+        self._still_ours()
+        with writing(path):
             self._finished = None if self._finished is None else self._finished - {run_id}
-            if not run.path.is_symlink():
-                (run.path / "outcome.json").unlink(missing_ok=True)
-            delete(run.path)
-            self._runs.pop(run_id)
+            self._runs.pop(run_id, None)
+            if not path.is_symlink():
+                (path / "outcome.json").unlink(missing_ok=True)
+            delete(path)
+            if self.packs.find(run_id) is not None:
+                path.mkdir()  # hides what the pack has
 
     def population_dir(self, population_id: str) -> Path:
         """Folder for the checkpoints of the population `population_id`; it is not made here."""
@@ -294,14 +382,30 @@ class Store:
     @contextlib.contextmanager
     def _changing(self, run_id: str) -> Iterator[RunFolder]:
         """A run's folder; after a failure in the block, the run is put right when it is next touched."""
-        path = self.root / "runs" / checked("run_id", run_id)
+        with self._changing_all([run_id]) as (run,):
+            yield run
+
+    @contextlib.contextmanager
+    def _changing_all(self, run_ids: Iterable[str]) -> Iterator[list[RunFolder]]:
+        """Folders of runs; one that is in a pack gets its folder back first."""
+        paths = [self.root / "runs" / checked("run_id", run_id) for run_id in run_ids]
         self._still_ours()
         try:
-            with writing(path):
-                yield self._runs.setdefault(run_id, RunFolder(path))
+            with writing(paths[0] if len(paths) == 1 else self.root / "runs"):
+                yield [self._folder(path) for path in paths]
         except BaseException:
-            self._runs.pop(run_id, None)
+            for path in paths:
+                self._runs.pop(path.name, None)
             raise
+
+    def _folder(self, path: Path) -> RunFolder:
+        run = self._runs.get(path.name)
+        if run is None:
+            packed = None if path.is_dir() else self.packs.find(path.name)
+            if packed is not None:
+                unpack(packed, path)
+            run = self._runs[path.name] = RunFolder(path)
+        return run
 
     def _still_ours(self) -> None:
         """Check that the lock is still held and the store still there.
@@ -314,3 +418,23 @@ class Store:
                 f"{self.root} was moved, or its lock was removed, while this process writes to it: what was saved so "
                 "far is whole. Put it back and run the same command again"
             )
+
+
+def _seal(runs: Sequence[RunFolder]) -> None:
+    """Turn the tails of runs into segments, with two syncs for all."""
+    files = {path: data for run in runs for path, data in run.segments_of_tail().items()}
+    if files:
+        put_all(files)
+    for run in runs:
+        run.empty_tail()
+
+
+def _keep(states: Mapping[RunFolder, Kept | None]) -> None:
+    """Write the last weights and states of runs, with two syncs for all."""
+    files = {run: {} if kept is None else kept.to_files() for run, kept in states.items()}
+    whole = {run.path / name: data for run, own in files.items() for name, data in own.items()}
+    if whole:
+        put_all(whole)
+    for run, own in files.items():
+        if not own:
+            run.without_kept()

@@ -23,6 +23,7 @@ from anglewise.lab.report.results import Ended, Results
 from anglewise.lab.spec import Manifest
 from anglewise.lab.stats import censored_median
 from anglewise.lab.store import Reader
+from anglewise.lab.store.packs import Packs
 from anglewise.lab.store.status import Status, read_status
 from anglewise.lab.watch.copies import copies
 from anglewise.lab.watch.so_far import Contrast, so_far
@@ -69,7 +70,8 @@ class Feed:
         self.root, self.manifest, self.key = root, manifest, key
         self.rule = Rule.of(manifest.training)
         most = next(buckets for runs, buckets in BUCKETS if len(manifest.runs) <= runs)
-        self.runs = [_Run(Tail(root / "runs" / planned.run_id), most) for planned in manifest.runs]
+        packs = Packs(root)
+        self.runs = [_Run(Tail(root / "runs" / planned.run_id, packs), most) for planned in manifest.runs]
         self.sites: tuple[str, ...] = ()
         self.next = 0
         self.loaded = False

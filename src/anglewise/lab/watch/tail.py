@@ -2,7 +2,8 @@
 
 Rows that are new lie in the tail, behind the last byte that was read, or have moved from there into a segment.  The
 tail is read before the list of segments, so a row that moves meanwhile is seen twice and counted once.  A tail of
-another file, or a folder of another, means that the run was rewound or begun anew: all of it is then read again.
+another file, or a folder of another, means that the run was rewound or begun anew: all of it is then read again.  A run
+that has ended may move to a pack, which changes nothing of what is known.
 """
 
 from __future__ import annotations
@@ -16,10 +17,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from anglewise.lab.outcome import Outcome
-from anglewise.lab.store.layout import VERSION, read_json, segments
+from anglewise.lab.store.layout import KINDS, VERSION, read_json, segments
+from anglewise.lab.store.packs import Packs
 from anglewise.lab.store.rows import Row, from_tail, read, to_table
 
 RADIUS = "radius"
+PACKED = "packed"
+"""Stands for the folder and the outcome of a run in a pack."""
 
 
 class News(NamedTuple):
@@ -39,10 +43,16 @@ class News(NamedTuple):
 
 
 class Tail:
-    """The run in the folder `path`, of which nothing has been read yet."""
+    """The run in the folder `path`, of which nothing has been read yet.
 
-    def __init__(self, path: Path):
+    Args:
+        path: Its folder, which is not there where the run is in a pack.
+        packs: The store's; runs of one store share them.
+    """
+
+    def __init__(self, path: Path, packs: Packs | None = None):
         self.path = path
+        self.packs = Packs(path.parent.parent) if packs is None else packs
         self.seen: tuple[Any, ...] = (None,) * 5
         self._forget()
 
@@ -69,16 +79,24 @@ class Tail:
         if again or before[0] is None:
             again = True
             self._forget()
+        if stamp[0] == PACKED:
+            return self._packed()
         if stamp[0] is None:
             return News(True, {}, {}, None) if before[0] is not None else None
         curves, readings = self._new()
         values = None if stamp[4] is None else read_json(self.path / "outcome.json")
-        radii = {}
-        for site in pc.unique(readings.column("site")).to_pylist():
-            own = readings.filter(pc.equal(readings.column("site"), site))
-            radii[site] = own.column("step").to_numpy(), _numbers(own.column("value"))
-        columns = {name: _numbers(curves.column(name)) for name in curves.column_names}
-        return News(again, columns, radii, None if values is None else Outcome.from_json(values))
+        return _news(again, curves, readings, None if values is None else Outcome.from_json(values))
+
+    def _packed(self) -> News | None:
+        """All of a run that is in a pack; None if it has just left it."""
+        run = self.packs.find(self.path.name)
+        if run is None:
+            self.seen = (None,) * 5
+            return None
+        tables = {kind: run.rows(kind) for kind in KINDS}
+        self.last = {kind: max(table.column("step").to_pylist(), default=-1) for kind, table in tables.items()}
+        readings = tables["readings"]
+        return _news(True, tables["curves"], readings.filter(pc.equal(readings.column("name"), RADIUS)), run.outcome)
 
     def _stamp(self) -> tuple[Any, ...]:
         """What changes when the run does, without reading it: folder, tail (file and content), segments, outcome.
@@ -98,7 +116,10 @@ class Tail:
             return self.seen
         folder = of(self.path, "st_ino")
         if folder is None:
-            return (None,) * 5
+            packed = self.packs.find(self.path.name) is not None
+            if packed and self.seen[4] is not None:
+                return self.seen  # it had ended, and moved
+            return (PACKED if packed else None, None, None, None, PACKED if packed else None)
         tail = of(self.path / "tail.jsonl", "st_ino", "st_size", "st_mtime_ns")
         return folder, tail and tail[:1], tail, of(self.path / VERSION, "st_mtime_ns"), outcome
 
@@ -131,6 +152,14 @@ class Tail:
             return {kind: [] for kind in self.last}
         self.offset += good
         return rows
+
+
+def _news(again: bool, curves: pa.Table, radii: pa.Table, outcome: Outcome | None) -> News:
+    by_site = {}
+    for site in pc.unique(radii.column("site")).to_pylist():
+        own = radii.filter(pc.equal(radii.column("site"), site))
+        by_site[site] = own.column("step").to_numpy(), _numbers(own.column("value"))
+    return News(again, {name: _numbers(curves.column(name)) for name in curves.column_names}, by_site, outcome)
 
 
 def _numbers(column: pa.ChunkedArray) -> np.ndarray:

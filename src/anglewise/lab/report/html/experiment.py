@@ -44,6 +44,7 @@ def write_report(
     command: str | None = None,
     baseline: str | None = None,
     run_pages: RunPages = "none",
+    results: Results | None = None,
 ) -> Path:
     """Write the report of one experiment; an old one is replaced in one move.
 
@@ -55,6 +56,7 @@ def write_report(
         baseline: The arm that speed-ups refer to; None for the experiment's.
         run_pages: Whose pages are written beside the report and linked there: of each arm's run with the median time,
             of all runs, or of none.  Pages that are there already are linked in any case.
+        results: The experiment, where it was loaded already; `experiment_id` and `baseline` then say nothing.
 
     Returns:
         The path.
@@ -63,11 +65,12 @@ def write_report(
         StoreError: If there is no such experiment.
         AnglewiseError: If a file cannot be written.
     """
-    path, results = Path(path), load(reader, experiment_id, baseline)
+    path, results = Path(path), load(reader, experiment_id, baseline) if results is None else results
     wanted = {"typical": typical(results), "all": list(results.ended), "none": []}[run_pages]
     for key in wanted:
         write_file(run_page(results, key), path.parent / page_name(results, key))
-    pages = {key: name for key in results.ended if (path.parent / (name := page_name(results, key))).exists()}
+    there = set(os.listdir(path.parent)) if path.parent.is_dir() else set()
+    pages = {key: name for key in results.ended if (name := page_name(results, key)) in there}
     return write_file(page(results, command=command, pages=pages), path)
 
 
@@ -92,9 +95,10 @@ def page(results: Results, *, command: str | None = None, pages: Mapping[Key, st
     first = tables["first"]
     ran = any(arm.finished for arm in first)
     evaluated = bool(results.curves.get("test_accuracy"))
-    radii = [web(plot) for plot in radius(results)]
+    curve, circles = results.once("accuracy", accuracy), results.once("radius", radius)
+    radii = [web(plot) for plot in circles]
     portraits, (groups, constant) = [phase.web(plot) for plot in phase.data(results)], themes(results)
-    curves = web(accuracy(results)) if evaluated else None
+    curves = web(curve) if evaluated else None
     left = web(survival(results)) if ran and results.threshold else None
     plotted = strip.data(results, found) if ran and results.threshold else None
     names = {name for name, _ in results.readings}
@@ -115,7 +119,7 @@ def page(results: Results, *, command: str | None = None, pages: Mapping[Key, st
         rows=plotted.rows if plotted is not None else [],
         evaluated=evaluated,
         accuracy=curves,
-        stills=[still.draw(plot) for plot in (accuracy(results), *radius(results)[:1])] if evaluated else [],
+        stills=[still.draw(plot) for plot in (curve, *circles[:1])] if evaluated else [],
         survival=left,
         caption=CAPTION,
         few=len(results.arms) <= FEW_ARMS,

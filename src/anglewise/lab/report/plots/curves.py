@@ -207,6 +207,6 @@ def _arm(
 ) -> list[Line]:
     """An arm's line with its band, and its single seeds."""
     arm, name = results.arms[i], results.labels[results.arms[i]]
-    x, y, seed = seeds(series, arm, most or POINTS)
+    x, y, seed = seeds(series, arm, results, most or POINTS)
     single = Line(i, name, what, x, y, "seed", note=seed, noted="seed %{customdata}")
     return [*banded(i, name, what, summary(series, arm, results, most or MOST)), *([single] if len(x) else [])]

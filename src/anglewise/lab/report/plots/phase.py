@@ -6,6 +6,7 @@ runs are a layer of their own.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -13,7 +14,7 @@ import numpy as np
 
 from anglewise.lab.readings.quantities import meaning
 from anglewise.lab.report.plots import panel
-from anglewise.lab.report.plots.bands import SEEDS, band, clean, thin, wide
+from anglewise.lab.report.plots.bands import band, clean, shown_seeds, thin, wide
 from anglewise.lab.report.plots.panel import Line, Plot
 from anglewise.lab.report.plots.style import Panel, packed
 from anglewise.lab.report.results import Key, Results, Series
@@ -40,21 +41,31 @@ def way(radius: Series, accuracy: Series, most: int = POINTS) -> Way | None:
     return Way(steps, np.interp(steps, radius.steps, radius.values), values) if len(steps) else None
 
 
+def _meet(radius: Series, accuracy: Series) -> bool:
+    """Whether :func:`way` finds any step."""
+    steps, others = accuracy.steps, radius.steps
+    known = len(steps) and len(others) and np.isfinite([radius.values[0], radius.values[-1], accuracy.values[0]]).all()
+    return bool(known and others[0] <= steps[0] <= others[-1]) or way(radius, accuracy) is not None
+
+
 def lines(results: Results, site: str) -> Iterator[Line]:
     """Of every arm, the median's line, and one with its runs, one after the other, where there are several."""
     radii, accuracies = results.readings.get(("radius", site), {}), results.curves.get("test_accuracy", {})
     for i, arm in enumerate(results.arms):
-        keys = [key for key in results.planned if key[0] == arm and key in radii and key in accuracies]
-        ways = {key[1]: found for key in keys if (found := way(radii[key], accuracies[key])) is not None}
+        keys = [key for key in results.keys_of(arm) if key in radii and key in accuracies]
+        count = sum(_meet(radii[key], accuracies[key]) for key in keys)
+        found = ((key[1], way(radii[key], accuracies[key])) for key in keys)
+        shown = itertools.islice(((seed, one) for seed, one in found if one is not None), shown_seeds(results))
+        ways = dict(shown)
         name = results.labels[arm]
-        if len(ways) == 1:
+        if count == 1:
             seed, only = next(iter(ways.items()))
             yield _line(i, name, only, f"seed {seed}, step %{{customdata}}")
         elif ways:
             radius, accuracy = (band(series, arm, results, POINTS) for series in (radii, accuracies))
             both = way(Series(radius.steps, radius.median), Series(accuracy.steps, accuracy.median))
             if both is not None:
-                yield _line(i, name, both, f"median of {len(ways)}, step %{{customdata}}")
+                yield _line(i, name, both, f"median of {count}, step %{{customdata}}")
             yield _runs(i, name, ways)
 
 
@@ -69,8 +80,8 @@ def _line(i: int, name: str, found: Way, noted: str) -> Line:
 
 
 def _runs(i: int, name: str, ways: Mapping[int, Way]) -> Line:
-    """The first runs of an arm as one line with gaps."""
-    parts = list(ways.items())[:SEEDS]
+    """Some runs of an arm as one line with gaps."""
+    parts = ways.items()
     x = np.concatenate([np.append(one.radius, one.radius[-1]) for _, one in parts])
     y = np.concatenate([np.append(one.accuracy, np.nan) for _, one in parts])
     seeds = np.concatenate([np.full(len(one.steps) + 1, seed) for seed, one in parts])

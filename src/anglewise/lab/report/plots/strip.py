@@ -7,6 +7,7 @@ fits.  Colours are the page's variables, one for each arm.
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -23,6 +24,8 @@ ROW, SPACE, TOP, BOTTOM = 44, 14, 8, 46
 MOST = 64
 """Arms that are drawn."""
 RADIUS = 4.5
+NAMED = 3_000
+"""Dots up to which each says which run it is."""
 
 
 class Dot(NamedTuple):
@@ -134,11 +137,12 @@ def draw(strip: Strip, width: int) -> Drawing:
         return round(left + (right - left) * (x - strip.low) / span, 1)
 
     row = ROW + (24 if narrow else 0)
+    named = sum(len(each.dots) for each in strip.rows) <= NAMED
     y, marks, rows = float(TOP), list[Mark](), list[Mark]()
     for k, each in enumerate(strip.rows):
         y += SPACE if each.first and k else 0
         middle = y + row - ROW / 2
-        rows += _row(each, at, middle, left, right, narrow=narrow)
+        rows += _row(each, at, middle, left, right, narrow=narrow, named=named)
         y += row
     values = ticks(strip.low, strip.high, 5 if narrow else 9)
     lines = [Mark("line", at(value), TOP, y, css="grid") for value in values]
@@ -149,7 +153,7 @@ def draw(strip: Strip, width: int) -> Drawing:
 
 
 def _row(
-    row: Row, place: Callable[[float], float], middle: float, left: float, right: float, *, narrow: bool
+    row: Row, place: Callable[[float], float], middle: float, left: float, right: float, *, narrow: bool, named: bool
 ) -> list[Mark]:
     marks = []
     if narrow:
@@ -159,7 +163,11 @@ def _row(
         marks.append(Mark("text", 0, middle + 5, text=row.name, css="name"))
         marks.append(Mark("text", right + 18, middle + 5, text=row.said, css="said"))
     size = RADIUS if len(row.dots) <= 40 else 2.5
-    for dot, lift in zip(row.dots, lifted([place(dot.x) for dot in row.dots], size), strict=True):
+    lifts = lifted([place(dot.x) for dot in row.dots], size)
+    if not named:
+        places = [(place(dot.x), round(middle + lift, 1)) for dot, lift in zip(row.dots, lifts, strict=True)]
+        marks += _unnamed(row, places)
+    for dot, lift in zip(row.dots, lifts, strict=True) if named else ():
         kind = "dot" if dot.reached else "cross"
         told = f"seed {dot.seed}: {number(dot.x)} steps" if dot.reached else f"seed {dot.seed}: not within the budget"
         marks.append(Mark(kind, place(dot.x), middle + lift, size, told, arm=row.arm))
@@ -167,6 +175,19 @@ def _row(
         marks.append(Mark("line", place(row.median), middle - 15, middle + 15, css="bar-line", arm=row.arm))
         text = number(row.median)
         marks.append(Mark("text", place(row.median) + 5, middle - 9, text=text, css="median", arm=row.arm))
+    return marks
+
+
+def _unnamed(row: Row, places: Sequence[tuple[float, float]]) -> list[Mark]:
+    """All dots of a row as one path, and all crosses as one: of thousands, each alone would make the page heavy."""
+    size, marks = 2.5, list[Mark]()
+    dots = "".join(f"M{x} {y}h0" for dot, (x, y) in zip(row.dots, places, strict=True) if dot.reached)
+    cross = f"l{2 * size} {2 * size}m0 -{2 * size}l-{2 * size} {2 * size}"
+    crosses = "".join(
+        f"M{x - size:g} {y - size:g}{cross}" for dot, (x, y) in zip(row.dots, places, strict=True) if not dot.reached
+    )
+    for css, text in (("dots", dots), ("lost", crosses)):
+        marks += [Mark("path", 0, 0, text=text, css=css, arm=row.arm)] if text else []
     return marks
 
 
@@ -178,12 +199,14 @@ def lifted(places: Sequence[float], size: float) -> list[float]:
         [0.0, -6.0, 0.0]
     """
     order = sorted(range(len(places)), key=lambda i: places[i])
-    lifts, taken = [0.0] * len(places), list[tuple[float, float]]()
+    lifts, near = [0.0] * len(places), deque[tuple[float, float]]()
     levels = [0.0, *(sign * k * 1.5 * size for k in (1, 2) for sign in (-1, 1))]
     for i in order:
-        near = {lift for x, lift in taken if abs(x - places[i]) < 1.8 * size}
-        lifts[i] = next((level for level in levels if level not in near), levels[i % len(levels)])
-        taken.append((places[i], lifts[i]))
+        while near and not abs(near[0][0] - places[i]) < 1.8 * size:
+            near.popleft()
+        taken = {lift for _, lift in near}
+        lifts[i] = next((level for level in levels if level not in taken), levels[i % len(levels)])
+        near.append((places[i], lifts[i]))
     return lifts
 
 
