@@ -151,6 +151,9 @@ class Ray:
             except (RayError, ConnectionError) as error:
                 self._fail(given, ClusterError(f"the Ray cluster is gone: {_line(error)}. Run the same command again"))
                 continue
+            except Exception as error:  # whatever it is, nobody is to wait in vain
+                self._fail(given, error)
+                continue
             for ref in ended:
                 self._settle(ref, given[ref])
 
@@ -189,7 +192,7 @@ class Ray:
             one.future.set_exception(Lost(f"cancelled: {_line(error)}"))
         except RayError as error:
             one.future.set_exception(Lost(_line(error)))
-        except (StoreError, OSError) as error:
+        except Exception as error:  # of the store, of the disk; whatever it is, nobody is to wait in vain
             one.future.set_exception(error)
         else:
             one.future.set_result(bool(result))

@@ -167,9 +167,14 @@ class Slurm:
                 self._submit(batch)
             except Exception as error:
                 _fail(batch, error)
-            for job, one in list(self._given):
-                self._look_at(job, one)
-            self._drop_stopped()
+            try:
+                for job, one in list(self._given):
+                    self._look_at(job, one)
+                self._drop_stopped()
+            except Exception as error:  # whatever it is, nobody is to wait in vain
+                with self._lock:
+                    given, self._given = self._given, []
+                _fail([one for _, one in given if not one.future.done()], error)
 
     def _due(self) -> bool:
         gather = GATHER if self.cluster == "slurm" else 0.0
