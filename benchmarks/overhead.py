@@ -4,7 +4,7 @@ Every run trains 4 steps of a tiny network, so nearly all that passes is overhea
 once in each process, writing rows, taking back.  Each way is timed at two sizes, one after the other and again; the
 slope between them is the time of one more unit, the rest is what beginning costs.  It prints a line for each way.
 
-    python benchmarks/overhead.py [--sizes 50,200] [--rounds 2] [--ways one,jobs,ray,away,slurm:local]
+    python benchmarks/overhead.py [--sizes 50,200] [--rounds 2] [--ways one,jobs,ray,away,slurm:local,driver]
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import os
 import statistics
 import tempfile
 import time
+from concurrent.futures import Future
 from pathlib import Path
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
@@ -39,12 +40,35 @@ def experiment(runs: int) -> Experiment:
     return Experiment("overhead", Modular(p=11, train=0.5), MLP(hidden=(16,)), (arm,), training, seeds=runs)
 
 
+class Nothing:
+    """Workers that have ended at once and did nothing: what is left is the driver's own time."""
+
+    slots = ahead = 64
+    members, threads, place = 1, 1, "nowhere"
+
+    def send(self, root, unit, session):
+        future: Future[bool] = Future()
+        future.set_result(True)
+        return future
+
+    def kill(self):
+        pass
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        pass
+
+
 def workers(way: str):
     """The workers of a way, ready to begin."""
     if way == "one":
         return contextlib.nullcontext()
     if way == "jobs":
         return Processes(SLOTS)
+    if way == "driver":
+        return Nothing()
     if way in ("ray", "away"):
         from anglewise.lab.execution.ray import Ray
 

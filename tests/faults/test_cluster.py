@@ -1,10 +1,11 @@
 """A real Ray cluster of several raylets: any of them, or the driver, may be lost, and no number changes.
 
-Each test is run twice: with the store on a folder that all see, and with workers that hand in their files.
+Workers write into the store where all see its folder, and hand in their files where one does not.
 """
 
 from __future__ import annotations
 
+import threading
 import time
 
 import pytest
@@ -52,6 +53,9 @@ class Watching(Silent):
 
 
 def by(workers, folder, progress, **kwargs):
+    watchdog = threading.Timer(240, workers.kill)  # a test that waits in vain is to fail
+    watchdog.daemon = True
+    watchdog.start()
     with workers, Store.open(folder) as store:
         kwargs |= {"readings": FEW, "checkpoint_seconds": 0.1}
         train(EXPERIMENT, store, progress, provenance={}, workers=workers, **kwargs)
@@ -73,10 +77,9 @@ def test_a_machine_that_is_lost_changes_no_number(made, tmp_path, alone, shared)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("shared", [None, False], ids=["shared", "handed in"])
-def test_a_driver_that_is_killed_and_begun_again_trains_nothing_twice(made, tmp_path, alone, shared):
+def test_a_driver_that_is_killed_and_begun_again_trains_nothing_twice(made, tmp_path, alone):
     store = tmp_path / "store"
-    arguments = (made.address, EXPERIMENT, store, shared, FEW)
+    arguments = (made.address, EXPERIMENT, store, False, FEW)
     process = lives.START.Process(target=clusters.drive, args=arguments)
     process.start()
     end = time.monotonic() + 200
@@ -87,25 +90,24 @@ def test_a_driver_that_is_killed_and_begun_again_trains_nothing_twice(made, tmp_
     process.join()
     before = {path: path.stat().st_mtime_ns for path in ended}
     progress = Watching(None)
-    by(Ray(shared=shared), store, progress)
+    by(Ray(shared=False), store, progress)
     assert everything(store, EXPERIMENT) == alone
     assert {path: path.stat().st_mtime_ns for path in ended} == before
     assert not {path.parent.name for path in ended} & set(progress.steps)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("shared", [None, False], ids=["shared", "handed in"])
-def test_when_asked_to_stop_all_workers_save(made, tmp_path, alone, shared):
+def test_when_asked_to_stop_workers_that_hand_in_their_files_save_too(made, tmp_path, alone):
     store, seen = tmp_path / "store", []
     progress = Watching(None)
     with pytest.raises(Interrupted, match="run the same command again to go on from here"):
-        by(Ray(shared=shared), store, progress, stop=lambda: bool(progress.steps))
+        by(Ray(shared=False), store, progress, stop=lambda: bool(progress.steps))
     (saved,) = store.glob("populations/*/state.safetensors")
     assert not list(store.glob("populations/*.*"))
     (run,) = [run for run in (store / "runs").iterdir() if not (run / "outcome.json").exists()]
     step = int(Reader(store).curves(run.name)["step"][-1])
     again = Watching(lambda: seen.append(1))
-    by(Ray(shared=shared), store, again)
+    by(Ray(shared=False), store, again)
     assert again.steps[run.name] == EXPERIMENT.training.budget - step and not saved.exists()
     assert everything(store, EXPERIMENT) == alone
 
@@ -123,3 +125,16 @@ def test_a_cluster_says_what_it_has_and_what_it_has_no_room_for(made, tmp_path, 
     with connected(None):
         pass
     assert machines(), "a connection that was there stays"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not clusters.may_be_apart(), reason="this process may not make network namespaces")
+def test_a_host_with_a_network_and_folders_of_its_own_trains_along(made, tmp_path, alone):
+    folder = tmp_path / "here"
+    folder.mkdir()
+    with clusters.apart(made, folder) as elsewhere:
+        workers, hosts = Ray(), {one["address"] for one in machines()}
+        by(workers, folder / "store", Watching(None))
+    assert len(hosts) == 2 and workers.slots == 2 and workers.shared is False
+    assert everything(folder / "store", EXPERIMENT) == alone
+    assert not list(elsewhere.iterdir())

@@ -5,7 +5,13 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import secrets
+import shutil
+import subprocess
+import sys
+import time
 import warnings
+from pathlib import Path
 
 CORES = {"num_cpus": 1, "object_store_memory": 80 * 2**20, "include_dashboard": False}
 
@@ -14,6 +20,7 @@ CORES = {"num_cpus": 1, "object_store_memory": 80 * 2**20, "include_dashboard": 
 def cluster():
     """A cluster of one raylet with one core, to which this process is connected."""
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    os.environ["RAY_AUTH_MODE"], os.environ["RAY_AUTH_TOKEN"] = "token", secrets.token_hex(32)
     import ray
     from ray.cluster_utils import Cluster
 
@@ -39,6 +46,59 @@ def another(made):
         finally:
             if node in made.worker_nodes:
                 made.remove_node(node)
+
+
+@contextlib.contextmanager
+def apart(made, hidden, seconds=60):
+    """A raylet in a network namespace of its own, that sees another folder in the place of `hidden`."""
+    space, inside, outside, subnet = "awtest", "awt1", "awt0", "10.231.7"
+    elsewhere = hidden.with_name(hidden.name + "-elsewhere")
+    elsewhere.mkdir()
+    run("ip", "netns", "add", space)
+    node = None
+    try:
+        run("ip", "link", "add", outside, "type", "veth", "peer", "name", inside, "netns", space)
+        run("ip", "addr", "add", f"{subnet}.1/24", "dev", outside)
+        run("ip", "link", "set", outside, "up")
+        within = ("ip", "netns", "exec", space)
+        run(*within, "ip", "addr", "add", f"{subnet}.2/24", "dev", inside)
+        for words in (
+            ("link", "set", inside, "up"),
+            ("link", "set", "lo", "up"),
+            ("route", "add", "default", "via", f"{subnet}.1"),
+        ):
+            run(*within, "ip", *words)
+        ray_start = [str(Path(sys.executable).with_name("ray")), "start", f"--address={made.address}", "--block"]
+        ray_start += [f"--node-ip-address={subnet}.2", "--num-cpus=1", f"--object-store-memory={80 * 2**20}"]
+        script = 'mount --bind "$0" "$1" && shift && exec "$@"'
+        mounted = ["unshare", "--mount", "sh", "-c", script, str(elsewhere), str(hidden), *ray_start]
+        node = subprocess.Popen([*within, *mounted], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        import ray
+
+        end = time.monotonic() + seconds
+        while sum(one["Alive"] for one in ray.nodes()) < 2:
+            assert time.monotonic() < end and node.poll() is None, "the second host did not come"
+            time.sleep(0.2)
+        yield elsewhere
+    finally:
+        if node is not None:
+            node.terminate()
+            node.wait()
+        run("ip", "netns", "del", space)
+
+
+def run(*words):
+    subprocess.run(words, check=True, capture_output=True)
+
+
+def may_be_apart():
+    """Whether this process may make network namespaces."""
+    if os.geteuid() != 0 or not all(map(shutil.which, ("ip", "unshare", "mount"))):
+        return False
+    made = subprocess.run(["ip", "netns", "add", "awprobe"], capture_output=True).returncode == 0
+    subprocess.run(["ip", "netns", "del", "awprobe"], capture_output=True)
+    mounts = subprocess.run(["unshare", "--mount", "--net", "true"], capture_output=True).returncode == 0
+    return made and mounts
 
 
 def lose(made, node):

@@ -248,9 +248,12 @@ def _work(root: str, unit: Unit, session: str) -> bool:
 
 def _work_away(unit: Unit, session: str, image: bytes, post: Any, token: str) -> tuple[bool, bytes]:
     """A task: works on a unit in a folder of this machine."""
-    return work_away(
-        here(unit), session, image, lambda parcel: bool(ray.get(post.hand_in.remote(token, session, parcel)))
-    )
+
+    def hand_in(parcel: bytes | None) -> bool:
+        # a future, since Ray gives the cores of a task that waits in ray.get to another one
+        return bool(post.hand_in.remote(token, session, parcel).future().result())
+
+    return work_away(here(unit), session, image, hand_in)
 
 
 _remote: Any = ray.remote
