@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import secrets
 import shutil
 import subprocess
 import sys
@@ -20,7 +19,6 @@ CORES = {"num_cpus": 1, "object_store_memory": 80 * 2**20, "include_dashboard": 
 def cluster():
     """A cluster of one raylet with one core, to which this process is connected."""
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    os.environ["RAY_AUTH_MODE"], os.environ["RAY_AUTH_TOKEN"] = "token", secrets.token_hex(32)
     import ray
     from ray.cluster_utils import Cluster
 
@@ -62,17 +60,14 @@ def apart(made, hidden, seconds=60):
         run("ip", "link", "set", outside, "up")
         within = ("ip", "netns", "exec", space)
         run(*within, "ip", "addr", "add", f"{subnet}.2/24", "dev", inside)
-        for words in (
-            ("link", "set", inside, "up"),
-            ("link", "set", "lo", "up"),
-            ("route", "add", "default", "via", f"{subnet}.1"),
-        ):
-            run(*within, "ip", *words)
+        for words in (f"link set {inside} up", "link set lo up", f"route add default via {subnet}.1"):
+            run(*within, "ip", *words.split())
         ray_start = [str(Path(sys.executable).with_name("ray")), "start", f"--address={made.address}", "--block"]
         ray_start += [f"--node-ip-address={subnet}.2", "--num-cpus=1", f"--object-store-memory={80 * 2**20}"]
         script = 'mount --bind "$0" "$1" && shift && exec "$@"'
         mounted = ["unshare", "--mount", "sh", "-c", script, str(elsewhere), str(hidden), *ray_start]
-        node = subprocess.Popen([*within, *mounted], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        same = {**os.environ, "RAY_AUTH_MODE": os.environ.get("RAY_AUTH_MODE", "disabled")}  # as the head, which forked
+        node = subprocess.Popen([*within, *mounted], env=same, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         import ray
 
         end = time.monotonic() + seconds

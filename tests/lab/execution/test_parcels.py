@@ -155,3 +155,13 @@ def test_runs_that_share_a_checkpoint_come_along_without_their_weights(store, tm
     assert (other / "outcome.json").exists() and not (other / "weights.safetensors").exists()
     with Store.open(target) as opened:
         assert opened.finished_of([run.run_id for run in RUNS]) == {run.run_id for run in RUNS}
+
+
+def test_a_run_in_a_pack_gets_its_folder_back(store, tmp_path):
+    source, target = empty(tmp_path / "source"), empty(tmp_path / "target")
+    unpack(source, packed(store, UNIT), UNIT)
+    with Store.open(source) as opened:
+        assert opened.compact().runs == len(RUNS) and not any((source / "runs").iterdir())
+    unpack(target, packed(source, UNIT), UNIT)
+    with Store.open(target) as opened:
+        assert opened.finished() == {run.run_id for run in RUNS}
