@@ -1,6 +1,6 @@
 # make demo: sets up, runs the quickstart and the plateau, says where their reports are.   make test: sets up, passes the tests.
 # make lab: sets up .venv with the laboratory.   make torch: with the drop-in for PyTorch.
-# make watch: with the live page.
+# make watch: with the live page.   make ray, make slurm: with what --on ray and --on slurm need.
 # make check: lint, types, import contracts.   make bench-quick: benchmarks in three minutes.
 # make bench: all benchmarks, an hour or two.   make bench-history: the same, kept in benchmarks/history with its picture.
 # make records: render the pages that state results from the rows of the records.
@@ -9,7 +9,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: lab torch watch demo test check records docs gallery bench bench-quick bench-history clean
+.PHONY: lab torch watch ray slurm demo test check records docs gallery bench bench-quick bench-history clean
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -29,16 +29,24 @@ BIN := .venv/bin
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[lab,watch]'
 	@touch $@
 
+.venv/.ray .venv/.slurm: .venv/.%: .venv/bin/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[lab,$*]'
+	@touch $@
+
 .venv/.dev: .venv/bin/python pyproject.toml requirements-dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[lab,torch,watch]'
-	@touch $@ .venv/.demo .venv/.torch .venv/.watch
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[lab,torch,watch,ray,slurm]'
+	@touch $@ .venv/.demo .venv/.torch .venv/.watch .venv/.ray .venv/.slurm
 
 lab: .venv/.demo
 
 torch: .venv/.torch
 
 watch: .venv/.watch
+
+ray: .venv/.ray
+
+slurm: .venv/.slurm
 
 demo: .venv/.demo
 	$(BIN)/anglewise run quickstart

@@ -48,7 +48,7 @@ ORDER: dict[str, tuple[str, ...]] = {
     "How to": ("how-to/watch-a-run", "how-to/training-loops", "how-to/choose-sites-strength-target", "how-to/sweep",
                "how-to/train-a-gpt", "how-to/decide-a-claim", "how-to/resume",
                "how-to/export", "how-to/compare-stores", "how-to/many-cores",
-               "how-to/cluster", "how-to/add-a-method", "how-to/add-a-task",
+               "how-to/cluster", "scale", "how-to/add-a-method", "how-to/add-a-task",
                "how-to/add-a-model", "how-to/add-a-reading"),
     "Reference": ("reference/cli", "reference/json", "reference/anglewise", "reference/torch", "reference/lab",
                   "reference/values", "reference/store", "reference/errors", "reference/benchmarks"),

@@ -30,6 +30,7 @@ ENVIRONMENT = (
 GENERATED = "<!-- made by docs/generate.py: change the source that it reads, not this page -->\n"
 ROOMS = {
     "experiments": "Experiments", "spec": "Experiments", "runner": "Experiments", "outcome": "Experiments",
+    "execution": "Experiments",
     "store": "Stores and results",
     "report": "Stores and results", "tuning": "Search", "protocols": "What you extend", "methods": "Methods",
     "models": "Models", "tasks": "Tasks", "readings": "Readings", "catalogue": "Lists of what has a name",

@@ -41,6 +41,7 @@ COMMANDS = {
     "query": "query SQL STORE",
     "compact": "compact STORE",
     "doctor": "doctor",
+    "doctor --on": "doctor --on slurm:local",
     "doctor DIR": "doctor STORE",
 }
 SQL = "SELECT arm, seed, outcome, first FROM runs ORDER BY ALL"

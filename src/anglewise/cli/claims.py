@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from anglewise.cli.flags import AddVerb, add_jobs, add_json, add_large, check_ending
+from anglewise.cli.flags import AddVerb, add_jobs, add_json, add_large, check_ending, place_of
 from anglewise.cli.output import print_json
 from anglewise.cli.training import provenance
 
@@ -131,8 +131,9 @@ def _gathered(arguments: argparse.Namespace, claim: Claim, world: str | None) ->
     root, scale = arguments.out or plan.ROOT, _scale(arguments.scale)
     for part in plan.parts(claim, scale, world, root):
         if not arguments.no_train:
+            on = place_of(arguments)
             origin = provenance(part.experiment.training.precision)
-            plan.train(part, origin, quiet=arguments.quiet, large=arguments.large, jobs=arguments.jobs)
+            plan.train(part, origin, quiet=arguments.quiet, large=arguments.large, jobs=arguments.jobs, on=on)
     return plan.gather(claim, scale, world, root)
 
 

@@ -28,14 +28,21 @@ LEAST_DISK, LEAST_MEMORY = 2**28, 2**29
 
 def add(verb: AddVerb) -> None:
     """Add the verb."""
-    parser = verb("doctor", doctor, "what is installed and how fast it is; with DIR: whether a store is whole")
+    parser = verb("doctor", doctor, "what is installed, and how fast; DIR: is a store whole")
     parser.add_argument("dir", nargs="?", type=Path, metavar="DIR", help="a store to examine")
+    parser.add_argument("--on", metavar="PLACE", help="a cluster to examine: ray, ray://HOST:PORT, or slurm")
     parser.add_argument("--mend", action="store_true", help="put right what can be put right without training")
     add_json(parser)
 
 
 def doctor(arguments: argparse.Namespace) -> int:
-    """Examine this machine, or a store: 0 if nothing is wrong with it or left to mend, 1 otherwise."""
+    """Examine this machine, a cluster, or a store: 0 if nothing is wrong with it or left to mend, 1 otherwise."""
+    if arguments.on is not None:
+        if arguments.dir is not None:
+            raise SpecError("--on examines a cluster, and DIR a store: give one of them")
+        from anglewise.cli.cluster import examine_cluster
+
+        return examine_cluster(arguments)
     if arguments.dir is not None:
         return _examine_store(arguments.dir, mend=arguments.mend, as_json=arguments.json)
     if arguments.mend:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from anglewise.errors import SpecError, shown, unknown
 
 if TYPE_CHECKING:
+    from anglewise.lab.execution.places import Place
     from anglewise.lab.report.comparison import Criterion
 
 AddVerb: TypeAlias = Callable[..., argparse.ArgumentParser]
@@ -25,9 +26,40 @@ def add_large(parser: argparse.ArgumentParser) -> None:
 
 
 def add_jobs(parser: argparse.ArgumentParser) -> None:
-    """``--jobs``."""
+    """``--jobs``, ``--on``, and what each task is given on a cluster."""
     text = "processes that train at once, each with its share of the cores (default: what suits this machine)"
     parser.add_argument("--jobs", type=jobs, metavar="N", help=text)
+    many = parser.add_argument_group("many machines")
+    where = "train on a cluster: ray, ray://HOST:PORT, slurm, or slurm:local; --jobs is then tasks at once, at most"
+    many.add_argument("--on", metavar="PLACE", help=where)
+    many.add_argument("--cpus", type=whole, metavar="N", help="cores of each task: a run's threads (default 1)")
+    many.add_argument("--gpus", type=whole, metavar="N", help="accelerators of each task (default 0)")
+    many.add_argument("--mem", type=float, metavar="GIB", help="memory of each SLURM job")
+    many.add_argument("--time", type=whole, metavar="MINUTES", help="time of each SLURM job (default 60)")
+    many.add_argument("--account", metavar="NAME", help="SLURM's account")
+    many.add_argument("--partition", metavar="NAME", help="SLURM's partition")
+
+
+def place_of(arguments: argparse.Namespace) -> Place | None:
+    """The cluster that flags ask for; None for this machine.
+
+    Raises:
+        SpecError: For one that there is not, or for flags of a cluster without one.
+        MissingError: If its library is not installed.
+    """
+    names = {"cpus": "cpus", "gpus": "gpus", "mem": "memory_gib", "time": "minutes"}
+    names |= {"account": "account", "partition": "partition"}
+    given = {flag: value for flag in names if (value := getattr(arguments, flag, None)) is not None}
+    if arguments.on is None:
+        if given:
+            flag = next(iter(given))
+            raise SpecError(f"--{flag} says what a task on a cluster is given: add --on ray or --on slurm")
+        return None
+    from anglewise.lab.execution.places import Place
+
+    place = Place(arguments.on, **{names[flag]: value for flag, value in given.items()})
+    place.check_installed()
+    return place
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:
@@ -88,6 +120,17 @@ def jobs(text: str) -> int:
     if text.isascii() and text.isdigit() and 1 <= int(text) <= 1024:
         return int(text)
     raise argparse.ArgumentTypeError(f"expected a whole number of processes from 1 to 1024, got {shown(text)}")
+
+
+def whole(text: str) -> int:
+    """A whole number for a flag.
+
+    Raises:
+        argparse.ArgumentTypeError: If it is none.
+    """
+    if text.isascii() and text.isdigit() and len(text) <= 9:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"expected a whole number, got {shown(text)}")
 
 
 def seconds(text: str) -> float:

@@ -9,7 +9,17 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from anglewise.cli.flags import AddVerb, add_jobs, add_json, add_large, add_pages, add_tables, criteria_of, seconds
+from anglewise.cli.flags import (
+    AddVerb,
+    add_jobs,
+    add_json,
+    add_large,
+    add_pages,
+    add_tables,
+    criteria_of,
+    place_of,
+    seconds,
+)
 from anglewise.cli.output import print_json
 from anglewise.cli.report import print_report
 from anglewise.cli.training import train_missing
@@ -70,7 +80,7 @@ def run(arguments: argparse.Namespace) -> None:
     admit(experiment, readings, large=arguments.large)
     for note in request.notes:
         print(f"anglewise: {note}", file=sys.stderr)
-    out = arguments.out or request.folder
+    out, on = arguments.out or request.folder, place_of(arguments)
     if arguments.dry_run:
         from anglewise.cli.dry_run import described, text
 
@@ -84,7 +94,7 @@ def run(arguments: argparse.Namespace) -> None:
     with watched(out) if arguments.watch else contextlib.nullcontext():
         plan = train_missing(
             experiment, out, quiet=arguments.quiet, readings=readings, anonymous=arguments.anonymous,
-            checkpoint_seconds=arguments.checkpoint, keep=not arguments.no_weights, jobs=arguments.jobs,
+            checkpoint_seconds=arguments.checkpoint, keep=not arguments.no_weights, jobs=arguments.jobs, on=on,
         )  # fmt: skip
     for line in news(plan):
         print(line, file=sys.stderr if arguments.json else sys.stdout)

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from anglewise.cli.flags import AddVerb, add_jobs, add_json, add_large, add_track, check_ending
+from anglewise.cli.flags import AddVerb, add_jobs, add_json, add_large, add_track, check_ending, place_of
 from anglewise.cli.output import print_json
 from anglewise.cli.training import register, train_missing
 from anglewise.errors import SpecError
@@ -47,7 +47,7 @@ def add(verb: AddVerb) -> None:
 
 
 def _add_training(parser: argparse.ArgumentParser) -> None:
-    """``--no-train``, ``--jobs``, ``--quiet`` and ``--json``."""
+    """``--no-train``, ``--jobs`` and ``--on`` with what belongs to it, ``--quiet`` and ``--json``."""
     parser.add_argument("--no-train", action="store_true", help="train nothing, read what the store has")
     parser.add_argument("--quiet", action="store_true", help="no progress, only the table")
     add_jobs(parser)
@@ -88,7 +88,7 @@ def _compare(arguments: argparse.Namespace, file: str, show: ModuleType, plan: A
     if arguments.no_train:
         register(planned.experiment, out)
     else:
-        train_missing(planned.experiment, out, quiet=arguments.quiet, jobs=arguments.jobs)
+        train_missing(planned.experiment, out, quiet=arguments.quiet, jobs=arguments.jobs, on=place_of(arguments))
     name = Path(file).stem
     if not arguments.json:
         print(show.terminal(planned, Reader(out)))
@@ -111,7 +111,7 @@ def reproduce(arguments: argparse.Namespace) -> None:
     for name in () if arguments.no_train else chosen:
         experiment = REPRODUCTIONS[name].experiment
         admit(experiment, large=arguments.large)
-        train_missing(experiment, arguments.out, quiet=arguments.quiet, jobs=arguments.jobs)
+        train_missing(experiment, arguments.out, quiet=arguments.quiet, jobs=arguments.jobs, on=place_of(arguments))
     compared = plan.read(Reader(arguments.out), chosen)
     if arguments.json:
         more = ("median", "ratio", "same")

@@ -6,7 +6,7 @@ import argparse
 import dataclasses
 from pathlib import Path
 
-from anglewise.cli.flags import AddVerb, add_jobs, add_json, add_track
+from anglewise.cli.flags import AddVerb, add_jobs, add_json, add_track, place_of
 from anglewise.cli.output import print_json
 from anglewise.cli.training import provenance
 
@@ -50,14 +50,14 @@ def tune(arguments: argparse.Namespace) -> None:
     for name in chosen:
         admit_search(tuned[name], track, rules, len(chosen), large=arguments.large)
     out = arguments.out or Path("runs") / "tune" / arguments.track
-    origin = provenance(track.training.precision)
+    origin, jobs, on = provenance(track.training.precision), arguments.jobs, place_of(arguments)
     numbers = f"--trials {rules.trials} --rounds {rules.rounds} --seeds {rules.seeds} --budget {track.training.budget}"
     winners: dict[str, Path] = {}
     with stoppable() as stop:
         for name in chosen:
             line = f"anglewise tune {arguments.track} --arm {name} {numbers}"
             to = arguments.to or out / "winners"
-            path = search(tuned[name], track, rules, out, to, line, origin, stop.is_set, arguments.jobs)
+            path = search(tuned[name], track, rules, out, to, line, origin, stop.is_set, jobs, on)
             winners[name] = path
             if not arguments.json:
                 print(f"{name}: {path}", flush=True)

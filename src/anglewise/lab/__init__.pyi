@@ -7,6 +7,7 @@ from anglewise.lab.catalogue import METHODS as METHODS
 from anglewise.lab.catalogue import MODELS as MODELS
 from anglewise.lab.catalogue import SCHEDULES as SCHEDULES
 from anglewise.lab.catalogue import TASKS as TASKS
+from anglewise.lab.execution.places import Place as Place
 from anglewise.lab.experiments import EXPERIMENTS as EXPERIMENTS
 from anglewise.lab.experiments.run import run as run
 from anglewise.lab.experiments.text import on_text as on_text

@@ -88,7 +88,7 @@ def local(runs: int, bytes_each: int, jobs: int | None = None) -> Processes | No
 
 def threads_of(workers: Workers | None) -> int:
     """Threads that each run has: a number that its last bits depend on."""
-    return workers.threads if isinstance(workers, Processes) else cores()
+    return cores() if workers is None else workers.threads
 
 
 class Processes:

@@ -11,7 +11,7 @@ import functools
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,9 @@ def programs() -> Programs:
     return Programs(AT_EVALUATIONS)
 
 
-def work(root: Path, unit: Unit, session: str, driver: int | None = None) -> bool:
+def work(
+    root: Path, unit: Unit, session: str, driver: int | None = None, stop: Callable[[], bool] = lambda: False
+) -> bool:
     """Train what a store lacks of a unit.
 
     Args:
@@ -38,6 +40,7 @@ def work(root: Path, unit: Unit, session: str, driver: int | None = None) -> boo
         unit: What is to be trained.
         session: Of the driver; names the stop file.
         driver: Number of the process whose end stops this one; None where it may outlive its driver.
+        stop: Asked after every segment as well; True saves and ends.
 
     Returns:
         Whether it came to its end; False where it was stopped, with everything saved.
@@ -47,17 +50,17 @@ def work(root: Path, unit: Unit, session: str, driver: int | None = None) -> boo
     """
     with terminated() as asked:
 
-        def stop() -> bool:
+        def stopping() -> bool:
             orphan = driver is not None and os.getppid() != driver
-            return orphan or asked.is_set() or path_of(root, session, STOP).exists()
+            return orphan or asked.is_set() or path_of(root, session, STOP).exists() or stop()
 
-        store = Store.join(root, unit.unit_id, unit.ids, stop)
+        store = Store.join(root, unit.unit_id, unit.ids, stopping)
         if store is None:
             return False
         with store:
             telling = Telling(root, unit)
             try:
-                train_unit(unit, store, telling, programs(), stop)
+                train_unit(unit, store, telling, programs(), stopping)
             except Interrupted:
                 return False
             finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from concurrent.futures import BrokenExecutor, Future
 from pathlib import Path
 from types import TracebackType
@@ -14,6 +15,25 @@ class Lost(BrokenExecutor):
     """A worker ended before its unit did: killed, out of memory, or its machine is gone."""
 
 
+def environment(threads: int, gpus: int = 0) -> dict[str, str]:
+    """Environment variables of a process that trains on another machine.
+
+    How programs are compiled decides their last bits, so what was chosen for this process goes along.
+
+    Args:
+        threads: Of each run.
+        gpus: Accelerators; without any it trains on the cores.
+    """
+    chosen = {key: value for key, value in os.environ.items() if key.startswith("JAX_") or key == "XLA_FLAGS"}
+    if gpus:
+        chosen.pop("JAX_PLATFORMS", None)
+        return chosen
+    count = str(threads)
+    return chosen | {
+        "NPROC": count, "OMP_NUM_THREADS": count, "OPENBLAS_NUM_THREADS": "1", "JAX_PLATFORMS": "cpu",
+    }  # fmt: skip
+
+
 class Workers(Protocol):
     """Processes that train units; a context manager.
 
@@ -21,12 +41,14 @@ class Workers(Protocol):
         slots: Units that are worked on at once; what is sent beyond that waits there.
         ahead: Units that are sent before the first of them has ended.
         members: Runs in one unit, at most.
+        threads: Of each run.
         place: Where they are, in words.
     """
 
     slots: int
     ahead: int
     members: int
+    threads: int
     place: str
 
     def send(self, root: Path, unit: Unit, session: str) -> Future[bool]:

@@ -12,8 +12,9 @@ import jax
 
 from anglewise.lab.engine.compiling import seconds_compiling
 from anglewise.lab.execution.estimate import admit, cost
+from anglewise.lab.execution.places import Place, workers_at
 from anglewise.lab.execution.planning import Plan
-from anglewise.lab.execution.processes import local, threads_of
+from anglewise.lab.execution.processes import threads_of
 from anglewise.lab.execution.stopping import stoppable
 from anglewise.lab.execution.workers import Workers
 from anglewise.lab.experiments.announce import Announced
@@ -43,6 +44,7 @@ def run(
     large: bool = False,
     quiet: bool = False,
     jobs: int | None = None,
+    on: str | Place | None = None,
 ) -> ExperimentResults:
     """Train what is missing of an experiment, and give its results.
 
@@ -59,7 +61,10 @@ def run(
         out: Folder of the store; None for ``runs/NAME``.
         large: Whether to train also what asks for more than 10,000 runs, 10^9 steps or this machine's memory.
         quiet: Whether to show nothing while it trains.
-        jobs: Processes that train at once, each with its share of the cores; None for what suits this machine.
+        jobs: Processes that train at once, each with its share of the cores; None for what suits this machine.  On a
+            cluster: tasks at once, at most.
+        on: A cluster to train on: ``"ray"``, ``"ray://HOST:PORT"``, ``"slurm"``, or a :class:`Place` that also says
+            what each task is given; None for this machine.
 
     Returns:
         The results; a notebook shows the verdict and the summary.
@@ -85,7 +90,8 @@ def run(
     for line in () if quiet else request.notes:
         print(line, file=sys.stderr)
     plan = train_missing(
-        request.experiment, folder, provenance=provenance, quiet=quiet, readings=request.readings, jobs=jobs
+        request.experiment, folder, provenance=provenance, quiet=quiet, readings=request.readings, jobs=jobs,
+        on=on,
     )  # fmt: skip
     for line in () if quiet else news(plan):
         print(line, file=sys.stderr)
@@ -95,7 +101,7 @@ def run(
 def train_missing(
     experiment: Experiment, folder: Path, *, provenance: Provenance, quiet: bool = False,
     readings: Sequence[Reading] = (), checkpoint_seconds: float = 20.0, keep: bool = True, jobs: int | None = None,
-    workers: Workers | None = None,
+    on: str | Place | None = None, workers: Workers | None = None,
 ) -> Plan:  # fmt: skip
     """Train what a store lacks of an experiment; Ctrl-C saves and stops.
 
@@ -107,20 +113,23 @@ def train_missing(
         readings: What is read of the networks.
         checkpoint_seconds: Seconds of training between checkpoints.
         keep: Whether each run's last weights stay in the store.
-        jobs: Processes that train at once; None for what suits this machine.
-        workers: Processes that are there already, here or elsewhere; `jobs` then does not count.
+        jobs: Processes that train at once; None for what suits this machine.  On a cluster: tasks at once, at most.
+        on: A cluster to train on; None for this machine.
+        workers: Processes that are there already, here or elsewhere; `jobs` and `on` then do not count.
 
     Returns:
         The plan as it was before training.
 
     Raises:
         SpecError: If several processes are asked for on an accelerator.
+        MissingError: If a cluster's library is not installed.
+        AnglewiseError: If there is no such cluster.
         StoreError: If the store cannot be written.
         Interrupted: After Ctrl-C, when everything is saved.
     """
     with Store.open(folder) as store, stoppable() as stop, contextlib.ExitStack() as stack:
         if workers is None:
-            workers = local(len(experiment.arms) * experiment.seeds, cost(experiment, readings).bytes, jobs)
+            workers = workers_at(on, len(experiment.arms) * experiment.seeds, cost(experiment, readings).bytes, jobs)
             provenance = {**provenance, "threads": threads_of(workers)}
             if workers is not None:
                 stack.enter_context(workers)

@@ -19,7 +19,8 @@ from anglewise.errors import SpecError, shown
 from anglewise.files import put
 from anglewise.lab.catalogue import METHODS, SCHEDULES
 from anglewise.lab.execution.estimate import cost
-from anglewise.lab.execution.processes import local, threads_of
+from anglewise.lab.execution.places import Place, workers_at
+from anglewise.lab.execution.processes import threads_of
 from anglewise.lab.experiments.config import arms_of, coerce, known_fields, table_of
 from anglewise.lab.protocols.fields import ANY, COUNT, INSIDE, SEEDS, bounded
 from anglewise.lab.spec import Arm, Experiment
@@ -77,11 +78,11 @@ class Winner(NamedTuple):
 
 def tune(
     candidate: Candidate, experiment: Experiment, rules: Search, out: Path, to: Path, command: str,
-    provenance: Provenance, stop: Callable[[], bool], jobs: int | None = None,
+    provenance: Provenance, stop: Callable[[], bool], jobs: int | None = None, on: Place | None = None,
 ) -> Path:  # fmt: skip
     """Search a candidate's setting in a store of its own, and write the winner's file.
 
-    Trials train in `jobs` processes; None for what suits this machine.
+    Trials train in `jobs` processes, None for what suits this machine; or `on` a cluster.
 
     Raises:
         SpecError: For a search with a wrong value.
@@ -89,7 +90,7 @@ def tune(
     """
     to.mkdir(parents=True, exist_ok=True)  # before the search, since it may fail
     name = candidate.arm.name
-    workers = local(rules.trials, cost(experiment).bytes, jobs)
+    workers = workers_at(on, rules.trials, cost(experiment).bytes, jobs)
     provenance = {**provenance, "threads": threads_of(workers)}
     with Store.open(out / name) as store, workers or contextlib.nullcontext():
         say = functools.partial(print, flush=True, file=sys.stderr)

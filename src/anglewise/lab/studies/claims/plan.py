@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from anglewise.errors import SpecError
 from anglewise.lab.execution.estimate import admit
+from anglewise.lab.execution.places import Place
 from anglewise.lab.experiments.run import train_missing
 from anglewise.lab.spec import Experiment
 from anglewise.lab.store.provenance import Provenance
@@ -93,9 +94,10 @@ def parts(claim: Claim, scale: Scale, wanted: str | None = None, root: Path = RO
 
 
 def train(
-    part: Part, provenance: Provenance, *, quiet: bool = False, large: bool = False, jobs: int | None = None
-) -> None:
-    """Train what the store of a part lacks, in `jobs` processes; None for what suits this machine.
+    part: Part, provenance: Provenance, *, quiet: bool = False, large: bool = False, jobs: int | None = None,
+    on: Place | None = None,
+) -> None:  # fmt: skip
+    """Train what the store of a part lacks, in `jobs` processes, None for what suits this machine; or `on` a cluster.
 
     Raises:
         SpecError: If it asks for more than this machine has, and `large` is False.
@@ -105,7 +107,7 @@ def train(
     admit(part.experiment, part.system.readings, large=large)
     train_missing(
         part.experiment, part.folder, provenance=provenance, quiet=quiet, readings=part.system.readings,
-        keep=part.scale == "paper", jobs=jobs,
+        keep=part.scale == "paper", jobs=jobs, on=on,
     )  # fmt: skip
 
 
