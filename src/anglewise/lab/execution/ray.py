@@ -13,6 +13,7 @@ import logging
 import os
 import signal
 import threading
+import time
 import warnings
 from collections import deque
 from collections.abc import Iterator
@@ -307,12 +308,24 @@ def _handlers() -> dict[int, Any]:
     return {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
 
-def machines(probe: Path | None = None) -> list[dict[str, Any]]:
+def machines(probe: Path | None = None, attempts: int = 5) -> list[dict[str, Any]]:
     """What each machine of the connected cluster says of itself; ``"error"`` where it does not answer.
 
     Args:
         probe: A locked file to look for.
+        attempts: A machine that has just come or gone cannot be asked for a moment: how often all are asked.
     """
+    told = _asked(probe)
+    if attempts > 1 and any(one.get("error", "").startswith(UNSCHEDULABLE) for one in told):
+        time.sleep(1.0)
+        return machines(probe, attempts - 1)
+    return told
+
+
+UNSCHEDULABLE = "The task is not schedulable"
+
+
+def _asked(probe: Path | None) -> list[dict[str, Any]]:
     asked = {}
     for node in (node for node in ray.nodes() if node["Alive"]):
         place = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
