@@ -19,6 +19,7 @@ ROOMS = {
     "overheads": "the store, the default readings and the live page, as ratios of training alone",
     "dropin": "the radial penalty in PyTorch: a step with it over a step without, and with over with",
     "networks": "networks trained to generalisation per minute: jobs, and batched populations",
+    "units": "one more run beside its training: processes, Ray, SLURM",
     "store": "a store of many runs: query, report, and a run with nothing to do",
 }
 """Each is the module ``benchmarks.NAME`` with a function ``cases(speed)``.  One without it is not there yet."""

@@ -1,25 +1,21 @@
 """What one unit costs beside its training: in this process, in processes of this machine, on Ray, through SLURM.
 
 Every run trains 4 steps of a tiny network, so nearly all that passes is overhead: handing out, planning, compiling
-once in each process, writing rows, taking back.  Each way is timed at two sizes, one after the other and again; the
-slope between them is the time of one more unit, the rest is what beginning costs.  It prints a line for each way.
-
-    python benchmarks/overhead.py [--sizes 50,200] [--rounds 2] [--ways one,jobs,ray,away,slurm:local,driver]
+once in each process, writing rows, taking back.  Each way is timed at two sizes; the slope between them is the time of
+one more unit, the rest is what beginning costs.
 """
 
 from __future__ import annotations
 
-import argparse
 import contextlib
-import os
-import statistics
+import functools
 import tempfile
 import time
+from collections.abc import Iterator
 from concurrent.futures import Future
 from pathlib import Path
 
-os.environ.setdefault("JAX_PLATFORMS", "cpu")
-
+from anglewise.errors import AnglewiseError
 from anglewise.lab.execution.places import Place
 from anglewise.lab.execution.processes import Processes
 from anglewise.lab.methods.optimizers import AdamW
@@ -29,6 +25,8 @@ from anglewise.lab.runner import train
 from anglewise.lab.spec import Arm, Experiment, Training
 from anglewise.lab.store import Store
 from anglewise.lab.tasks.modular import Modular
+from benchmarks.cases import Case, Opened, Speed
+from benchmarks.timing import Measure
 
 SLOTS = 2
 
@@ -85,29 +83,39 @@ def seconds(way: str, runs: int) -> float:
             return time.perf_counter() - begun
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--sizes", default="50,200")
-    parser.add_argument("--rounds", type=int, default=2)
-    parser.add_argument("--ways", default="one,jobs,ray,away,slurm:local")
-    arguments = parser.parse_args()
-    few, many = (int(size) for size in arguments.sizes.split(","))
-    ways = arguments.ways.split(",")
-    slopes: dict[str, list[float]] = {way: [] for way in ways}
-    starts: dict[str, list[float]] = {way: [] for way in ways}
-    for _ in range(arguments.rounds):
-        for way in ways:
-            short, long = seconds(way, few), seconds(way, many)
-            slope = (long - short) / (many - few)
-            slopes[way].append(slope)
-            starts[way].append(short - few * slope)
-            print(f"{way}: {few} in {short:.2f} s, {many} in {long:.2f} s", flush=True)
-    for way in ways:
-        each = [1000 * one for one in slopes[way]]
-        text = f"{statistics.median(each):8.1f} ms each ({min(each):.1f} to {max(each):.1f})"
-        begin = statistics.median(starts[way])
-        print(f"{way:12} {text}, {begin:6.1f} s to begin, {SLOTS} at once, sizes {few}, {many}")
+def slope(way: str, few: int, many: int) -> dict[str, float]:
+    """Milliseconds of one more unit, and seconds to begin."""
+    short, long = seconds(way, few), seconds(way, many)
+    each = (long - short) / (many - few)
+    return {"each": 1000 * each, "to begin, s": short - few * each}
 
 
-if __name__ == "__main__":
-    main()
+def cases(speed: Speed) -> Iterator[Case]:
+    """Every way that there is here; when quick, this process and processes."""
+    ways = {"one process": "one", f"{SLOTS} processes": "jobs", "the driver alone": "driver"}
+    if not speed.quick:
+        ways |= {"Ray": "ray", "Ray, files handed in": "away"}
+    few, many = (5, 25) if speed.quick else (50, 450)
+    yield Case(
+        "one more unit", "ms", lambda: opened(ways, few, many), ratios=(), restarts=1,
+        rounds=1 if speed.quick else 3, note=f"{SLOTS} at once, but for one process; from {few} to {many} units.",
+    )  # fmt: skip
+    if not speed.quick:
+        yield Case(
+            "one more unit, through SLURM's path on this machine", "ms",
+            lambda: opened({"slurm:local": "slurm:local"}, 4, 12), ratios=(), restarts=1, rounds=2,
+        )  # fmt: skip
+
+
+@contextlib.contextmanager
+def opened(ways: dict[str, str], few: int, many: int) -> Iterator[Opened]:
+    """What is timed, without the ways that this machine lacks."""
+    kept = Opened()
+    for name, way in ways.items():
+        try:
+            with workers(way):
+                measure: Measure = functools.partial(slope, way, few, many)
+                kept.measures[name] = measure
+        except AnglewiseError as error:
+            kept.left_out[name] = str(error)
+    yield kept
