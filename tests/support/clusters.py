@@ -35,7 +35,7 @@ def cluster():
 
 @contextlib.contextmanager
 def another(made):
-    """One more raylet, gone after the block if it is not gone before."""
+    """One more raylet, gone after the block if it is not gone before, and known to be gone."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         node = made.add_node(**CORES)
@@ -44,6 +44,17 @@ def another(made):
         finally:
             if node in made.worker_nodes:
                 made.remove_node(node)
+            _until_alone()
+
+
+def _until_alone(seconds=90):
+    """Wait until the head alone counts as alive: it takes the cluster a while to notice that a machine is lost."""
+    import ray
+
+    end = time.monotonic() + seconds
+    while sum(one["Alive"] for one in ray.nodes()) > 1:
+        assert time.monotonic() < end, "a lost raylet still counts as alive"
+        time.sleep(0.2)
 
 
 @contextlib.contextmanager
@@ -79,6 +90,7 @@ def apart(made, hidden, seconds=60):
         if node is not None:
             node.terminate()
             node.wait()
+            _until_alone()
         run("ip", "netns", "del", space)
 
 

@@ -14,7 +14,8 @@ from anglewise.lab.execution.workers import environment
 def test_the_post_hands_on_in_order_and_once():
     post = Post()
     assert not post.hand_in("a", "s", b"1") and not post.hand_in("b", "t", b"2") and not post.hand_in("a", "s", None)
-    assert post.take() == [("a", b"1"), ("b", b"2")] and post.take() == []
+    assert post.take(0) == post.take(0) == [(1, "a", b"1"), (2, "b", b"2")], "an answer that is lost is asked for again"
+    assert post.take(1) == [(2, "b", b"2")] and post.take(2) == []
     post.stop("s")
     assert post.hand_in("a", "s", None) and not post.hand_in("b", "t", None)
 

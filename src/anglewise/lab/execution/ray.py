@@ -23,7 +23,7 @@ from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 import ray
-from ray.exceptions import RayError, RayTaskError, TaskCancelledError
+from ray.exceptions import ActorDiedError, ActorUnavailableError, RayError, RayTaskError, TaskCancelledError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from anglewise.errors import AnglewiseError, SpecError, StoreError
@@ -39,6 +39,8 @@ POLL = 0.1
 """Seconds between two looks at what has ended."""
 PATIENCE = 60.0
 """Seconds in which each machine is to answer what it has."""
+AGAIN = 60
+"""Times that a worker asks a driver that does not answer, a second apart."""
 TOGETHER = 64
 """Runs of one structure that a task with an accelerator is given."""
 
@@ -91,6 +93,7 @@ class Ray:
         self._given: dict[Any, _Given] = {}
         self._post: Any = None
         self._told: set[str] = set()
+        self._had = 0
         self._thread = threading.Thread(target=self._attend, daemon=True, name="anglewise-ray")
         self._thread.start()
 
@@ -147,8 +150,13 @@ class Ray:
                 if ended:  # and all others that have ended meanwhile
                     ended = ray.wait(list(given), num_returns=len(given), timeout=0)[0]
                 if self._post is not None:
-                    self._receive({one.token: (ref, one) for ref, one in given.items()})
-                    self._tell({one.session: one.root for one in given.values()})
+                    with contextlib.suppress(ActorUnavailableError):  # for a moment: it is asked again
+                        self._receive({one.token: (ref, one) for ref, one in given.items()})
+                        self._tell({one.session: one.root for one in given.values()})
+            except ActorDiedError as error:  # what was handed in and not taken yet is lost: units are sent again
+                self._post, self._had = None, 0
+                self._fail(given, Lost(_line(error)))
+                continue
             except (RayError, ConnectionError) as error:
                 self._fail(given, ClusterError(f"the Ray cluster is gone: {_line(error)}. Run the same command again"))
                 continue
@@ -160,7 +168,8 @@ class Ray:
 
     def _receive(self, given: dict[str, tuple[Any, _Given]]) -> None:
         """Write what workers have handed in; what a worker that was given up hands in is left."""
-        for token, parcel in ray.get(self._post.take.remote()):
+        for number, token, parcel in ray.get(self._post.take.remote(self._had)):
+            self._had = number
             ref, one = given.get(token, (None, None))
             if one is None or one.future.done():
                 continue
@@ -173,8 +182,8 @@ class Ray:
         """Tell workers of what sessions are to stop."""
         for session, root in sessions.items():
             if session not in self._told and path_of(root, session, STOP).exists():
-                self._told.add(session)
                 ray.get(self._post.stop.remote(session))
+                self._told.add(session)
 
     def _settle(self, ref: Any, one: _Given) -> None:
         """A task has ended: say how."""
@@ -222,20 +231,25 @@ class Post:
 
     def __init__(self) -> None:
         """Nothing has come."""
-        self.waiting: deque[tuple[str, bytes]] = deque()
+        self.waiting: deque[tuple[int, str, bytes]] = deque()
         self.stopped: set[str] = set()
+        self.come = 0
 
     def hand_in(self, token: str, session: str, parcel: bytes | None) -> bool:
         """Take a parcel, or None; says whether its session is to stop."""
         if parcel is not None:
-            self.waiting.append((token, parcel))
+            self.come += 1
+            self.waiting.append((self.come, token, parcel))
         return session in self.stopped
 
-    def take(self) -> list[tuple[str, bytes]]:
-        """What has come since the last call."""
-        taken = list(self.waiting)
-        self.waiting.clear()
-        return taken
+    def take(self, had: int) -> list[tuple[int, str, bytes]]:
+        """What has come after parcel number `had`; what came before is forgotten, since it has arrived.
+
+        So an answer that was lost on its way is simply asked for again.
+        """
+        while self.waiting and self.waiting[0][0] <= had:
+            self.waiting.popleft()
+        return list(self.waiting)
 
     def stop(self, session: str) -> None:
         """Have the workers of a session stop."""
@@ -251,8 +265,12 @@ def _work_away(unit: Unit, session: str, image: bytes, post: Any, token: str) ->
     """A task: works on a unit in a folder of this machine."""
 
     def hand_in(parcel: bytes | None) -> bool:
-        # a future, since Ray gives the cores of a task that waits in ray.get to another one
-        return bool(post.hand_in.remote(token, session, parcel).future().result())
+        for _ in range(AGAIN):
+            with contextlib.suppress(ActorUnavailableError):  # for a moment; to hand in twice changes nothing
+                # a future, since Ray gives the cores of a task that waits in ray.get to another one
+                return bool(post.hand_in.remote(token, session, parcel).future().result())
+            time.sleep(1.0)
+        raise Lost(f"the driver's machine did not answer in {AGAIN} s")
 
     return work_away(here(unit), session, image, hand_in)
 
@@ -262,9 +280,9 @@ _remote: Any = ray.remote
 
 
 def _posted() -> Any:
-    """The actor, on the driver's machine: it is lost only where the driver is lost too."""
+    """The actor, on the driver's machine and on no other: it is lost only where the driver is lost too."""
     node = ray.get_runtime_context().get_node_id()
-    place = NodeAffinitySchedulingStrategy(node, soft=True)
+    place = NodeAffinitySchedulingStrategy(node, soft=False)
     return _remote(num_cpus=0, max_restarts=0, scheduling_strategy=place)(Post).remote()
 
 

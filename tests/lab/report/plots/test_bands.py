@@ -43,12 +43,13 @@ def test_thinning_keeps_both_ends():
     assert len(kept) <= 100 and kept[0] == 0 and kept[-1] == 4999
 
 
-def test_single_seeds_are_parted_by_gaps_and_one_seed_is_the_median_already():
+def test_single_seeds_are_parted_by_gaps_and_one_seed_is_the_median_already(make):
+    results = make({"a": 50})
     series = {("a", s): Series(np.arange(3), np.full(3, float(s))) for s in (4, 7)}
-    steps, values, names = seeds(series, "a", 10)
+    steps, values, names = seeds(series, "a", results, 10)
     np.testing.assert_array_equal(values, [4, 4, 4, np.nan, 7, 7, 7, np.nan])
     assert list(names) == [4] * 4 + [7] * 4 and list(steps) == [0, 1, 2, 2] * 2
-    assert [len(part) for part in seeds({("a", 4): series["a", 4]}, "a", 10)] == [0, 0, 0]
+    assert [len(part) for part in seeds({("a", 4): series["a", 4]}, "a", results, 10)] == [0, 0, 0]
 
 
 def test_an_arm_that_never_generalises_and_too_many_arms_have_no_moments(make):
