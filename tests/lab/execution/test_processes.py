@@ -36,6 +36,14 @@ def test_every_worker_has_two_runs_at_least_and_a_core(eight):
     assert [default_jobs(runs) for runs in (0, 1, 2, 3, 4, 15, 16, 1000)] == [1, 1, 1, 1, 2, 7, 8, 8]
 
 
+@pytest.mark.parametrize("few", [1, 2])
+def test_on_two_cores_one_process_trains_unless_asked(eight, monkeypatch, few):
+    monkeypatch.setattr(processes, "cores", lambda: few)
+    assert default_jobs(1000) == 1 and local(1000, 0) is None
+    with local(1000, 0, 2) as workers:
+        assert (workers.slots, workers.threads) == (2, 1)
+
+
 def test_workers_fit_into_memory(eight, monkeypatch):
     pages = {"SC_PAGE_SIZE": 1, "SC_PHYS_PAGES": 16 * OWN}
     monkeypatch.setattr(os, "sysconf", pages.__getitem__)

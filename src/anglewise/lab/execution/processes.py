@@ -34,7 +34,8 @@ def cores() -> int:
 def default_jobs(runs: int, bytes_each: int = 0) -> int:
     """Workers that train an experiment fastest on this machine's cores.
 
-    A worker takes seconds to start, so each is to have at least two runs.
+    A worker takes seconds to start, so each is to have at least two runs.  On two cores one process with two threads
+    was as fast as two processes (docs/performance.md), so there it stays one.
 
     Args:
         runs: Of the whole experiment, whether they are missing or not.
@@ -43,10 +44,14 @@ def default_jobs(runs: int, bytes_each: int = 0) -> int:
     chosen = os.environ.get(SWITCH)
     if chosen is not None:
         return checked_jobs(chosen, SWITCH)
+    if cores() <= FEW:
+        return 1
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
     return max(1, min(cores(), runs // 2, memory // max(bytes_each + OWN, 1)))
 
 
+FEW = 2
+"""Cores that one process uses as well as several do."""
 OWN = 2**29
 """Bytes that a worker takes for itself: libraries and compiled programs."""
 
