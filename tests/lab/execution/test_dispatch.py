@@ -143,7 +143,7 @@ def test_runs_that_an_earlier_worker_still_writes_are_waited_for(tmp_path, alone
     workers = Threads(2)
     by(workers, TINY, tmp_path / "store")
     assert workers.sent[0].ids != (run,), "others came first"
-    assert "a run still trained by workers of an earlier command: waiting until they end" in capsys.readouterr().err
+    assert "a run is still trained by workers of an earlier command: waiting until they end" in capsys.readouterr().err
     assert everything(tmp_path / "store", TINY) == alone
 
 
@@ -159,7 +159,7 @@ def test_one_process_waits_for_earlier_workers_too(tmp_path, capsys):
 
     with pytest.raises(Interrupted, match="interrupted: nothing was begun"):
         trained(ONE, tmp_path / "store", stop=stop)
-    assert "3 runs still trained by workers of an earlier command" in capsys.readouterr().err
+    assert "3 runs are still trained by workers of an earlier command" in capsys.readouterr().err
     lock.close()
     wait_for_others(tmp_path / "store", runs, lambda: True)
 

@@ -146,7 +146,7 @@ class _Driving:
 
 def tell_of_others(count: int) -> None:
     """Say that workers of an earlier command have to end first."""
-    what = "a run" if count == 1 else f"{count} runs"
+    what = "a run is" if count == 1 else f"{count} runs are"
     print(f"anglewise: {what} still trained by workers of an earlier command: waiting until they end", file=sys.stderr)
 
 

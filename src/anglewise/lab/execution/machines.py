@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from anglewise.lab.store.working import held
+
 LIBRARIES = ("anglewise", "jax", "jaxlib")
 """Releases that decide what a run computes: all machines are to have the same."""
 
@@ -34,7 +36,7 @@ def machine(probe: str | None = None) -> dict[str, Any]:
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
         "sees": seen,
-        "locks": probe is not None and seen and _locked(Path(probe)),
+        "locks": probe is not None and seen and held(Path(probe)),
     }
 
 
@@ -69,16 +71,6 @@ def probing(folder: Path) -> Iterator[Path]:
             yield path
     finally:
         path.unlink(missing_ok=True)
-
-
-def _locked(path: Path) -> bool:
-    """Whether another process's lock of a file is seen here: some network file systems keep locks to a machine."""
-    try:
-        with path.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
-        return True
-    return False
 
 
 def _version(library: str) -> str | None:

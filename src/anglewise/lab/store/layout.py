@@ -15,6 +15,7 @@
     runs/<run_id>/outcome.json         how it ended; there if and only if it ended
     packs/<number>-<crc32>/            finished runs, many to a file: see packs.py
     populations/<population_id>/       belongs to the engine's checkpoints
+    populations/<unit>.lock            held by a worker, with its news beside it: see working.py
 
 A *segment* is an immutable Parquet file that holds every row of its kind with first <= step <= last.  The
 segments of a kind follow each other without a gap from step 0, and each carries the checksum of its bytes

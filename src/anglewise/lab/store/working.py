@@ -46,13 +46,14 @@ def busy(root: Path, besides: Path | None = None) -> set[str]:
     """
     runs: set[str] = set()
     for path in (root / "populations").glob(f"*{LOCK}"):
-        if path != besides and _held(path):
+        if path != besides and held(path):
             with contextlib.suppress(ValueError):  # not signed yet: it looks for others once it is
                 runs |= set(json.loads(read_bytes(path) or b"")["runs"])
     return runs
 
 
-def _held(path: Path) -> bool:
+def held(path: Path) -> bool:
+    """Whether a process holds the lock of a file, as far as this machine can see."""
     try:
         with path.open("rb") as lock:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -105,7 +106,7 @@ def sweep(root: Path) -> None:
     """Remove what workers that are gone have left; called by the process that holds the store's lock."""
     folder = root / "populations"
     for path in folder.glob(f"*{LOCK}"):
-        if not _held(path):
+        if not held(path):
             path.unlink(missing_ok=True)
     for path in (*folder.glob(f"*{NEWS}*"), *folder.glob(f"*{STOP}")):
         if not path.with_name(path.name.partition(".")[0] + LOCK).exists():
